@@ -34,9 +34,10 @@ class Dial:
         """Why `value` cannot stand here, as a sentence, or None."""
         if self.least <= value <= self.most:
             return None
+        unit = f" ({self.unit})" if self.unit else ""
         if self.most == math.inf:
-            return f"{name} is {value:g}; it must be at least {self.least:g} {self.unit}"
-        return f"{name} is {value:g}; it must lie between {self.least:g} and {self.most:g} {self.unit}"
+            return f"{name} is {value:g}; it must be at least {self.least:g}{unit}"
+        return f"{name} is {value:g}; it must lie between {self.least:g} and {self.most:g}{unit}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,3 +58,21 @@ def check_draws(scenario: Any, draws: Draws) -> int:
         if bad.any():
             raise InputError(known[path].problem(path, float(values[bad][0])) or f"{path} has a value that is not a number")
     return lengths.pop() if lengths else 1
+
+
+def with_dials(node: Any, values: Mapping[str, float]) -> Any:
+    """A copy of a scenario (or any part of it) with the dials at dotted paths set to numbers.
+
+    Raises:
+        ValueError: a value the owner of the dial refuses.
+    """
+    here = {path: value for path, value in values.items() if "." not in path}
+    below: dict[str, dict[str, float]] = {}
+    for path, value in values.items():
+        head, dot, tail = path.partition(".")
+        if dot:
+            below.setdefault(head, {})[tail] = value
+    if isinstance(node, Mapping):
+        return {key: with_dials(inner, below[key]) if key in below else here.get(key, inner) for key, inner in node.items()}
+    changes = {name: with_dials(getattr(node, name), inner) for name, inner in below.items()}
+    return dataclasses.replace(node, **here, **changes)

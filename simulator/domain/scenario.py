@@ -73,6 +73,8 @@ class Scenario:
         check_dials(self)
         if self.horizon_days != int(self.horizon_days):
             raise ValueError(f"horizon_days is {self.horizon_days:g}; count whole days")
+        if self.horizon_days > (date.max - self.start).days:
+            raise ValueError(f"start is {self.start}; the horizon must end before the year 10000")
         object.__setattr__(self, "wages_usd_per_hour", {**WAGES_USD_PER_HOUR, **self.wages_usd_per_hour})
         for name, wage in self.wages_usd_per_hour.items():
             if not 0 <= wage < math.inf:
@@ -113,7 +115,7 @@ class Scenario:
         unset = [name for name, option in self.options.items() if option.success_rate is None]
         if unset and len(unset) < len(self.options):
             raise ValueError(
-                f"success_rate is set for some options and not for {', '.join(unset)}; set it for every option or for none"
+                f"options set success_rate for some and not for {', '.join(unset)}; set it for every option or for none"
             )
 
     @property

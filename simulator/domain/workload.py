@@ -86,7 +86,7 @@ class Slo:
 class Event:
     """A dated change of demand: from `from_` up to, not including, `to`, calls are multiplied by `factor`."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    __pydantic_config__: ClassVar[dict[str, Any]] = {**STRICT, "alias_generator": lambda key: key.rstrip("_")}
     name: str
     from_: date
     to: date
