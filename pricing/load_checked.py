@@ -6,8 +6,9 @@ import difflib
 import functools
 import json
 import math
+import re
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -35,8 +36,8 @@ def checked(kind: type[T], value: Any, document: Document, place: Place = ()) ->
         InputError: naming file, line, key, value and remedy.
     """
     try:
-        text = json.dumps(_integral(value))
-        return _adapter(kind).validate_json(text, strict=True)  # type: ignore[no-any-return]
+        adapter: TypeAdapter[T] = _adapter(cast(Any, kind))
+        return adapter.validate_json(json.dumps(_integral(value)), strict=True)
     except ValidationError as error:
         raise InputError(_sentence(kind, error, document, place)) from None
 
@@ -53,6 +54,34 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f'; did you mean "{close[0]}"?' if close else ""
 
 
+def shown(value: Any) -> str:
+    """A value as it stands in a sentence, shortened where long.
+
+    >>> shown(True), shown("1e6 ")
+    ('true', '"1e6 "')
+    """
+    text = json.dumps(value, default=str) if not isinstance(value, str) else f'"{value}"'
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def placed(message: str, document: Document, place: Place) -> str:
+    """`where: message`; a message that begins with a key below `place` is put at that key's line.
+
+    Checks of a dataclass speak of their own fields (`growth is -2; ...`), the file knows where those stand.
+    """
+    depth = len(place)
+    below = [known for known in document.lines if len(known) > depth and known[:depth] == place]
+    for known in sorted(below, key=len, reverse=True):
+        name = ".".join(map(str, known[depth:]))
+        if message.startswith(f"{name} "):
+            rest = message[len(name) + 1 :]
+            return f"{document.where(known)}: {rest[3:] if _IS_VALUE.match(rest) else rest}"
+    return f"{document.where(place)}: {message}"
+
+
+_IS_VALUE = re.compile(r"is \S+; ")
+
+
 def _integral(value: Any) -> Any:
     """Whole floats as integers (`1e6` is a count too), infinities kept for the check that names them."""
     if isinstance(value, float) and math.isfinite(value) and value.is_integer() and abs(value) < 1e15:
@@ -67,8 +96,8 @@ def _integral(value: Any) -> Any:
 def _sentence(kind: Any, error: ValidationError, document: Document, place: Place) -> str:
     """The first mistake in words; unknown keys come first, because they often cause the others."""
     problems = error.errors(include_url=False)
-    first = next((p for p in problems if p["type"] in _UNKNOWN), problems[0])
-    below = tuple(_without_model_names(first["loc"]))
+    first = next((p for p in problems if p["type"] in _UNKNOWN), _telling(problems))
+    below = _below(first["loc"], document, place)
     where = document.where(place + below)
     got = first["input"]
     match first["type"]:
@@ -79,38 +108,33 @@ def _sentence(kind: Any, error: ValidationError, document: Document, place: Plac
         case "missing" | "missing_argument":
             return f"{where}: is required and missing"
         case "finite_number":
-            return f"{where}: {_shown(got)} is not a finite number; give an ordinary number"
+            return f"{where}: {shown(got)} is not a finite number; give an ordinary number"
         case "float_type" | "int_type" | "float_parsing" | "int_parsing":
             noun = "a number" if first["type"].startswith("float") else "a whole number"
-            return f"{where}: {_shown(got)} is not {noun}"
+            return f"{where}: {shown(got)} is not {noun}"
         case "int_from_float":
-            return f"{where}: {_shown(got)} is not a whole number"
+            return f"{where}: {shown(got)} is not a whole number"
         case "string_type":
-            return f"{where}: {_shown(got)} is not text; put it in quotes"
+            return f"{where}: {shown(got)} is not text; put it in quotes"
         case "bool_type":
-            return f"{where}: {_shown(got)} is neither true nor false"
+            return f"{where}: {shown(got)} is neither true nor false"
         case "literal_error":
             allowed = first.get("ctx", {}).get("expected", "")
             words = [word.strip(" '") for word in allowed.replace(" or ", ", ").split(",")]
-            return f"{where}: {_shown(got)} is not one of {', '.join(words)}{nearest(str(got), words)}"
+            return f"{where}: {shown(got)} is not one of {', '.join(words)}{nearest(str(got), words)}"
         case "date_type" | "date_from_datetime_parsing" | "date_parsing" | "date_from_datetime_inexact":
-            return f"{where}: {_shown(got)} is not a date; write YYYY-MM-DD"
+            return f"{where}: {shown(got)} is not a date; write YYYY-MM-DD"
         case "value_error" | "assertion_error":
-            return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+            return placed(first["msg"].removeprefix("Value error, "), document, place + below)
         case "dataclass_type" | "dict_type":
-            return f"{where}: {_shown(got)} stands where keys and values are expected{_listing(_fields_at(kind, below))}"
+            return f"{where}: {shown(got)} stands where keys and values are expected{_listing(_fields_at(kind, below))}"
         case "list_type" | "tuple_type":
-            return f"{where}: {_shown(got)} is not a list; write [a, b]"
+            return f"{where}: {shown(got)} is not a list; write [a, b]"
         case _:
-            return f"{where}: {_shown(got)} is refused ({first['msg'][:1].lower() + first['msg'][1:]})"
+            return f"{where}: {shown(got)} is refused ({first['msg'][:1].lower() + first['msg'][1:]})"
 
 
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, default=str) if not isinstance(value, str) else f'"{value}"'
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _listing(known: Iterable[str]) -> str:
@@ -118,10 +142,29 @@ def _listing(known: Iterable[str]) -> str:
     return f"; known here: {', '.join(words)}" if words else ""
 
 
-def _without_model_names(location: tuple[Any, ...]) -> list[Any]:
-    """pydantic names union members and dict keys inside the location; the file does not hold them."""
-    return [part for part in location if not (isinstance(part, str) and (part == "[key]" or part[:1].isupper()
-            or "[" in part or part in ("float", "int", "str", "constrained-str")))]
+def _telling(problems: list[Any]) -> Any:
+    """The first problem; of a union the one of the member that fits best, which is told from further inside."""
+    first = problems[0]
+    *above, member = first["loc"] or ("",)
+    if not _is_model_name(member):
+        return first
+    depth = len(above)
+    return next((p for p in problems if len(p["loc"]) > depth + 1 and [*p["loc"][:depth]] == above), first)
+
+
+def _below(location: tuple[Any, ...], document: Document, place: Place) -> Place:
+    """Keys of the file inside a location; pydantic puts names of union members and dict keys between them."""
+    below: Place = ()
+    for part in location:
+        if (*place, *below, part) in document.lines or not _is_model_name(part):
+            below = (*below, part)
+    return below
+
+
+def _is_model_name(part: Any) -> bool:
+    return isinstance(part, str) and (
+        part[:1].isupper() or "[" in part or part in ("float", "int", "str", "constrained-str")
+    )
 
 
 def _fields_at(kind: Any, below: Place) -> list[str]:

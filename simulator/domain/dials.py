@@ -60,7 +60,7 @@ def dials_of(kind: type) -> dict[str, Dial]:
     return found
 
 
-def check_dials(owner: object) -> None:
+def check_dials(owner: Any) -> None:
     """Raise ValueError for the first dial of a dataclass that stands outside what it may ever be."""
     for name, dial in dials_of(type(owner)).items():
         value = getattr(owner, name)
