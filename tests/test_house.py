@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -77,15 +78,18 @@ def is_module(root: Path, dotted: str) -> bool:
     return path.with_suffix(".py").is_file() or path.is_dir()
 
 
-def imports(root: Path) -> Iterator[Import]:
+@lru_cache
+def imports(root: Path) -> tuple[Import, ...]:
     """Every import of the house, at the top of a file, inside a function, for types only, or by its name."""
+    found = []
     face = root / "simulator" / "__init__.py"
     offered = {node.value for node in walk(face) if isinstance(node, ast.Constant)} if face.is_file() else set()
     for path in python_files(root, HOUSE):
         here = path.relative_to(root)
         for node in walk(path):
             for module in named(root, offered, here, node):
-                yield Import(path=here.as_posix(), line=getattr(node, "lineno", 0), module=module)
+                found.append(Import(path=here.as_posix(), line=getattr(node, "lineno", 0), module=module))
+    return tuple(found)
 
 
 def named(root: Path, offered: Set[object], here: Path, node: ast.AST) -> Iterator[str]:
