@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pricing.errors import InputError
-from simulator.intake.vocabulary import PACKED_IN, SAME_TEXT_AS, VOCABULARIES, load_encoding
+from simulator.intake.vocabulary import PACKED_IN, SAME_TEXT_AS, VOCABULARIES, unpack
 
 if TYPE_CHECKING:
     import tiktoken
@@ -66,12 +67,12 @@ def count(text: str, encoding: str | None, factor: float = 1.0) -> TokenCount:
     0
     """
     if not (math.isfinite(factor) and factor > 0):
-        raise InputError(
-            f"token factor: {factor} is not allowed; it must be a number above 0, and 1 if unknown"
-        )
-    counted_with = encoding if encoding in VOCABULARIES or encoding in SAME_TEXT_AS else STAND_IN
+        raise InputError(f"token factor: {factor} is not allowed; it must be a number above 0, and 1 if unknown")
+    counted_with = STAND_IN
     reasons = []
-    if counted_with != encoding:
+    if encoding is not None and (encoding in VOCABULARIES or encoding in SAME_TEXT_AS):
+        counted_with = encoding
+    else:
         unknown = f"{encoding!r} is not packed here" if encoding else "is not public"
         reasons.append(f"the tokenizer {unknown}, so {STAND_IN} stands in for it")
     try:
@@ -87,6 +88,36 @@ def count(text: str, encoding: str | None, factor: float = 1.0) -> TokenCount:
         tokens = max(round(tokens * factor), min(tokens, 1))
         reasons.append(f"scaled by {factor:g}")
     return TokenCount(tokens=tokens, exact=not reasons, encoding=counted_with, note="; ".join(reasons))
+
+
+def load_encoding(name: str, folder: Path = PACKED_IN) -> tiktoken.Encoding:
+    """Return the tiktoken encoding of that name, built from the packed files once and kept for the next caller.
+
+    Args:
+        name: `o200k_base`, `cl100k_base`, or a name of `SAME_TEXT_AS`.
+        folder: where the packed files are.
+
+    Raises:
+        KeyError: no vocabulary of that name is packed.
+        InputError: as `unpack`.
+
+    >>> load_encoding("o200k_base").encode("hello world")
+    [24912, 2375]
+    """
+    return _built(SAME_TEXT_AS.get(name, name), folder)
+
+
+@cache
+def _built(name: str, folder: Path) -> tiktoken.Encoding:
+    vocabulary = VOCABULARIES[name]
+    import tiktoken
+
+    return tiktoken.Encoding(
+        name,
+        pat_str=vocabulary.pattern,
+        mergeable_ranks={token: rank for rank, token in enumerate(unpack(vocabulary, folder))},
+        special_tokens=dict(vocabulary.special_tokens),
+    )
 
 
 def _tokens_in(text: str, encoding: tiktoken.Encoding) -> tuple[int, bool]:
@@ -116,8 +147,8 @@ def read_prompt(path: str | os.PathLike[str], root: str | os.PathLike[str] | Non
         found = named.resolve(strict=True)
         if root is not None and not found.is_relative_to(Path(root).resolve()):
             raise InputError(
-                f"{path}: this prompt lies outside the folder {root}; a scenario may only read files of its own"
-                " folder, so copy the prompt there"
+                f"{path}: this prompt lies outside {root}; a scenario reads only files of its own folder,"
+                " so copy the prompt there"
             )
         if not found.is_file():
             raise InputError(f"{path}: a folder or a device cannot be a prompt; name a text file")
@@ -129,9 +160,7 @@ def read_prompt(path: str | os.PathLike[str], root: str | os.PathLike[str] | Non
     # A loop of links is a RuntimeError up to Python 3.12, a NUL in the name a ValueError.
     except (OSError, RuntimeError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise InputError(
-            f"{str(path)!r}: cannot be read ({reason}); check the file's name and rights"
-        ) from None
+        raise InputError(f"{str(path)!r}: cannot be read ({reason}); check the file's name and rights") from None
     return decode_prompt(content, str(path))
 
 
@@ -162,9 +191,7 @@ def decode_prompt(content: bytes, name: str) -> str:
         ) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise InputError(
-            f"{name}: line {line}: a NUL byte, so this is binary or UTF-16; save it as UTF-8 text"
-        )
+        raise InputError(f"{name}: line {line}: a NUL byte, so this is binary or UTF-16; save it as UTF-8 text")
     if not text.strip():
         raise InputError(f"{name}: the prompt is empty; write its text, or give its length as prefix_tokens")
     return text

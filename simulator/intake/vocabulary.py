@@ -1,4 +1,4 @@
-"""Builds tiktoken's public vocabularies from files of this package: tokens are counted without a network.
+"""Keeps tiktoken's public vocabularies in files of this package, so that tokens are counted without a network.
 
 tiktoken fetches a vocabulary at first use. Here both stand packed beside the code (`vocab/README.md` says how
 and where from). Split pattern and special tokens, which tiktoken keeps inside the functions that fetch, are
@@ -11,15 +11,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from pricing.errors import InputError
-
-if TYPE_CHECKING:
-    import tiktoken
 
 PACKED_IN = Path(__file__).with_name("vocab")
 
@@ -99,7 +94,7 @@ SAME_TEXT_AS: Mapping[str, str] = MappingProxyType({"o200k_harmony": "o200k_base
 def unpack(vocabulary: Vocabulary, folder: Path = PACKED_IN) -> list[bytes]:
     """Return the tokens of a vocabulary in rank order.
 
-    The packed bytes must have the sum written here: a file cut short or changed on its way never counts wrongly.
+    The packed bytes must have the sum written here: a file that was cut or changed never counts wrongly.
 
     Raises:
         InputError: the packed file is missing, cannot be read or is not the one that was shipped.
@@ -133,31 +128,3 @@ def unpack(vocabulary: Vocabulary, folder: Path = PACKED_IN) -> list[bytes]:
         at = start + packed[at]
         tokens.append(packed[start:at])
     return tokens
-
-
-@lru_cache(maxsize=None)
-def load_encoding(name: str, folder: Path = PACKED_IN) -> tiktoken.Encoding:
-    """Return the tiktoken encoding of that name, built from the packed files and kept for the next caller.
-
-    Args:
-        name: `o200k_base`, `cl100k_base`, or a name of `SAME_TEXT_AS`.
-        folder: where the packed files are.
-
-    Raises:
-        KeyError: no vocabulary of that name is packed.
-        InputError: as `unpack`.
-
-    >>> load_encoding("o200k_base").encode("hello world")
-    [24912, 2375]
-    """
-    vocabulary = VOCABULARIES[SAME_TEXT_AS.get(name, name)]
-    if name != vocabulary.name:
-        return load_encoding(vocabulary.name, folder)
-    import tiktoken
-
-    return tiktoken.Encoding(
-        vocabulary.name,
-        pat_str=vocabulary.pattern,
-        mergeable_ranks={token: rank for rank, token in enumerate(unpack(vocabulary, folder))},
-        special_tokens=dict(vocabulary.special_tokens),
-    )
