@@ -60,9 +60,10 @@ def dials_of(kind: type) -> dict[str, Dial]:
     return found
 
 
-def check_dials(owner: Any) -> None:
+def check_dials(owner: object) -> None:
     """Raise ValueError for the first dial of a dataclass that stands outside what it may ever be."""
-    for name, dial in dials_of(type(owner)).items():
+    kind: Any = type(owner)
+    for name, dial in dials_of(kind).items():
         value = getattr(owner, name)
         if value is not None and (problem := dial.problem(name, value)):
             raise ValueError(problem)
