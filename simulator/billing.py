@@ -29,13 +29,14 @@ TOKEN_LINES = frozenset({
 BOOK = (TokenPrice, RecurringPrice, JobPrice)
 
 
-def bill(scenario: Scenario, activity: Activity, view: Any = None) -> CostLedger:
+def bill(scenario: Scenario, activity: Activity, view: Any = None, draws: int = 1) -> CostLedger:
     """Price everything an engine counted for one option.
 
     Args:
         scenario: prices in force, wages, negotiated factors, credit.
         activity: what was counted, by draw and period.
         view: the scenario with drawn dials as arrays (default: the scenario itself).
+        draws: number of draws D.
 
     Returns:
         The ledger, lines of shape (D, T).
@@ -45,7 +46,6 @@ def bill(scenario: Scenario, activity: Activity, view: Any = None) -> CostLedger
     """
     view = scenario if view is None else view
     periods = len(activity.edges) - 1
-    draws = max([1, *(len(count.quantity) for count in activity.counts), len(activity.calls)])
     lines: dict[tuple[Any, ...], LedgerLine] = {}
     booked: list[LedgerLine] = []
     for count in activity.counts:
@@ -104,8 +104,7 @@ def _meter(level: MeterRates, basis: TokenPrice, meter: str | None = None) -> fl
 def _priced(scenario: Scenario, view: Any, activity: Activity, count: Count, shape: tuple[int, int]) -> Iterable[LedgerLine]:
     """The ledger lines of one count: one for each version of its price."""
     basis, edges = count.basis, activity.edges
-    quantity = np.broadcast_to(count.quantity, shape) if len(count.quantity) > 1 or shape[0] == 1 else np.repeat(
-        count.quantity, shape[0], axis=0)
+    quantity = np.broadcast_to(count.quantity, shape)
     if isinstance(basis, Wage):
         yield _line(count, quantity, scenario.wages_usd_per_hour[basis.name], f"wages_usd_per_hour.{basis.name}")
     elif isinstance(basis, Typed):

@@ -66,7 +66,8 @@ def _run_together(scenario: Scenario, option: str, engine: Engine, draws: Draws,
 
     activity = expected.count(scenario, option, draws, daily=daily)
     view: Any = Drawn(scenario, draws) if draws else scenario
-    return _stamped(scenario, view, activity, bill(scenario, activity, view), engine)
+    size = max((len(values) for values in draws.values()), default=1)
+    return _stamped(scenario, view, activity, bill(scenario, activity, view, size), engine)
 
 
 def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedger, engine: Engine) -> SimulationResult:

@@ -104,6 +104,19 @@ class BreakEven:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CostCurve:
+    """Monthly cost of every option along a dial: `x` (n,), `usd_per_month` (n,) by option, averaged over the horizon."""
+
+    along: str
+    label: str
+    unit: str
+    scale: Literal["linear", "log"]
+    today: float
+    x: Array
+    usd_per_month: Mapping[str, Array]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OptionSummary:
     """The readings of one option that a table shows."""
 

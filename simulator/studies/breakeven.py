@@ -1,0 +1,293 @@
+"""Every value of a dial at which the cheaper of two options changes, and when a larger one-off has paid back.
+
+Crossings are plural: caches with a smallest prefix, tiers and whole steps make jumps and stairs. The dial is
+scanned densely, with a point on each side of every known discontinuity; each change of sign is then narrowed
+by cutting its bracket into many pieces at once, until it is a billionth wide. What still differs there by
+more than a smooth cost could is a jump, the rest is a root.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pricing.errors import InputError
+from pricing.load_checked import nearest
+from simulator.domain.dials import Dial, walk_dials
+from simulator.domain.drawn import with_dials
+from simulator.domain.findings import Answer, BreakEven, Crossing, Payback, SimulationResult
+from simulator.domain.plan import stages
+from simulator.domain.scenario import Scenario
+from simulator.run import run
+from simulator.studies.finance import cumulative, payback_day
+from simulator.studies.reasons import never_reason
+
+Array = NDArray[np.float64]
+Basis = Literal["steady_state", "horizon"]
+
+VOLUME = "workload.calls_per_day"
+POINTS = 2001
+"""Scan points along a dial, besides the known discontinuities."""
+PIECES = 64
+"""Pieces into which every bracket is cut at once."""
+WIDTH = 1e-9
+"""Relative width at which a bracket is narrow enough."""
+EQUAL = 1e-12
+"""Relative difference below which two costs are the same number."""
+MAX_STEPS = 4096
+"""Known discontinuities of one kind beyond which the scan points have to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A narrowed change of sign: where, whether it jumps, and the sign of the difference on either side."""
+
+    at: float
+    jump: bool
+    below: int
+    above: int
+
+
+def sign_changes(difference: Callable[[Array], tuple[Array, Array]], points: Array, whole: bool = False) -> list[Change]:
+    """Every change of sign of a difference over rising points.
+
+    Args:
+        difference: maps points (n,) to the difference and the scale it is judged by, both (n,).
+        points: where to look first, rising.
+        whole: whether only whole numbers lie between the points.
+
+    >>> found = sign_changes(lambda x: (x**2 - 2.0, x**2 + 2.0), np.linspace(0.0, 3.0, 7))
+    >>> [(round(change.at, 8), change.jump) for change in found]
+    [(1.41421356, False)]
+    """
+    value, scale = difference(points)
+    signs = _signs(value, scale)
+    apart = np.flatnonzero(signs)
+    turns = apart[:-1][signs[apart[:-1]] != signs[apart[1:]]]
+    after = apart[1:][signs[apart[:-1]] != signs[apart[1:]]]
+    low, high = points[turns].copy(), points[after].copy()
+    below, above = signs[turns], signs[after]
+    smallest = 1.0 if whole else 0.0
+    while len(low) and np.any(high - low > np.maximum(WIDTH * np.maximum(np.abs(low), np.abs(high)), smallest)):
+        cuts = np.linspace(0.0, 1.0, PIECES + 1)
+        grid = low[:, None] + (high - low)[:, None] * cuts
+        if whole:
+            grid = np.round(grid)
+        value, scale = difference(grid.ravel())
+        inside = _signs(value, scale).reshape(grid.shape)
+        inside[:, 0], inside[:, -1] = below, above
+        turned = np.argmax(inside == above[:, None], axis=1)  # the first point with the sign of the far side
+        rows = np.arange(len(low))
+        narrower = grid[rows, turned - 1], grid[rows, turned]
+        if np.array_equal(narrower[0], low) and np.array_equal(narrower[1], high):
+            break
+        low, high = narrower
+    if not len(low):
+        return []
+    ends, scales = (x.reshape(2, -1) for x in difference(np.concatenate([low, high])))
+    leap = np.abs(ends[1] - ends[0]) > 1e-6 * scales.max(axis=0)
+    middle = np.where(leap, high, (low + high) / 2)
+    return [
+        Change(at=float(at), jump=bool(jump), below=int(b), above=int(a))
+        for at, jump, b, a in zip(middle, leap, below, above, strict=True)
+    ]
+
+
+def _signs(value: Array, scale: Array) -> NDArray[np.int64]:
+    return np.where(np.abs(value) <= EQUAL * scale, 0, np.sign(value)).astype(np.int64)
+
+
+def break_even(
+    scenario: Scenario, between: tuple[str, str], along: str = VOLUME, low: float | None = None, high: float | None = None
+) -> BreakEven:
+    """Where two options cost the same along a dial, and when the larger one-off has paid back.
+
+    Args:
+        scenario: the question.
+        between: the reference and the challenger; `always` and `never` speak of the challenger.
+        along: dotted path of the dial.
+        low: begin of the scan (default: the dial's range).
+        high: its end.
+
+    Raises:
+        InputError: no such dial or option, or an empty range.
+    """
+    dial = dial_at(scenario, along)
+    bounds = (dial.low if low is None else low, dial.high if high is None else high)
+    if not (dial.least <= bounds[0] < bounds[1] <= dial.most):
+        raise InputError(
+            f"{along}: from {bounds[0]:g} to {bounds[1]:g} is no range of this dial; it runs from {dial.least:g} to "
+            f"{dial.most:g} {dial.unit}".rstrip()
+        )
+    together, stop_flags = _common_span(scenario, between)
+    points = _points(together, between, along, dial, *bounds)
+    crossings: list[Crossing] = []
+    signs: dict[Basis, NDArray[np.int64]] = {}
+    bases: tuple[Basis, ...] = ("horizon", "steady_state")
+    for basis in bases:
+        difference = _difference(together, between, along, basis)
+        signs[basis] = _signs(*difference(points))
+        for change in sign_changes(difference, points, dial.whole):
+            crossings.append(
+                Crossing(
+                    at=change.at, kind="jump" if change.jump else "root", basis=basis,
+                    below=between[0] if change.below > 0 else between[1],
+                    above=between[0] if change.above > 0 else between[1],
+                    flags=tuple(stop_flags + _limit_flags(scenario, between, along, change.at)),
+                )
+            )
+    answer, cheaper = _answer(signs["horizon"], any(crossing.basis == "horizon" for crossing in crossings), between)
+    reason = None
+    if answer == "never":
+        reason = never_reason(together, between, along, bounds)
+    elif answer == "tie":
+        reason = f"{between[0]} and {between[1]} cost the same all along {along}"
+    elif answer == "always":
+        reason = f"{between[1]} is cheaper from {bounds[0]:,.10g} to {bounds[1]:,.10g} {dial.unit}".rstrip()
+    return BreakEven(between=between, along=along, unit=dial.unit, answer=answer, cheaper=cheaper,
+                     crossings=tuple(crossings), reason=reason, payback=payback(scenario, between))
+
+
+def dial_at(scenario: Scenario, path: str) -> Dial:
+    """The dial at a dotted path.
+
+    Raises:
+        InputError: no such dial; the nearest is named.
+    """
+    known = {at.path: at.dial for at in walk_dials(scenario)}
+    if path not in known:
+        raise InputError(f'"{path}" is no dial of this scenario{nearest(path, known)}')
+    return known[path]
+
+
+def _answer(signs: NDArray[np.int64], crosses: bool, between: tuple[str, str]) -> tuple[Answer, str | None]:
+    if crosses:
+        return "crosses", None
+    if not signs.any():
+        return "tie", None
+    return ("always", between[1]) if signs.sum() < 0 else ("never", between[0])
+
+
+def _common_span(scenario: Scenario, between: tuple[str, str]) -> tuple[Scenario, list[str]]:
+    """The scenario cut to the days on which both serve, and what to say of it."""
+    flags, days = [], int(scenario.horizon_days)
+    for name in between:
+        stop = stages(scenario, name)[1]
+        if stop is not None:
+            day = scenario.start + timedelta(days=stop)
+            flags.append(f"{name} stops serving on {day}, inside the horizon")
+            days = min(days, stop)
+    cut = scenario if days == scenario.horizon_days or days < 1 else with_dials(scenario, {"horizon_days": float(days)})
+    return cut, flags
+
+
+def steady(scenario: Scenario, name: str) -> Scenario:
+    """The scenario as if an option were ready from the first day: the state its recurring cost settles in."""
+    return with_dials(scenario, {f"options.{name}.ready_after_days": 0.0})
+
+
+def _difference(scenario: Scenario, between: tuple[str, str], along: str, basis: Basis
+                ) -> Callable[[Array], tuple[Array, Array]]:
+    """Cost of the challenger less that of the reference, and their sum, as functions of the dial."""
+
+    def cost(name: str, points: Array) -> Array:
+        asked = steady(scenario, name) if basis == "steady_state" else scenario
+        result = run(asked, name, draws={along: points})
+        return result.total_usd - (result.one_off_usd if basis == "steady_state" else 0.0)
+
+    def difference(points: Array) -> tuple[Array, Array]:
+        reference, challenger = cost(between[0], points), cost(between[1], points)
+        return challenger - reference, np.abs(challenger) + np.abs(reference)
+
+    return difference
+
+
+def _points(scenario: Scenario, between: tuple[str, str], along: str, dial: Dial, low: float, high: float) -> Array:
+    """Scan points from low to high, with a point on and just below every known discontinuity."""
+    if dial.whole:
+        low, high = math.ceil(low), math.floor(high)
+        count = min(POINTS, int(high - low) + 1)
+        return np.unique(np.round(np.linspace(low, high, count)))
+    if dial.scale == "log" and low > 0:
+        points = np.geomspace(low, high, POINTS)
+        points[0], points[-1] = low, high
+    else:
+        points = np.linspace(low, high, POINTS)
+    steps = np.asarray([step for name in between for step in _steps(scenario, name, along, low, high)])
+    inside = steps[(steps > low) & (steps < high)] if len(steps) else steps
+    return np.unique(np.concatenate([points, inside, inside * (1 - WIDTH / 4)]))
+
+
+def _steps(scenario: Scenario, name: str, along: str, low: float, high: float) -> list[float]:
+    """Values of a dial at which the bill of an option is known to jump: cache minimum and increment, length tiers."""
+    option = scenario.options[name]
+    version = scenario.price_on(option.price, 0)
+    caching, tokens = version.rules.caching, version.rules.tokens
+    found: list[float] = []
+    if along == f"options.{name}.prefix_tokens" and caching.mode != "off":
+        found.append(float(caching.min_tokens))
+        if caching.increment > 1 and (high - low) / caching.increment <= MAX_STEPS:
+            found += np.arange(math.ceil(low / caching.increment), high / caching.increment + 1).tolist()
+            found[1:] = [step * caching.increment for step in found[1:]]
+    own_input = option.input_tokens if option.input_tokens is not None else scenario.workload.tokens.input
+    overhead = tokens.per_request + tokens.per_message * (2 if option.prefix_tokens > 0 else 1)
+    for tier in version.usd_per_mtok.tiers:
+        if along == f"options.{name}.prefix_tokens":
+            found.append(tier.above - own_input - overhead)
+        elif along in ("workload.tokens.input", f"options.{name}.input_tokens"):
+            found.append(tier.above - option.prefix_tokens - overhead)
+    return found
+
+
+def _limit_flags(scenario: Scenario, between: tuple[str, str], along: str, at: float) -> list[str]:
+    flags = []
+    for name in between:
+        option = scenario.options[name]
+        limits = (option.limits, scenario.price_on(option.price, 0).limits)
+        if any(limit.rpm is not None or limit.tpm is not None for limit in limits):
+            flags += [f"{name}: {flag}" for flag in run(with_dials(scenario, {along: at}), name).flags if "limit is" in flag]
+    return flags
+
+
+def payback(scenario: Scenario, between: tuple[str, str], results: dict[str, SimulationResult] | None = None) -> Payback:
+    """When the option with the larger one-off has paid it back against the other, in cash.
+
+    Args:
+        scenario: the question.
+        between: the two options.
+        results: daily results already at hand, by option name.
+    """
+    found = {name: (results or {}).get(name) or run(scenario, name) for name in between}
+    one_offs = {name: float(found[name].one_off_usd[0]) for name in between}
+    other, larger = sorted(between, key=lambda name: (one_offs[name], name == between[1]))
+    if one_offs[larger] <= 0:
+        return Payback(days=None, date=None, reason="neither option pays anything up front")
+    cash = {name: [found[name].ledger.usd(one_off=kind)[0] for kind in (True, False)] for name in between}
+    days = min(_served_days(scenario, name) for name in between)
+    one_off, recurring = (cash[larger][kind][:days] - cash[other][kind][:days] for kind in (0, 1))
+    after_one_off, by_end = cumulative(one_off, recurring)
+    day = payback_day(after_one_off, by_end)
+    flags = tuple(
+        f"{name} stops serving on {stop}, inside the horizon"
+        for name in between
+        if (stop := found[name].serves_until) is not None
+    )
+    spent = f"{larger} pays ${one_offs[larger] - one_offs[other]:,.0f} more up front than {other}"
+    if day.days is None:
+        short = float(by_end[-1]) if len(by_end) else 0.0
+        return Payback(days=None, date=None, flags=flags,
+                       reason=f"{spent} and is still ${short:,.0f} behind after {days} days")
+    when = scenario.start + timedelta(days=math.ceil(day.days))
+    return Payback(days=day.days, date=when, reason=f"{spent} and is level after {day.days:,.1f} days",
+                   flags=flags + (("fragile",) if day.fragile else ()))
+
+
+def _served_days(scenario: Scenario, name: str) -> int:
+    stop = stages(scenario, name)[1]
+    return int(scenario.horizon_days) if stop is None else stop

@@ -1,0 +1,105 @@
+"""Money over time: present value, cumulative cash, sums by month, payback."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+FRAGILE_DAYS = 30.0
+"""A payback that only holds, or is undone, this close to the end of the horizon is called fragile."""
+
+
+def present_value(cash_by_day: ArrayLike, rate_per_year: float) -> float:
+    """Present value of daily cash: `sum c_d (1 + r)^(-d / 365)`, d counted from 0.
+
+    >>> present_value([100.0], 0.08), round(present_value([0.0] * 365 + [108.0], 0.08), 9)
+    (100.0, 100.0)
+    """
+    cash = np.asarray(cash_by_day, dtype=float)
+    return float(cash @ (1.0 + rate_per_year) ** (-np.arange(len(cash)) / 365.0))
+
+
+def amortised_per_month(one_off_usd: float, months: float, rate_per_year: float = 0.0) -> float:
+    """Level monthly payment that repays a one-off over `months`: `P i / (1 - (1 + i)^-n)`, `i = (1 + r)^(1/12) - 1`.
+
+    >>> amortised_per_month(1200.0, 12), round(amortised_per_month(1000.0, 12, 0.08), 4)
+    (100.0, 86.8594)
+    """
+    monthly = (1.0 + rate_per_year) ** (1.0 / 12.0) - 1.0
+    if monthly == 0:
+        return one_off_usd / months
+    return one_off_usd * monthly / (1.0 - (1.0 + monthly) ** -months)
+
+
+def cumulative(one_off_by_day: ArrayLike, recurring_by_day: ArrayLike) -> tuple[Array, Array]:
+    """Cash paid by the end of each day and, as one-offs fall at its beginning, just after they fell.
+
+    Returns:
+        `after_one_off` and `by_end`, each (days,): between them a day's recurring cash accrues evenly.
+
+    >>> [x.tolist() for x in cumulative([10, 0], [1, 1])]
+    [[10.0, 11.0], [11.0, 12.0]]
+    """
+    one_off, recurring = np.asarray(one_off_by_day, dtype=float), np.asarray(recurring_by_day, dtype=float)
+    by_end = np.cumsum(one_off + recurring)
+    return by_end - recurring, by_end
+
+
+def by_month(cash_by_day: ArrayLike, days_per_month: float) -> list[float]:
+    """Cash in consecutive months of equal length; a day that spans two is split, the last month may be short.
+
+    >>> by_month([1.0] * 5, 2.0)
+    [2.0, 2.0, 1.0]
+    """
+    path = np.concatenate([[0.0], np.cumsum(np.asarray(cash_by_day, dtype=float))])
+    days = len(path) - 1
+    edges = [*np.arange(0.0, days, days_per_month).tolist(), float(days)]
+    return np.diff(np.interp(edges, np.arange(days + 1), path)).tolist()  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaybackDay:
+    """When a difference of cumulative cash falls to zero or below for good; None if it does not."""
+
+    days: float | None
+    fragile: bool = False
+
+
+def payback_day(after_one_off: ArrayLike, by_end: ArrayLike) -> PaybackDay:
+    """First moment from which a cumulative difference stays at or below zero to the end of the horizon.
+
+    Args:
+        after_one_off: the difference at the beginning of each day, one-offs of that day included, (days,).
+        by_end: the difference at the end of each day, (days,); it moves evenly in between.
+
+    Returns:
+        Fractional days from the start; `fragile` where it is reached, or undone again, within the last 30 days.
+
+    >>> payback_day([10, 8, 6, 4, 2], [8, 6, 4, 2, 0]).days, payback_day([1], [1]).days, payback_day([0], [-1]).days
+    (5.0, None, 0.0)
+    """
+    opens, ends = np.asarray(after_one_off, dtype=float), np.asarray(by_end, dtype=float)
+    horizon = float(len(opens))
+    held = _held_from(opens, ends, len(opens))
+    if held is not None:
+        return PaybackDay(days=held, fragile=held > 0 and held > horizon - FRAGILE_DAYS)
+    for until in range(len(opens) - 1, max(0, len(opens) - int(FRAGILE_DAYS)) - 1, -1):
+        if (held := _held_from(opens, ends, until)) is not None:
+            return PaybackDay(days=held, fragile=True)
+    return PaybackDay(days=None)
+
+
+def _held_from(opens: Array, ends: Array, until: int) -> float | None:
+    """First moment from which both ends of every day before `until` are at or below zero."""
+    if until == 0 or ends[until - 1] > 0:
+        return None
+    above = np.flatnonzero((opens[:until] > 0) | (ends[:until] > 0))
+    if not len(above):
+        return 0.0
+    day = int(above[-1])
+    if ends[day] > 0:  # it falls below zero only by a one-off payment at the beginning of the next day
+        return float(day + 1)
+    return day + float(opens[day] / (opens[day] - ends[day]))
