@@ -1,0 +1,161 @@
+"""How a number is written where a person reads it: one rule for charts, report, tables and sentences."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+
+NONE = "n/a"
+"""What stands where there is no number."""
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+"""Written here rather than asked of the locale, so that a report reads the same on every machine."""
+
+LARGE = (("B", 1e9), ("M", 1e6), ("k", 1e3))
+
+
+def usd(value: float) -> str:
+    """Dollars to read: cents below $10, whole dollars below $10k, then three digits with k, M or B.
+
+    Below one dollar three significant digits stand, and never fewer than two decimals.
+
+    >>> [usd(x) for x in (0, 0.000114, 0.5, 4.2, 20.987, 9_999.4, 9_999.6, 12_345, 999_600, 3.4e6)]
+    ['$0', '$0.000114', '$0.50', '$4.20', '$21', '$9,999', '$10.0k', '$12.3k', '$1.00M', '$3.40M']
+    >>> usd(-12_345), usd(float("nan"))
+    ('-$12.3k', 'n/a')
+    """
+    if not math.isfinite(value):
+        return NONE
+    size = _significant(abs(value), 3)
+    if size == 0:
+        return "$0"
+    if size < 10:
+        return _signed(value, _decimals(size, 3, least=2))
+    if round(abs(value)) < 10_000:
+        return _signed(value, f"{abs(value):,.0f}")
+    return _signed(value, _large(size))
+
+
+def usd_exact(value: float) -> str:
+    """Dollars to check: every dollar and cent, or three significant digits where cents would be zero.
+
+    >>> usd_exact(20_987.004), usd_exact(-3), usd_exact(0.00123), usd_exact(0)
+    ('$20,987.00', '-$3.00', '$0.00123', '$0.00')
+    """
+    if not math.isfinite(value):
+        return NONE
+    size = abs(value)
+    return _signed(value, f"{size:,.2f}" if size >= 0.1 or size == 0 else _decimals(_significant(size, 3), 3, least=2))
+
+
+def rate(value: float) -> str:
+    """A price of one unit: up to six significant digits, at least cents.
+
+    >>> rate(0.3), rate(0.0125), rate(2), rate(1_234.5), rate(0.1 + 0.2)
+    ('$0.30', '$0.0125', '$2.00', '$1,234.50', '$0.30')
+    """
+    return _signed(value, _decimals(_significant(abs(value), 6), 6, least=2)) if math.isfinite(value) else NONE
+
+
+def per_call(value: float) -> str:
+    """Dollars for one call: three significant digits, however small.
+
+    >>> per_call(0.00011432), per_call(0.012), per_call(1.5), per_call(0)
+    ('$0.000114', '$0.0120', '$1.50', '$0')
+    """
+    if not math.isfinite(value):
+        return NONE
+    size = _significant(abs(value), 3)
+    return "$0" if size == 0 else _signed(value, f"{size:,.{max(0, 2 - math.floor(math.log10(size)))}f}")
+
+
+def count(value: float) -> str:
+    """How many: whole below a million, with one decimal below ten, then three digits with M or B.
+
+    >>> [count(x) for x in (0, 0.04, 2.5, 3, 50_000, 999_999.7, 3.4e6, 18_250_000, 2.5e9)]
+    ['0', '0.04', '2.5', '3', '50,000', '1M', '3.4M', '18.2M', '2.5B']
+    """
+    if not math.isfinite(value):
+        return NONE
+    size = abs(value)
+    sign = "-" if value < 0 else ""
+    if size < 1:
+        return sign + _trimmed(f"{_significant(size, 2):,.10f}")
+    if size < 10:
+        return sign + _trimmed(f"{size:,.1f}")
+    if round(size) < 1_000_000:
+        return f"{sign}{size:,.0f}"
+    number = _large(_significant(size, 3))
+    return f"{sign}{_trimmed(number[:-1])}{number[-1]}"
+
+
+def quantity(value: float) -> str:
+    """A quantity to check: nine significant digits at most, no zeros at the end.
+
+    >>> quantity(43_387.5), quantity(1_234.56789), quantity(0.96), quantity(3)
+    ('43,387.5', '1,234.56789', '0.96', '3')
+    """
+    if not math.isfinite(value):
+        return NONE
+    return f"{'-' if value < 0 else ''}{_decimals(_significant(abs(value), 9), 9, least=0)}"
+
+
+def share(value: float) -> str:
+    """A part of the whole in percent, precise enough that nearly all never reads as all.
+
+    >>> [share(x) for x in (0, 0.0004, 0.034, 0.12, 0.125, 0.5, 0.966, 0.9996, 1, 1.25)]
+    ['0 %', '0.04 %', '3.4 %', '12 %', '12 %', '50 %', '96.6 %', '99.96 %', '100 %', '125 %']
+    """
+    if not math.isfinite(value):
+        return NONE
+    left = min(abs(value), abs(1.0 - value))
+    digits = 0 if left == 0 or left >= 0.1 else min(6, -math.floor(math.log10(left)) - 1)
+    return f"{_trimmed(f'{100.0 * value:,.{digits}f}')} %"
+
+
+def day(value: date) -> str:
+    """A date that no country reads the other way round.
+
+    >>> day(date(2027, 1, 22))
+    '22 Jan 2027'
+    """
+    return f"{value.day} {MONTHS[value.month - 1]} {value.year}"
+
+
+def days(value: float) -> str:
+    """A span in days.
+
+    >>> days(1), days(51.6), days(0.4), days(1_204)
+    ('1 day', '52 days', '0.4 days', '1,204 days')
+    """
+    number = f"{value:,.0f}" if value >= 9.95 else _trimmed(f"{value:,.1f}")
+    return f"{number} {'day' if number == '1' else 'days'}"
+
+
+def _signed(value: float, number: str) -> str:
+    return f"{'-' if value < 0 else ''}${number}"
+
+
+def _large(size: float) -> str:
+    """`12.3k`: three significant digits and a letter; `size` is rounded already, so it picks the right letter."""
+    letter, unit = next(((letter, unit) for letter, unit in LARGE if size >= unit), ("", 1.0))
+    head = size / unit
+    return f"{head:,.{max(0, 2 - math.floor(math.log10(head)))}f}{letter}"
+
+
+def _significant(size: float, digits: int) -> float:
+    return float(f"{size:.{digits}g}")
+
+
+def _decimals(size: float, digits: int, *, least: int) -> str:
+    """Up to `digits` significant digits, at least `least` decimals, no further zeros at the end."""
+    if size == 0:
+        return f"{0:.{least}f}"
+    places = max(least, digits - 1 - math.floor(math.log10(size)))
+    whole, _, part = f"{size:,.{places}f}".partition(".")
+    part = part.rstrip("0").ljust(least, "0")
+    return f"{whole}.{part}" if part else whole
+
+
+def _trimmed(number: str) -> str:
+    return number.rstrip("0").rstrip(".") if "." in number else number
