@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from pricing.errors import InputError
-from pricing.load_checked import nearest
+from pricing.nearest import nearest
 from pricing.table import PriceTable, PriceVersion, in_force
 
 

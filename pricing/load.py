@@ -69,7 +69,9 @@ def inline_prices(value: Any, document: Document, place: Place, book: PriceBook)
     for name, entry in value.items():
         here = (*place, name)
         if not isinstance(entry, dict):
-            raise InputError(f"{document.where(here)}: expected rates, as in {{usd_per_mtok: {{input: 3, output: 15}}}}")
+            raise InputError(
+                f"{document.where(here)}: expected rates, as in {{usd_per_mtok: {{input: 3, output: 15}}}}"
+            )
         if "/" not in str(name):
             raise InputError(f"{document.where(here)}: a price id is provider/model, as in mine/{name}")
         if "versions" in entry:

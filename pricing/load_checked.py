@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import json
 import math
@@ -13,6 +12,7 @@ from typing import Any, TypeVar, cast
 from pydantic import TypeAdapter, ValidationError
 
 from pricing.errors import InputError
+from pricing.nearest import nearest
 from pricing.yaml12 import Document, Place
 
 T = TypeVar("T")
@@ -42,18 +42,6 @@ def checked(kind: type[T], value: Any, document: Document, place: Place = ()) ->
         raise InputError(_sentence(kind, error, document, place)) from None
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean "x"?` for the closest known word, or nothing.
-
-    >>> nearest("promt_tokens", ["prefix_tokens", "prompt_tokens"])
-    '; did you mean "prompt_tokens"?'
-    >>> nearest("zebra", ["prompt"])
-    ''
-    """
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f'; did you mean "{close[0]}"?' if close else ""
-
-
 def shown(value: Any) -> str:
     """A value as it stands in a sentence, shortened where long.
 
@@ -79,7 +67,7 @@ def placed(message: str, document: Document, place: Place) -> str:
     return f"{document.where(place)}: {message}"
 
 
-_IS_VALUE = re.compile(r"is \S+; ")
+_IS_VALUE = re.compile(r'is [-.\d"\[]\S*; ')
 
 
 def _integral(value: Any) -> Any:

@@ -22,9 +22,12 @@ class Dated(Protocol):
     """Anything that holds from `effective` on and could be known from `recorded` on."""
 
     @property
-    def effective(self) -> date: ...
+    def effective(self) -> date:
+        """First day in force."""
+
     @property
-    def recorded(self) -> date: ...
+    def recorded(self) -> date:
+        """First day it could be known."""
 
 
 D = TypeVar("D", bound=Dated)
@@ -294,8 +297,13 @@ class PriceVersion:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        not_negative(self, "hosting_usd_per_hour", "storage_usd_per_month", "storage_usd_per_gb_month",
-                     "cache_storage_usd_per_mtok_hour")
+        not_negative(
+            self,
+            "hosting_usd_per_hour",
+            "storage_usd_per_month",
+            "storage_usd_per_gb_month",
+            "cache_storage_usd_per_mtok_hour",
+        )
 
     @property
     def announced(self) -> bool:

@@ -98,7 +98,7 @@ def parse_yaml(raw: bytes | str, name: str) -> Document:
     return Document(name=name, value=value, lines=composer.lines)
 
 
-def scalar(text: str) -> None | bool | int | float | str:
+def scalar(text: str) -> bool | int | float | str | None:
     """The value of a plain scalar by the 1.2 core schema.
 
     >>> [scalar(s) for s in ("1e6", "010", "7:30", "no", "50_000", "0x1F", "~", "true")]

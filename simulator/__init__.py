@@ -20,11 +20,10 @@ _WHERE = {
     "read_scenario": "simulator.files",
     "read_trace": "simulator.intake.trace",
     "replay": "simulator.studies.replay",
-    "run": "simulator.run",
     "shipped_book": "pricing.load",
 }
 
-__all__ = sorted(_WHERE)  # noqa: PLE0605  (the names are loaded on demand)
+__all__ = sorted(_WHERE)
 __version__ = "0.1.0"
 
 

@@ -16,16 +16,13 @@ from numpy.typing import NDArray
 
 from pricing.errors import NotSold
 from pricing.table import MeterRates, PriceVersion
-from simulator.domain.ledger import CostLedger, LedgerLine
+from simulator.domain.ledger import TOKEN_LINES, CostLedger, LedgerLine
 from simulator.domain.plan import version_spans
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Activity, Count, JobPrice, RecurringPrice, TokenPrice, Typed, Wage
 
 Array = NDArray[np.float64]
 
-TOKEN_LINES = frozenset({
-    "input", "cached_input", "cache_write", "output", "batch_input", "batch_cached_input", "batch_output",
-})
 BOOK = (TokenPrice, RecurringPrice, JobPrice)
 
 
@@ -101,7 +98,9 @@ def _meter(level: MeterRates, basis: TokenPrice, meter: str | None = None) -> fl
     return rate  # type: ignore[no-any-return]
 
 
-def _priced(scenario: Scenario, view: Any, activity: Activity, count: Count, shape: tuple[int, int]) -> Iterable[LedgerLine]:
+def _priced(
+    scenario: Scenario, view: Any, activity: Activity, count: Count, shape: tuple[int, int]
+) -> Iterable[LedgerLine]:
     """The ledger lines of one count: one for each version of its price."""
     basis, edges = count.basis, activity.edges
     quantity = np.broadcast_to(count.quantity, shape)
@@ -141,13 +140,21 @@ def _not_sold(basis: TokenPrice | RecurringPrice | JobPrice, option: str, versio
     if isinstance(basis, RecurringPrice):
         return f"options.{option}: {version} has no {basis.rate}; leave it out or choose another price"
     unit = "hour" if basis.by_hour else "token"
-    return (f"options.{option}: {version} sells no {basis.method} training by the {unit}; name another training.price "
-            "or training.method, or type training.usd")
+    return (
+        f"options.{option}: {version} sells no {basis.method} training by the {unit}; name another training.price "
+        "or training.method, or type training.usd"
+    )
 
 
 def _line(count: Count, quantity: Array, rate: Any, version: str) -> LedgerLine:
-    return LedgerLine(line=count.line, quantity=quantity, unit=count.unit, usd=quantity * rate, price_version=version,
-                      one_off=count.one_off)
+    return LedgerLine(
+        line=count.line,
+        quantity=quantity,
+        unit=count.unit,
+        usd=quantity * rate,
+        price_version=version,
+        one_off=count.one_off,
+    )
 
 
 def _unit_key(line: LedgerLine) -> float:
@@ -159,8 +166,14 @@ def _unit_key(line: LedgerLine) -> float:
 def _added(before: LedgerLine | None, line: LedgerLine) -> LedgerLine:
     if before is None:
         return line
-    return LedgerLine(line=line.line, quantity=before.quantity + line.quantity, unit=line.unit, usd=before.usd + line.usd,
-                      price_version=line.price_version, one_off=line.one_off)
+    return LedgerLine(
+        line=line.line,
+        quantity=before.quantity + line.quantity,
+        unit=line.unit,
+        usd=before.usd + line.usd,
+        price_version=line.price_version,
+        one_off=line.one_off,
+    )
 
 
 def _adjustments(scenario: Scenario, option: str, booked: list[LedgerLine]) -> list[LedgerLine]:
@@ -182,7 +195,9 @@ def _adjustments(scenario: Scenario, option: str, booked: list[LedgerLine]) -> l
     return found
 
 
-def _credit(scenario: Scenario, activity: Activity, booked: list[LedgerLine], adjusted: list[LedgerLine]) -> list[LedgerLine]:
+def _credit(
+    scenario: Scenario, activity: Activity, booked: list[LedgerLine], adjusted: list[LedgerLine]
+) -> list[LedgerLine]:
     """Prepaid credit pays book prices from the first day until it or its time is used up."""
     credit = scenario.credits
     if credit is None or credit.usd == 0 or not booked:

@@ -24,7 +24,12 @@ STRUCTURAL = ("horizon_days", "ready_after_days", "retrain_every_days", "max")
 
 
 def run(
-    scenario: Scenario, option: str, *, engine: Engine = "expected", draws: Draws | None = None, daily: bool | None = None
+    scenario: Scenario,
+    option: str,
+    *,
+    engine: Engine = "expected",
+    draws: Draws | None = None,
+    daily: bool | None = None,
 ) -> SimulationResult:
     """Count one option with an engine and bill it.
 
@@ -145,7 +150,5 @@ def _joined(parts: list[tuple[NDArray[np.int64], SimulationResult]], size: int) 
         name: scattered(getattr(part, name) for _, part in parts)
         for name in ("calls", "delivered_calls", "success_calls", "eligible_calls", "hit_calls", "peak_per_s")
     }
-    tokens: Mapping[str, Array] = {
-        meter: scattered(part.tokens[meter] for _, part in parts) for meter in first.tokens
-    }
+    tokens: Mapping[str, Array] = {meter: scattered(part.tokens[meter] for _, part in parts) for meter in first.tokens}
     return dataclasses.replace(first, ledger=ledger, tokens=tokens, **arrays)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pricing.errors import InputError
-from pricing.load_checked import nearest
+from pricing.nearest import nearest
 from simulator.domain.dials import walk_dials
 
 Draws = Mapping[str, NDArray[np.float64]]
@@ -56,7 +56,9 @@ def check_draws(scenario: Any, draws: Draws) -> int:
             raise InputError(f'"{path}" is no dial of this scenario{nearest(path, known)}')
         bad = ~((values >= known[path].least) & (values <= known[path].most))
         if bad.any():
-            raise InputError(known[path].problem(path, float(values[bad][0])) or f"{path} has a value that is not a number")
+            raise InputError(
+                known[path].problem(path, float(values[bad][0])) or f"{path} has a value that is not a number"
+            )
     return lengths.pop() if lengths else 1
 
 
@@ -73,6 +75,8 @@ def with_dials(node: Any, values: Mapping[str, float]) -> Any:
         if dot:
             below.setdefault(head, {})[tail] = value
     if isinstance(node, Mapping):
-        return {key: with_dials(inner, below[key]) if key in below else here.get(key, inner) for key, inner in node.items()}
+        return {
+            key: with_dials(inner, below[key]) if key in below else here.get(key, inner) for key, inner in node.items()
+        }
     changes = {name: with_dials(getattr(node, name), inner) for name, inner in below.items()}
     return dataclasses.replace(node, **here, **changes)

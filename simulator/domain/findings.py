@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
@@ -63,8 +63,9 @@ class SimulationResult:
     @property
     def cache_hit_rate(self) -> Array:
         """Share of the calls with a cacheable prefix that found it cached; 0 where none could."""
-        return np.divide(self.hit_calls, self.eligible_calls, out=np.zeros_like(self.hit_calls),
-                         where=self.eligible_calls > 0)
+        return np.divide(
+            self.hit_calls, self.eligible_calls, out=np.zeros_like(self.hit_calls), where=self.eligible_calls > 0
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,7 @@ class BreakEven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostCurve:
-    """Monthly cost of every option along a dial: `x` (n,), `usd_per_month` (n,) by option, averaged over the horizon."""
+    """Monthly cost of every option along a dial, averaged over the horizon: `x` and each cost have shape (n,)."""
 
     along: str
     label: str
@@ -193,4 +194,4 @@ class Comparison:
     prices_digest: str
     stale: tuple[str, ...]
     engine: Engine = "expected"
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    version: str = "0.1.0"

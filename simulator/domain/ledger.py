@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+TOKEN_LINES = frozenset(
+    {"input", "cached_input", "cache_write", "output", "batch_input", "batch_cached_input", "batch_output"}
+)
+"""Lines billed by the token."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerLine:

@@ -13,7 +13,7 @@ OPS_HOURS = {"hosted_prompt": 2.0, "hosted_fine_tuned": 4.0}
 """Upkeep in engineer hours a month where the scenario names none: both sides carry people."""
 
 REACH = {"automatic": 0.9, "explicit": 1.0, "off": 0.0}
-"""Share of would-be cache hits that a cache really gives; automatic ones are best effort (owners measured 0 to 91 %)."""
+"""Share of would-be cache hits that really come; automatic caches are best effort (owners measured 0 to 91 %)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,9 @@ class Caching:
     ttl: int | None = None
     scopes: Annotated[float, Dial("Separate caches", "caches", 1, 1000, "log", least=1)] = 1.0
     reach: Annotated[float | None, Dial("Would-be cache hits that come", "share", 0, 1, most=1)] = None
-    calls_per_cache: Annotated[float | None, Dial("Calls per written cache", "calls", 1, 1000, "log", least=1e-9)] = None
+    calls_per_cache: Annotated[float | None, Dial("Calls per written cache", "calls", 1, 1000, "log", least=1e-9)] = (
+        None
+    )
 
     def __post_init__(self) -> None:
         check_dials(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -65,12 +66,11 @@ def closed_reason(scenario: Scenario, name: str) -> str | None:
     life, provider = version.lifecycle, option.price.partition("/")[0]
     if life.available_from is not None and life.available_from > scenario.start:
         return f"{option.price} is not sold before {life.available_from}"
-    if provider not in scenario.existing_customer:
-        if life.no_new_customers_from is not None and life.no_new_customers_from <= scenario.start:
-            return (
-                f"{option.price} takes no new customers since {life.no_new_customers_from}; "
-                f"if you are one, say existing_customer: [{provider}]"
-            )
+    closed = life.no_new_customers_from
+    if provider not in scenario.existing_customer and closed is not None and closed <= scenario.start:
+        return (
+            f"{option.price} takes no new customers since {closed}; if you are one, say existing_customer: [{provider}]"
+        )
     if option.ready_after_days >= scenario.horizon_days:
         return f"it is ready after {option.ready_after_days:g} days, not within the horizon"
     if isinstance(option, HostedFineTuned) and option.training is not None:
@@ -100,4 +100,4 @@ def version_spans(scenario: Scenario, price: str, first: int, after: int) -> Ite
         if version.announced and scenario.announced_prices
     }
     edges = [first, *sorted(day for day in changes if first < day < after), after]
-    yield from zip(edges[:-1], edges[1:], strict=True)
+    yield from itertools.pairwise(edges)

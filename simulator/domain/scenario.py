@@ -12,9 +12,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pricing.book import canonical
 from pricing.errors import InputError
-from pricing.load_checked import nearest
+from pricing.nearest import nearest
 from pricing.table import STRICT, PriceTable, PriceVersion
-from simulator.domain.costs import Adjust, Credits
+from simulator.domain.costs import Adjust, Credits, Dataset
 from simulator.domain.dials import Dial, check_dials
 from simulator.domain.options import HostedFineTuned, HostedOption
 from simulator.domain.workload import Workload
@@ -98,15 +98,17 @@ class Scenario:
             if option.fallback is not None:
                 known(f"options.{name}.fallback.to", option.fallback.to)
                 if option.fallback.to == name or self.options[option.fallback.to].fallback is not None:
-                    raise ValueError(f"options.{name}.fallback.to must name another option without a fallback of its own")
+                    raise ValueError(
+                        f"options.{name}.fallback.to must name another option without a fallback of its own"
+                    )
             wage = option.dataset.wage if option.dataset else "annotator"
             if wage not in self.wages_usd_per_hour:
                 hint = nearest(wage, self.wages_usd_per_hour)
                 raise ValueError(f'options.{name}.dataset.wage is "{wage}", which is not in wages_usd_per_hour{hint}')
             training = option.training if isinstance(option, HostedFineTuned) else None
-            if option.dataset and option.dataset.hours is None and option.dataset.usd is None:
-                if option.dataset.examples is None and (training is None or training.examples is None):
-                    raise ValueError(f"options.{name}.dataset needs examples: how many are to be made")
+            made = option.dataset.examples if option.dataset else None
+            if made is None and (training is None or training.examples is None) and _priced_each(option.dataset):
+                raise ValueError(f"options.{name}.dataset needs examples: how many are to be made")
         for item in self.adjust:
             for name in item.on:
                 known(f'adjust "{item.label}"', name)
@@ -144,5 +146,12 @@ class Scenario:
             InputError: no such option; the nearest is named.
         """
         if name not in self.options:
-            raise InputError(f'no option "{name}"{nearest(name, self.options) or "; there are " + ", ".join(self.options)}')
+            raise InputError(
+                f'no option "{name}"{nearest(name, self.options) or "; there are " + ", ".join(self.options)}'
+            )
         return self.options[name]
+
+
+def _priced_each(dataset: Dataset | None) -> bool:
+    """Whether the data set costs something for every example."""
+    return dataset is not None and (dataset.minutes_per_example is not None or dataset.usd_per_example is not None)

@@ -108,7 +108,9 @@ def _miss(mass: Array, ttl_s: float, refresh: bool, burst: tuple[float, float, f
     return np.exp(-mass) if burst is None else burst_miss_share(mass, ttl_s, burst)
 
 
-def _mean_miss(first: Array, last: Array, ttl_s: float, refresh: bool, burst: tuple[float, float, float] | None) -> Array:
+def _mean_miss(
+    first: Array, last: Array, ttl_s: float, refresh: bool, burst: tuple[float, float, float] | None
+) -> Array:
     """Mean of the miss share while the mass runs linearly from `first` to `last`."""
     if refresh and burst is None:
         low, run = np.minimum(first, last), np.abs(last - first)
@@ -255,7 +257,9 @@ def hit_table(week: CacheWeek) -> LogTable:
 
 
 @functools.lru_cache(maxsize=256)
-def span_table(week: CacheWeek, first_weekday: int, log_levels: tuple[float, ...], weights: tuple[float, ...]) -> LogTable:
+def span_table(
+    week: CacheWeek, first_weekday: int, log_levels: tuple[float, ...], weights: tuple[float, ...]
+) -> LogTable:
     """The hit share over a span of days, tabulated over the log of the level at the start.
 
     Args:
@@ -274,8 +278,9 @@ def span_table(week: CacheWeek, first_weekday: int, log_levels: tuple[float, ...
     return LogTable(evaluate)
 
 
-def with_retries(hit_share: ArrayLike, attempts: ArrayLike, delivered: ArrayLike, failure_rate: ArrayLike, billed: bool
-                 ) -> Array:
+def with_retries(
+    hit_share: ArrayLike, attempts: ArrayLike, delivered: ArrayLike, failure_rate: ArrayLike, billed: bool
+) -> Array:
     """Hit share per billed attempt: a retry follows at once, so it finds what its first attempt left.
 
     All attempts billed: `(h + A - 1) / A`. Only successes billed: the first attempt succeeds with

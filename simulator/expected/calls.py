@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -22,14 +23,58 @@ HOURS: dict[str, tuple[float, ...]] = {
     # Mentions of a listed company by hour on weekdays (Numenta NAB, Twitter volume GOOG, 2015), moved from
     # UTC to US Eastern daylight time, where the working day falls between 9 and 18 o'clock.
     "office": (
-        0.69, 0.63, 0.63, 0.63, 0.68, 0.73, 0.76, 0.83, 0.96, 1.2, 1.35, 1.41,
-        1.39, 1.38, 1.49, 1.47, 1.54, 1.31, 0.99, 0.9, 0.8, 0.77, 0.73, 0.72,
+        0.69,
+        0.63,
+        0.63,
+        0.63,
+        0.68,
+        0.73,
+        0.76,
+        0.83,
+        0.96,
+        1.2,
+        1.35,
+        1.41,
+        1.39,
+        1.38,
+        1.49,
+        1.47,
+        1.54,
+        1.31,
+        0.99,
+        0.9,
+        0.8,
+        0.77,
+        0.73,
+        0.72,
     ),
     # Requests by hour of 43 clients of a hosted model over two weeks (ServeGen m-small); its time zone is
     # not stated, and its evening peak stands at 20 o'clock as published.
     "consumer": (
-        0.826, 0.703, 0.749, 0.699, 0.712, 0.728, 0.765, 0.873, 1, 1.133, 1.108, 1.077,
-        1.044, 1.057, 1.044, 1.031, 1.074, 1.062, 0.992, 1.21, 1.434, 1.381, 1.25, 1.047,
+        0.826,
+        0.703,
+        0.749,
+        0.699,
+        0.712,
+        0.728,
+        0.765,
+        0.873,
+        1,
+        1.133,
+        1.108,
+        1.077,
+        1.044,
+        1.057,
+        1.044,
+        1.031,
+        1.074,
+        1.062,
+        0.992,
+        1.21,
+        1.434,
+        1.381,
+        1.25,
+        1.047,
     ),
 }
 
@@ -139,15 +184,23 @@ def tier_shares(
     one = np.ones(np.broadcast_shapes(*(np.shape(x) for x in (fixed, mean_input, input_cv, output_cv, correlation))))
     above = [(one, one, one)]
     for threshold in thresholds:
-        above.append(_shares_above(np.asarray(threshold - np.asarray(fixed, dtype=float)) * one, mean_input, input_cv,
-                                   output_cv, correlation))
+        above.append(
+            _shares_above(
+                np.asarray(threshold - np.asarray(fixed, dtype=float)) * one,
+                mean_input,
+                input_cv,
+                output_cv,
+                correlation,
+            )
+        )
     above.append((0 * one, 0 * one, 0 * one))
-    bands = list(zip(above[:-1], above[1:], strict=True))
+    bands = list(itertools.pairwise(above))
     return ([a[0] - b[0] for a, b in bands], [a[1] - b[1] for a, b in bands], [a[2] - b[2] for a, b in bands])
 
 
-def _shares_above(room: Array, mean: ArrayLike, cv: ArrayLike, output_cv: ArrayLike, correlation: ArrayLike
-                  ) -> tuple[Array, Array, Array]:
+def _shares_above(
+    room: Array, mean: ArrayLike, cv: ArrayLike, output_cv: ArrayLike, correlation: ArrayLike
+) -> tuple[Array, Array, Array]:
     """Shares of calls, input and output whose input exceeds `room` tokens."""
     size, spread = np.asarray(mean, dtype=float), lognormal_sigma(cv)
     step = np.where(size > room, 1.0, 0.0)

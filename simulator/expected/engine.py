@@ -13,7 +13,7 @@ from simulator.domain.drawn import Drawn, Draws
 from simulator.domain.options import OPS_HOURS, HostedFineTuned
 from simulator.domain.plan import Stage, closed_reason, jobs_end, stages, training_price, version_spans
 from simulator.domain.scenario import Scenario
-from simulator.domain.usage import Activity, Count, JobPrice, RecurringPrice, Typed, TokenPrice, Wage
+from simulator.domain.usage import Activity, Count, JobPrice, RecurringPrice, TokenPrice, Typed, Wage
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar
 from simulator.expected.engine_tokens import MTOK, token_counts
@@ -139,7 +139,9 @@ class _Lines:
             if dataset.hours is not None:
                 yield self._one_off("dataset", "h", 0, dataset.hours, Wage(name=dataset.wage))
             if dataset.usd_per_example is not None:
-                yield self._typed("dataset", "example", examples, dataset.usd_per_example, f"{path}.dataset.usd_per_example")
+                yield self._typed(
+                    "dataset", "example", examples, dataset.usd_per_example, f"{path}.dataset.usd_per_example"
+                )
             if dataset.usd is not None:
                 yield self._typed("dataset", "data set", 1.0, dataset.usd, f"{path}.dataset.usd")
         if np.any(np.asarray(option.engineering_hours) > 0):
@@ -155,12 +157,18 @@ class _Lines:
         every = plain.training.retrain_every_days if isinstance(plain, HostedFineTuned) and plain.training else None
         first_release = True
         for stage in own:
-            price = training_price(plain, stage.price if stage.moved else None) if isinstance(plain, HostedFineTuned) else ""
+            price = (
+                training_price(plain, stage.price if stage.moved else None)
+                if isinstance(plain, HostedFineTuned)
+                else ""
+            )
             for day in release_days(stage.first, stage.after, every):
                 if training is not None:
                     closes = jobs_end(self.scenario, price)
                     if closes is not None and self.scenario.day_index(closes) <= day and not first_release:
-                        flags.append(f"{price} takes no training jobs from {closes}, so the model is not retrained after")
+                        flags.append(
+                            f"{price} takes no training jobs from {closes}, so the model is not retrained after"
+                        )
                         break
                     yield from self._jobs(training, price, day, first_release)
                 if np.any(np.asarray(option.evaluation_usd) > 0):
@@ -188,7 +196,9 @@ class _Lines:
                 epochs = np.vectorize(rule.epochs.epochs, otypes=[float])(examples)
             elif epochs is None:
                 epochs = DEFAULT_EPOCHS if rule.epochs is None else rule.epochs.target
-            billed = billed_tokens(tokens, epochs, training.validation_tokens, training.evaluations, rule.validation_billed)
+            billed = billed_tokens(
+                tokens, epochs, training.validation_tokens, training.evaluations, rule.validation_billed
+            )
             basis = JobPrice(price=price, method=training.method, per_job=np.atleast_1d(billed / MTOK))
             yield self._one_off("training", "job", day, jobs, basis, one_off)
         if training.grader is not None:
@@ -218,8 +228,12 @@ class _Lines:
             if plain.success_rate is not None and np.any(np.asarray(self.view.failure_usd) > 0):
                 _, delivered = attempts(option.retries.failure_rate, option.retries.max)
                 wrong = self._stage_calls(stage) * column(delivered) * (1.0 - column(option.success_rate))
-                yield self._count("failures", "call", wrong,
-                                  Typed(usd_per_unit=np.atleast_1d(self.view.failure_usd), path="failure_usd"))
+                yield self._count(
+                    "failures",
+                    "call",
+                    wrong,
+                    Typed(usd_per_unit=np.atleast_1d(self.view.failure_usd), path="failure_usd"),
+                )
 
     def _rented(self, stage: Stage, option: Any, plain: Any, days: Array, months: Array) -> Iterator[Count]:
         """Hosting by the hour and storage by the month, where the price has such rates."""
@@ -241,8 +255,18 @@ class _Lines:
         return Count(line=line, unit=unit, quantity=quantity, basis=basis, option=self.name)
 
     def _one_off(self, line: str, unit: str, day: int, quantity: Any, basis: Any, one_off: bool = True) -> Count:
-        return Count(line=line, unit=unit, quantity=self._once(day, quantity), basis=basis, option=self.name, one_off=one_off)
+        return Count(
+            line=line, unit=unit, quantity=self._once(day, quantity), basis=basis, option=self.name, one_off=one_off
+        )
 
-    def _typed(self, line: str, unit: str, quantity: Any, usd: Any, path: str, day: int = 0, one_off: bool = True) -> Count:
-        return self._one_off(line, unit, day, quantity, Typed(usd_per_unit=np.atleast_1d(np.asarray(usd, dtype=float)),
-                                                              path=path), one_off)
+    def _typed(
+        self, line: str, unit: str, quantity: Any, usd: Any, path: str, day: int = 0, one_off: bool = True
+    ) -> Count:
+        return self._one_off(
+            line,
+            unit,
+            day,
+            quantity,
+            Typed(usd_per_unit=np.atleast_1d(np.asarray(usd, dtype=float)), path=path),
+            one_off,
+        )

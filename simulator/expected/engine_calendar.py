@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -73,10 +74,18 @@ class Calendar:
         peak: Array = (rate if cap is None else np.minimum(rate, cap))[:, 0]
         return peak
 
-    def hit_share(self, ttl_s: float, refresh: bool, arriving: Array, mask: tuple[float, ...] | None, span: slice) -> Array:
+    def hit_share(
+        self, ttl_s: float, refresh: bool, arriving: Array, mask: tuple[float, ...] | None, span: slice
+    ) -> Array:
         """Hit share of calls by period of `span`, (D, T'); `arriving` is the share of calls that one cache sees."""
-        week = CacheWeek(ttl_s=ttl_s, weekday=tuple(self.weekday.tolist()), hours=tuple(self.hours.tolist()),
-                         noise=self._noise, refresh=refresh, mask=mask)
+        week = CacheWeek(
+            ttl_s=ttl_s,
+            weekday=tuple(self.weekday.tolist()),
+            hours=tuple(self.hours.tolist()),
+            noise=self._noise,
+            refresh=refresh,
+            mask=mask,
+        )
         rate = self.column(self.scenario.workload.calls_per_day) / 86_400 * arriving
         start = np.log(np.maximum(rate, 1e-300))
         first, after = int(self.edges[span.start]), int(self.edges[span.stop])
@@ -88,13 +97,17 @@ class Calendar:
             return hit_table(week)(start + level, rows)
         if len(level) == 1 and len(weights) == 1:
             shares = [
-                span_table(week, int(rows[a]), tuple(level[0, a:b].tolist()), tuple(weights[0, a:b].tolist()))(start[:, 0])
-                for a, b in zip(inner[:-1], inner[1:], strict=True)
+                span_table(week, int(rows[a]), tuple(level[0, a:b].tolist()), tuple(weights[0, a:b].tolist()))(
+                    start[:, 0]
+                )
+                for a, b in itertools.pairwise(inner.tolist())
             ]
             return np.stack(shares, axis=1)
         return self._by_draw(week, start, level, weights, rows, inner)
 
-    def windows(self, windows: Sequence[WindowRates], span: slice) -> Iterator[tuple[int | None, Any, tuple[float, ...] | None]]:
+    def windows(
+        self, windows: Sequence[WindowRates], span: slice
+    ) -> Iterator[tuple[int | None, Any, tuple[float, ...] | None]]:
         """Each daily price window of a version: its number (None: outside all), its part of the calls, its hours."""
         if not windows:
             yield None, 1.0, None
@@ -108,7 +121,9 @@ class Calendar:
                 hours = window_hours(window.hours, window.weekdays, self._utc_offset_h(first))
                 mask = hours if period == span.start else mask
                 calls = self._by_day[:1, first:after]
-                parts.append((calls * self._inside(hours.ravel())[self._rows[first:after]]).sum() / max(calls.sum(), 1e-300))
+                parts.append(
+                    (calls * self._inside(hours.ravel())[self._rows[first:after]]).sum() / max(calls.sum(), 1e-300)
+                )
             part = np.asarray(parts)[None, :]
             rest_mask, rest_part = rest_mask - mask, rest_part - part
             yield number, part, tuple(mask.ravel().tolist())
@@ -134,8 +149,15 @@ class Calendar:
     def _sum(self, by_day: Array) -> Array:
         return by_day if len(self.edges) - 1 == by_day.shape[1] else np.add.reduceat(by_day, self.edges[:-1], axis=1)
 
-    def _by_draw(self, week: CacheWeek, start: Array, level: Array, weights: Array, rows: NDArray[np.int64],
-                 inner: NDArray[np.int64]) -> Array:
+    def _by_draw(
+        self,
+        week: CacheWeek,
+        start: Array,
+        level: Array,
+        weights: Array,
+        rows: NDArray[np.int64],
+        inner: NDArray[np.int64],
+    ) -> Array:
         table, draws = hit_table(week), max(len(start), len(level), len(weights))
         pieces = []
         for begin in range(0, draws, CHUNK):

@@ -21,7 +21,10 @@ Array = NDArray[np.float64]
 LINES = {
     "standard": {"input": "input", "cached_input": "cached_input", "cache_write": "cache_write", "output": "output"},
     "batch": {
-        "input": "batch_input", "cached_input": "batch_cached_input", "cache_write": "cache_write", "output": "batch_output",
+        "input": "batch_input",
+        "cached_input": "batch_cached_input",
+        "cache_write": "cache_write",
+        "output": "batch_output",
     },
 }
 MTOK = 1e6
@@ -59,7 +62,9 @@ def cache_plan(option: Any, version: PriceVersion, where: str) -> CachePlan:
     """
     rule, wish = version.rules.caching, option.caching
     pinned, per_cache = option.cache_hit_rate, wish.calls_per_cache
-    mode = wish.mode or ("explicit" if rule.mode == "off" and (pinned is not None or per_cache is not None) else rule.mode)
+    mode = wish.mode or (
+        "explicit" if rule.mode == "off" and (pinned is not None or per_cache is not None) else rule.mode
+    )
     ruled = rule.mode != "off"
     ttl = wish.ttl or rule.ttl_s[0]
     if ruled and mode != "off" and wish.ttl is not None and wish.ttl not in rule.ttl_s:
@@ -130,14 +135,26 @@ def token_counts(
     if np.any(deferred > 0):
         flows.append(("batch", None, calls * deferred, hit_all if plan.batch_too else np.zeros((1, 1))))
     for service, window, flow, hit in flows:
-        per_attempt = with_retries(hit, column(tries), column(delivered), column(option.retries.failure_rate),
-                                   bool(option.retries.billed)) if can_cache else hit
+        per_attempt = (
+            with_retries(
+                hit, column(tries), column(delivered), column(option.retries.failure_rate), bool(option.retries.billed)
+            )
+            if can_cache
+            else hit
+        )
         if plan.calls_per_cache is not None and can_cache and service != "batch":
             counts += _written_ahead(plan, flow, price, name, service, window, column)
-        for found in tokens_by_meter(lengths, per_attempt if plan.calls_per_cache is None else hit, plan.writes_billed,
-                                     thresholds):
-            basis = TokenPrice(price=price, meter=found.meter, service=service, band=found.band, window=window,
-                               ttl_s=plan.ttl_s if found.meter == "cache_write" else None)  # type: ignore[arg-type]
+        for found in tokens_by_meter(
+            lengths, per_attempt if plan.calls_per_cache is None else hit, plan.writes_billed, thresholds
+        ):
+            basis = TokenPrice(
+                price=price,
+                meter=found.meter,
+                service=service,
+                band=found.band,
+                window=window,
+                ttl_s=plan.ttl_s if found.meter == "cache_write" else None,
+            )  # type: ignore[arg-type]
             line = LINES["batch" if service == "batch" else "standard"][found.meter]
             quantity = flow * column(billed) * found.tokens / MTOK
             counts.append(Count(line=line, unit="Mtok", quantity=quantity, basis=basis, option=name))
@@ -147,7 +164,9 @@ def token_counts(
     return Served(counts=counts, eligible=cached, hits=cached * hit_all)
 
 
-def _hit_share(calendar: Calendar, plan: CachePlan, arriving: Any, mask: tuple[float, ...] | None, span: slice) -> Array:
+def _hit_share(
+    calendar: Calendar, plan: CachePlan, arriving: Any, mask: tuple[float, ...] | None, span: slice
+) -> Array:
     if plan.calls_per_cache is not None:
         return np.ones((1, 1))
     if plan.pinned is not None:
@@ -157,13 +176,19 @@ def _hit_share(calendar: Calendar, plan: CachePlan, arriving: Any, mask: tuple[f
     return reached
 
 
-def _written_ahead(plan: CachePlan, flow: Array, price: str, name: str, service: Service, window: int | None, column: Any
-                   ) -> list[Count]:
+def _written_ahead(
+    plan: CachePlan, flow: Array, price: str, name: str, service: Service, window: int | None, column: Any
+) -> list[Count]:
     """Requests that only write a cache, one for every `calls_per_cache` calls."""
     written = flow / column(plan.calls_per_cache) * column(plan.cacheable) / MTOK
     meter = "cache_write" if plan.writes_billed else "input"
-    basis = TokenPrice(price=price, meter=meter, service=service, window=window,  # type: ignore[arg-type]
-                       ttl_s=plan.ttl_s if plan.writes_billed else None)
+    basis = TokenPrice(
+        price=price,
+        meter=meter,
+        service=service,
+        window=window,  # type: ignore[arg-type]
+        ttl_s=plan.ttl_s if plan.writes_billed else None,
+    )
     return [Count(line=meter, unit="Mtok", quantity=written, basis=basis, option=name)]
 
 

@@ -35,8 +35,9 @@ class MeterTokens:
     tokens: Array
 
 
-def tokens_by_meter(lengths: Lengths, hit_share: ArrayLike, writes_billed: bool, thresholds: tuple[float, ...] = ()
-                    ) -> list[MeterTokens]:
+def tokens_by_meter(
+    lengths: Lengths, hit_share: ArrayLike, writes_billed: bool, thresholds: tuple[float, ...] = ()
+) -> list[MeterTokens]:
     """Expected tokens of an attempt by meter and band.
 
     A hit bills the cacheable part as `cached_input`; a miss as `cache_write` where writes are billed,

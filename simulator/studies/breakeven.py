@@ -9,7 +9,7 @@ more than a smooth cost could is a jump, the rest is a root.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pricing.errors import InputError
-from pricing.load_checked import nearest
+from pricing.nearest import nearest
 from simulator.domain.dials import Dial, walk_dials
 from simulator.domain.drawn import with_dials
 from simulator.domain.findings import Answer, BreakEven, Crossing, Payback, SimulationResult
@@ -54,15 +54,17 @@ class Change:
     above: int
 
 
-def sign_changes(difference: Callable[[Array], tuple[Array, Array]], points: Array, whole: bool = False) -> list[Change]:
-    """Every change of sign of a difference over rising points.
+def sign_changes(
+    difference: Callable[[Array], tuple[Array, Array]], points: Array, whole: bool = False
+) -> tuple[list[Change], NDArray[np.int64]]:
+    """Every change of sign of a difference over rising points, and its sign at every point.
 
     Args:
         difference: maps points (n,) to the difference and the scale it is judged by, both (n,).
         points: where to look first, rising.
         whole: whether only whole numbers lie between the points.
 
-    >>> found = sign_changes(lambda x: (x**2 - 2.0, x**2 + 2.0), np.linspace(0.0, 3.0, 7))
+    >>> found, _ = sign_changes(lambda x: (x**2 - 2.0, x**2 + 2.0), np.linspace(0.0, 3.0, 7))
     >>> [(round(change.at, 8), change.jump) for change in found]
     [(1.41421356, False)]
     """
@@ -89,14 +91,15 @@ def sign_changes(difference: Callable[[Array], tuple[Array, Array]], points: Arr
             break
         low, high = narrower
     if not len(low):
-        return []
+        return [], signs
     ends, scales = (x.reshape(2, -1) for x in difference(np.concatenate([low, high])))
     leap = np.abs(ends[1] - ends[0]) > 1e-6 * scales.max(axis=0)
     middle = np.where(leap, high, (low + high) / 2)
-    return [
+    found = [
         Change(at=float(at), jump=bool(jump), below=int(b), above=int(a))
         for at, jump, b, a in zip(middle, leap, below, above, strict=True)
     ]
+    return found, signs
 
 
 def _signs(value: Array, scale: Array) -> NDArray[np.int64]:
@@ -104,7 +107,14 @@ def _signs(value: Array, scale: Array) -> NDArray[np.int64]:
 
 
 def break_even(
-    scenario: Scenario, between: tuple[str, str], along: str = VOLUME, low: float | None = None, high: float | None = None
+    scenario: Scenario,
+    between: tuple[str, str],
+    along: str = VOLUME,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    costs: Costs | None = None,
+    results: Mapping[str, SimulationResult] | None = None,
 ) -> BreakEven:
     """Where two options cost the same along a dial, and when the larger one-off has paid back.
 
@@ -114,10 +124,13 @@ def break_even(
         along: dotted path of the dial.
         low: begin of the scan (default: the dial's range).
         high: its end.
+        costs: kept costs, so that several pairs share their scans.
+        results: daily results already at hand, by option name.
 
     Raises:
         InputError: no such dial or option, or an empty range.
     """
+    costs = costs or Costs()
     dial = dial_at(scenario, along)
     bounds = (dial.low if low is None else low, dial.high if high is None else high)
     if not (dial.least <= bounds[0] < bounds[1] <= dial.most):
@@ -131,12 +144,13 @@ def break_even(
     signs: dict[Basis, NDArray[np.int64]] = {}
     bases: tuple[Basis, ...] = ("horizon", "steady_state")
     for basis in bases:
-        difference = _difference(together, between, along, basis)
-        signs[basis] = _signs(*difference(points))
-        for change in sign_changes(difference, points, dial.whole):
+        changes, signs[basis] = sign_changes(costs.difference(together, between, along, basis), points, dial.whole)
+        for change in changes:
             crossings.append(
                 Crossing(
-                    at=change.at, kind="jump" if change.jump else "root", basis=basis,
+                    at=change.at,
+                    kind="jump" if change.jump else "root",
+                    basis=basis,
                     below=between[0] if change.below > 0 else between[1],
                     above=between[0] if change.above > 0 else between[1],
                     flags=tuple(stop_flags + _limit_flags(scenario, between, along, change.at)),
@@ -150,8 +164,16 @@ def break_even(
         reason = f"{between[0]} and {between[1]} cost the same all along {along}"
     elif answer == "always":
         reason = f"{between[1]} is cheaper from {bounds[0]:,.10g} to {bounds[1]:,.10g} {dial.unit}".rstrip()
-    return BreakEven(between=between, along=along, unit=dial.unit, answer=answer, cheaper=cheaper,
-                     crossings=tuple(crossings), reason=reason, payback=payback(scenario, between))
+    return BreakEven(
+        between=between,
+        along=along,
+        unit=dial.unit,
+        answer=answer,
+        cheaper=cheaper,
+        crossings=tuple(crossings),
+        reason=reason,
+        payback=payback(scenario, between, results),
+    )
 
 
 def dial_at(scenario: Scenario, path: str) -> Dial:
@@ -192,20 +214,31 @@ def steady(scenario: Scenario, name: str) -> Scenario:
     return with_dials(scenario, {f"options.{name}.ready_after_days": 0.0})
 
 
-def _difference(scenario: Scenario, between: tuple[str, str], along: str, basis: Basis
-                ) -> Callable[[Array], tuple[Array, Array]]:
-    """Cost of the challenger less that of the reference, and their sum, as functions of the dial."""
+class Costs:
+    """Costs of options along a dial, each scan done once however many pairs ask for it."""
 
-    def cost(name: str, points: Array) -> Array:
-        asked = steady(scenario, name) if basis == "steady_state" else scenario
-        result = run(asked, name, draws={along: points})
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, str, str, bytes], tuple[Scenario, SimulationResult]] = {}
+
+    def difference(
+        self, scenario: Scenario, between: tuple[str, str], along: str, basis: Basis
+    ) -> Callable[[Array], tuple[Array, Array]]:
+        """Cost of the challenger less that of the reference, and their sum, as functions of the dial."""
+
+        def difference(points: Array) -> tuple[Array, Array]:
+            reference, challenger = (self._cost(scenario, name, along, basis, points) for name in between)
+            return challenger - reference, np.abs(challenger) + np.abs(reference)
+
+        return difference
+
+    def _cost(self, scenario: Scenario, name: str, along: str, basis: Basis, points: Array) -> Array:
+        builds = scenario.options[name].ready_after_days > 0 or along == f"options.{name}.ready_after_days"
+        asked = steady(scenario, name) if basis == "steady_state" and builds else scenario
+        key = (id(asked) if asked is scenario else -id(scenario), name, along, points.tobytes())
+        if key not in self._kept:
+            self._kept[key] = (scenario, run(asked, name, draws={along: points}))
+        result = self._kept[key][1]
         return result.total_usd - (result.one_off_usd if basis == "steady_state" else 0.0)
-
-    def difference(points: Array) -> tuple[Array, Array]:
-        reference, challenger = cost(between[0], points), cost(between[1], points)
-        return challenger - reference, np.abs(challenger) + np.abs(reference)
-
-    return difference
 
 
 def _points(scenario: Scenario, between: tuple[str, str], along: str, dial: Dial, low: float, high: float) -> Array:
@@ -251,11 +284,15 @@ def _limit_flags(scenario: Scenario, between: tuple[str, str], along: str, at: f
         option = scenario.options[name]
         limits = (option.limits, scenario.price_on(option.price, 0).limits)
         if any(limit.rpm is not None or limit.tpm is not None for limit in limits):
-            flags += [f"{name}: {flag}" for flag in run(with_dials(scenario, {along: at}), name).flags if "limit is" in flag]
+            flags += [
+                f"{name}: {flag}" for flag in run(with_dials(scenario, {along: at}), name).flags if "limit is" in flag
+            ]
     return flags
 
 
-def payback(scenario: Scenario, between: tuple[str, str], results: dict[str, SimulationResult] | None = None) -> Payback:
+def payback(
+    scenario: Scenario, between: tuple[str, str], results: Mapping[str, SimulationResult] | None = None
+) -> Payback:
     """When the option with the larger one-off has paid it back against the other, in cash.
 
     Args:
@@ -281,11 +318,16 @@ def payback(scenario: Scenario, between: tuple[str, str], results: dict[str, Sim
     spent = f"{larger} pays ${one_offs[larger] - one_offs[other]:,.0f} more up front than {other}"
     if day.days is None:
         short = float(by_end[-1]) if len(by_end) else 0.0
-        return Payback(days=None, date=None, flags=flags,
-                       reason=f"{spent} and is still ${short:,.0f} behind after {days} days")
+        return Payback(
+            days=None, date=None, flags=flags, reason=f"{spent} and is still ${short:,.0f} behind after {days} days"
+        )
     when = scenario.start + timedelta(days=math.ceil(day.days))
-    return Payback(days=day.days, date=when, reason=f"{spent} and is level after {day.days:,.1f} days",
-                   flags=flags + (("fragile",) if day.fragile else ()))
+    return Payback(
+        days=day.days,
+        date=when,
+        reason=f"{spent} and is level after {day.days:,.1f} days",
+        flags=flags + (("fragile",) if day.fragile else ()),
+    )
 
 
 def _served_days(scenario: Scenario, name: str) -> int:

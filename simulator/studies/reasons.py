@@ -51,7 +51,9 @@ def _unit_costs(scenario: Scenario, between: tuple[str, str]) -> str:
             f"{reference} ({ratio:.1f}x), so no volume pays for it"
         )
     saved = units[reference] - units[challenger]
-    return f"a call saves only ${saved:.3g}, too little for what {challenger} pays besides within this horizon and range"
+    return (
+        f"a call saves only ${saved:.3g}, too little for what {challenger} pays besides within this horizon and range"
+    )
 
 
 def _premium(scenario: Scenario, reference: str, challenger: str) -> str | None:
@@ -71,8 +73,9 @@ def _premium(scenario: Scenario, reference: str, challenger: str) -> str | None:
         return None
     shrinks = 1 - after / before
     if shrinks < 1 - 1 / ratio:
-        return f"a tuned token costs {ratio:.1f}x, and the prompt shrinks by {shrinks:.0%}, less than the {1 - 1 / ratio:.0%} needed"
-    return f"a tuned token costs {ratio:.1f}x, and most of what the shorter prompt saves was cached or is paid back in output"
+        needed = f"less than the {1 - 1 / ratio:.0%} needed"
+        return f"a tuned token costs {ratio:.1f}x, and the prompt shrinks by {shrinks:.0%}, {needed}"
+    return f"a tuned token costs {ratio:.1f}x, and most of what the shorter prompt saves was cached or goes into output"
 
 
 def nearest_change(scenario: Scenario, between: tuple[str, str]) -> str | None:
@@ -80,10 +83,18 @@ def nearest_change(scenario: Scenario, between: tuple[str, str]) -> str | None:
     reference, challenger = between
     prefix = scenario.options[reference].prefix_tokens
     candidates = [
-        (f"options.{challenger}.price_factor", scenario.options[challenger].price_factor, -1,
-         f"the prices of {challenger} fell to {{share:.0%}} of today's"),
-        (f"options.{reference}.price_factor", scenario.options[reference].price_factor, 1,
-         f"the prices of {reference} rose to {{share:.1f}} times today's"),
+        (
+            f"options.{challenger}.price_factor",
+            scenario.options[challenger].price_factor,
+            -1,
+            f"the prices of {challenger} fell to {{share:.0%}} of today's",
+        ),
+        (
+            f"options.{reference}.price_factor",
+            scenario.options[reference].price_factor,
+            1,
+            f"the prices of {reference} rose to {{share:.1f}} times today's",
+        ),
         (f"options.{reference}.prefix_tokens", prefix, 1, f"the prompt of {reference} were {{value:,.0f}} tokens long"),
     ]
     best: tuple[float, str] | None = None

@@ -1,0 +1,182 @@
+"""Findings as plain values with stable keys: what `--json`, `result.json` and the ledger files hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from simulator.domain.findings import BreakEven, Comparison, OptionSummary
+
+SCHEMA_VERSION = 1
+
+
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
+    """A comparison under the keys that programs rely on; no NaN or infinity, null instead."""
+    verdict = comparison.verdict
+    found = {
+        "schema_version": SCHEMA_VERSION,
+        "currency": "USD",
+        "scenario": {
+            "name": comparison.scenario_name,
+            "question": comparison.question,
+            "digest": comparison.digest,
+        },
+        "baseline": comparison.baseline,
+        "engine": comparison.engine,
+        "fidelity": None,
+        "runs": 1,
+        "seed": 0,
+        "start": comparison.start.isoformat(),
+        "horizon_days": comparison.horizon_days,
+        "options": {name: _option(option) for name, option in comparison.options.items()},
+        "break_even": break_even_json(comparison.break_even),
+        "verdict": {
+            "choice": verdict.choice,
+            "runner_up": verdict.runner_up,
+            "saving_usd": verdict.saving_usd,
+            "saving_vs_baseline_usd": verdict.saving_vs_baseline_usd,
+            "confidence": None,
+            "too_close": verdict.too_close,
+            "money": verdict.money,
+            "with_quality": verdict.with_quality,
+            "quality_gap_to_flip": verdict.quality_gap_to_flip,
+            "max_saving_usd_per_month": verdict.max_saving_usd_per_month,
+            "because": list(verdict.because),
+            "caveats": list(verdict.caveats),
+            "flips": list(verdict.flips),
+        },
+        "bridge": [],
+        "alternatives": [],
+        "assumptions": [
+            {"path": item.path, "value": item.value, "source": item.source, "set_by_user": item.set_by_user}
+            for item in comparison.assumptions
+        ],
+        "prices_used": [
+            {
+                "id": price.id,
+                "effective": price.effective.isoformat(),
+                "recorded": price.recorded.isoformat(),
+                "confidence": price.confidence,
+            }
+            for price in comparison.prices_used
+        ],
+        "provenance": {
+            "version": comparison.version,
+            "prices_digest": comparison.prices_digest,
+            "stale": list(comparison.stale),
+        },
+    }
+    return finite(found)  # type: ignore[no-any-return]
+
+
+def break_even_json(found: Sequence[BreakEven]) -> list[dict[str, Any]]:
+    """Break-evens under the keys that programs rely on."""
+    return [
+        finite(
+            {
+                "between": list(one.between),
+                "along": one.along,
+                "unit": one.unit,
+                "answer": one.answer,
+                "cheaper": one.cheaper,
+                "crossings": [
+                    {
+                        "at": crossing.at,
+                        "kind": crossing.kind,
+                        "basis": crossing.basis,
+                        "below": crossing.below,
+                        "above": crossing.above,
+                        "flags": list(crossing.flags),
+                    }
+                    for crossing in one.crossings
+                ],
+                "reason": one.reason,
+                "payback": {
+                    "days": one.payback.days,
+                    "date": one.payback.date.isoformat() if one.payback.date else None,
+                    "reason": one.payback.reason,
+                    "flags": list(one.payback.flags),
+                },
+            }
+        )
+        for one in found
+    ]
+
+
+def ledger_rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """Every ledger line of every option as a row: quantity x unit x price = USD, with the price version."""
+    return [{"option": name, **line} for name, option in comparison.options.items() for line in _lines(option)]
+
+
+def finite(value: Any) -> Any:
+    """The same value with plain Python numbers, and None wherever a number is not finite.
+
+    >>> finite({"a": float("nan"), "b": [np.float64(1.5), float("inf")]})
+    {'a': None, 'b': [1.5, None]}
+    """
+    if isinstance(value, dict):
+        return {str(key): finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _option(option: OptionSummary) -> dict[str, Any]:
+    result = option.result
+    return {
+        "kind": result.kind,
+        "feasible": result.feasible,
+        "why_not": result.why_not,
+        "serves_until": result.serves_until.isoformat() if result.serves_until else None,
+        "calls": float(result.calls[0]),
+        "peak_per_s": float(result.peak_per_s[0]),
+        "total_usd": option.total_usd,
+        "total_until": option.total_until,
+        "npv_usd": option.npv_usd,
+        "monthly_usd": option.monthly_usd,
+        "fixed_usd_per_month": option.fixed_usd_per_month,
+        "unit_usd": option.unit_usd,
+        "per_call_usd": option.per_call_usd,
+        "per_success_usd": option.per_success_usd,
+        "one_off_usd": option.one_off_usd,
+        "recurring_usd": option.recurring_usd,
+        "by_month": list(option.by_month),
+        "by_line": {line: float(usd[0]) for line, usd in result.ledger.by_line().items()},
+        "lines": _lines(option),
+        "tokens": {meter: float(tokens[0]) for meter, tokens in result.tokens.items() if tokens[0] > 0},
+        "cache_hit_rate": float(result.cache_hit_rate[0]),
+        "utilisation": None,
+        "busy_share": None,
+        "overload_share": None,
+        "replica_hours": None,
+        "latency": None,
+        "meets_slo": None,
+        "interval_usd": None,
+        "cheapest_share": None,
+        "approximate": list(result.approximate),
+        "flags": list(result.flags),
+    }
+
+
+def _lines(option: OptionSummary) -> list[dict[str, Any]]:
+    rows = []
+    for line in option.result.ledger.lines:
+        quantity, usd = float(line.quantity[0].sum()), float(line.total_usd[0])
+        if quantity or usd:
+            rows.append(
+                {
+                    "line": line.line,
+                    "quantity": quantity,
+                    "unit": line.unit,
+                    "usd_per_unit": usd / quantity if quantity else 0.0,
+                    "usd": usd,
+                    "price_version": line.price_version,
+                    "one_off": line.one_off,
+                }
+            )
+    return rows

@@ -1,0 +1,81 @@
+"""Everything an answer rests on: what the user set and from where, and every default that was not set."""
+
+from __future__ import annotations
+
+from simulator.domain.costs import DEFAULT_EPOCHS
+from simulator.domain.dials import walk_dials
+from simulator.domain.findings import Assumption
+from simulator.domain.options import OPS_HOURS, REACH, HostedFineTuned, HostedOption
+from simulator.domain.scenario import WAGES_USD_PER_HOUR, Scenario
+
+DEFAULT = "default of this program"
+
+
+def assumptions(scenario: Scenario) -> tuple[Assumption, ...]:
+    """Typed values first, with the origin the user gave; then the defaults that reach the bill."""
+    typed, silent = [], []
+    for at in walk_dials(scenario):
+        if at.path in scenario.set_paths:
+            source = scenario.assumes.get(at.path, "set in the scenario, origin not stated")
+            typed.append(Assumption(path=at.path, value=at.value, source=source, set_by_user=True))
+        elif not _without_effect(at.path, at.value):
+            source = scenario.assumes.get(at.path, at.dial.default_from or DEFAULT)
+            silent.append(Assumption(path=at.path, value=at.value, source=source, set_by_user=False))
+    for name, usd in WAGES_USD_PER_HOUR.items():
+        path = f"wages_usd_per_hour.{name}"
+        wage = scenario.wages_usd_per_hour[name]
+        set_here = path in scenario.set_paths
+        source = scenario.assumes.get(path, "set in the scenario, origin not stated" if set_here else DEFAULT)
+        (typed if set_here else silent).append(
+            Assumption(path=path, value=wage if set_here else usd, source=source, set_by_user=set_here)
+        )
+    for name, option in scenario.options.items():
+        silent += _of_option(scenario, name, option)
+    return tuple(typed + silent)
+
+
+def _without_effect(path: str, value: float) -> bool:
+    """Defaults of zero, one or nothing change no number, and need no line."""
+    return value in (0.0, 1.0) and not path.endswith("discount_rate")
+
+
+def _of_option(scenario: Scenario, name: str, option: HostedOption) -> list[Assumption]:
+    """Defaults that depend on the kind of option or on the price's rules."""
+    path, found = f"options.{name}", []
+    rules = scenario.price_on(option.price, 0).rules
+
+    def default(key: str, value: float | str, source: str) -> None:
+        found.append(
+            Assumption(
+                path=f"{path}.{key}",
+                value=value,
+                set_by_user=False,
+                source=scenario.assumes.get(f"{path}.{key}", source),
+            )
+        )
+
+    if option.ops_hours_per_month is None and not scenario.bare:
+        default("ops_hours_per_month", OPS_HOURS[option.kind], f"{DEFAULT}: upkeep of a {option.kind} option")
+    mode = option.caching.mode or rules.caching.mode
+    caches = mode != "off" and option.prefix_tokens >= max(1, rules.caching.min_tokens)
+    if caches and option.cache_hit_rate is None and option.caching.calls_per_cache is None:
+        if option.caching.reach is None:
+            why = "best effort: owners measured 0 to 91 %" if mode == "automatic" else "the provider promises it"
+            default("caching.reach", REACH[mode], f"{DEFAULT}; {why}")
+        if option.caching.ttl is None:
+            default("caching.ttl", float(rules.caching.ttl_s[0]), f"caching rule of {option.price}")
+    if rules.tokens.per_message or rules.tokens.per_request:
+        messages = 2 if option.prefix_tokens > 0 else 1
+        overhead = float(rules.tokens.per_request + messages * rules.tokens.per_message)
+        default("message_overhead_tokens", overhead, f"token rule of {option.price}: {messages} messages")
+    if option.prompt is not None and not option.prompt_exact:
+        default("prefix_tokens", option.prefix_tokens, f"{option.prompt}, counted with a stand-in tokenizer")
+    if isinstance(option, HostedFineTuned) and option.training is not None and option.training.usd is None:
+        training = option.training
+        if training.epochs is None and training.hours is None:
+            rule = scenario.price_on(training.price or option.price, 0).rules.training.epochs
+            epochs = rule.epochs(training.examples) if rule and training.examples else DEFAULT_EPOCHS
+            default(
+                "training.epochs", float(epochs), "the provider's rule" if rule else f"{DEFAULT}: OpenAI's own target"
+            )
+    return found
