@@ -11,6 +11,15 @@ NONE = "n/a"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """Written here rather than asked of the locale, so that a report reads the same on every machine."""
 
+LINES = {
+    "input": "uncached input", "cached_input": "cached input", "cache_write": "cache writes", "output": "output",
+    "batch_input": "batch input", "batch_cached_input": "cached batch input", "batch_output": "batch output",
+    "gpu": "GPU in use", "gpu_idle": "GPU idle", "residual": "residual value", "ops": "upkeep",
+    "dataset": "the data set", "failures": "wrong answers", "human": "people who step in",
+    "adjust": "negotiated prices and credit",
+}
+"""Lines of a bill whose key is not yet the word for it."""
+
 LARGE = (("B", 1e9), ("M", 1e6), ("k", 1e3))
 
 
@@ -130,6 +139,25 @@ def days(value: float) -> str:
     """
     number = f"{value:,.0f}" if value >= 9.95 else _trimmed(f"{value:,.1f}")
     return f"{number} {'day' if number == '1' else 'days'}"
+
+
+def line_name(key: str) -> str:
+    """A line of a bill in words; a label the user gave stays as it is.
+
+    >>> line_name("cached_input"), line_name("hosting"), line_name("licence fee")
+    ('cached input', 'hosting', 'licence fee')
+    """
+    return LINES.get(key, key)
+
+
+def short(name: str, most: int = 28) -> str:
+    """A long name with its middle left out, as names that begin alike often differ at the end.
+
+    >>> short("tuned-api"), short("support-desk-with-the-very-long-prompt-2026")
+    ('tuned-api', 'support-desk-…ng-prompt-2026')
+    """
+    head = (most - 1) // 2
+    return name if len(name) <= most else f"{name[:head]}…{name[head + 1 - most:]}"
 
 
 def _signed(value: float, number: str) -> str:
