@@ -139,11 +139,15 @@ class _Composer:
                 value = self._node(next(events), events, (), 0)
         return value
 
+    def _line(self, event: Any) -> int:
+        """The line of an event, counted from 1."""
+        return int(event.start_mark.line) + 1
+
     def _error(self, event: Any, problem: str) -> InputError:
-        return InputError(f"{self.name}:{event.start_mark.line + 1}: {problem}")
+        return InputError(f"{self.name}:{self._line(event)}: {problem}")
 
     def _node(self, event: Any, events: Iterator[Any], place: Place, depth: int) -> Any:
-        self.lines.setdefault(place, event.start_mark.line + 1)
+        self.lines.setdefault(place, self._line(event))
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self.anchors:
                 raise self._error(event, f"the alias *{event.anchor} has no finished anchor before it")
@@ -177,7 +181,7 @@ class _Composer:
             key: Key = read if type(read) is int else event.value
             if key in value:
                 raise self._error(event, f"the key {event.value!r} stands twice; keep one")
-            self.lines[(*place, key)] = event.start_mark.line + 1
+            self.lines[(*place, key)] = self._line(event)
             value[key] = self._node(next(events), events, (*place, key), depth + 1)
         return value
 

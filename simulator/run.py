@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -146,9 +146,14 @@ def _joined(parts: list[tuple[NDArray[np.int64], SimulationResult]], size: int) 
             whole[members] = value
         return whole
 
-    arrays = {
-        name: scattered(getattr(part, name) for _, part in parts)
-        for name in ("calls", "delivered_calls", "success_calls", "eligible_calls", "hit_calls", "peak_per_s")
-    }
-    tokens: Mapping[str, Array] = {meter: scattered(part.tokens[meter] for _, part in parts) for meter in first.tokens}
-    return dataclasses.replace(first, ledger=ledger, tokens=tokens, **arrays)
+    return dataclasses.replace(
+        first,
+        ledger=ledger,
+        tokens={meter: scattered(part.tokens[meter] for _, part in parts) for meter in first.tokens},
+        calls=scattered(part.calls for _, part in parts),
+        delivered_calls=scattered(part.delivered_calls for _, part in parts),
+        success_calls=scattered(part.success_calls for _, part in parts),
+        eligible_calls=scattered(part.eligible_calls for _, part in parts),
+        hit_calls=scattered(part.hit_calls for _, part in parts),
+        peak_per_s=scattered(part.peak_per_s for _, part in parts),
+    )

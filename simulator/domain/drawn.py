@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pricing.errors import InputError
 from pricing.nearest import nearest
-from simulator.domain.dials import walk_dials
+from simulator.domain.dials import Dial, dials_of, walk_dials
 
 Draws = Mapping[str, NDArray[np.float64]]
 
@@ -41,24 +41,38 @@ class Drawn:
         return Drawn(value, self._draws, path) if inside and self._draws else value
 
 
+def find_dial(scenario: Any, path: str) -> Dial:
+    """The dial at a dotted path.
+
+    Raises:
+        InputError: no such dial, or it has no value here; the nearest is named.
+    """
+    node: Any = scenario
+    *above, last = path.split(".")
+    for key in above:
+        node = node.get(key) if isinstance(node, Mapping) else getattr(node, key, None)
+    kind: Any = type(node)
+    own = dials_of(kind) if dataclasses.is_dataclass(kind) else {}
+    if last not in own or getattr(node, last) is None:
+        known = [at.path for at in walk_dials(scenario)]
+        raise InputError(f'"{path}" is no dial of this scenario{nearest(path, known)}')
+    return own[last]
+
+
 def check_draws(scenario: Any, draws: Draws) -> int:
     """The number of draws D; every path must be a dial of the scenario and every value possible there.
 
     Raises:
         InputError: an unknown dial (the nearest is named), unequal lengths, or a value out of bounds.
     """
-    known = {at.path: at.dial for at in walk_dials(scenario)}
     lengths = {len(values) for values in draws.values()}
     if len(lengths) > 1:
         raise InputError(f"draws differ in length: {sorted(lengths)}")
     for path, values in draws.items():
-        if path not in known:
-            raise InputError(f'"{path}" is no dial of this scenario{nearest(path, known)}')
-        bad = ~((values >= known[path].least) & (values <= known[path].most))
+        dial = find_dial(scenario, path)
+        bad = ~((values >= dial.least) & (values <= dial.most))
         if bad.any():
-            raise InputError(
-                known[path].problem(path, float(values[bad][0])) or f"{path} has a value that is not a number"
-            )
+            raise InputError(dial.problem(path, float(values[bad][0])) or f"{path} has a value that is not a number")
     return lengths.pop() if lengths else 1
 
 

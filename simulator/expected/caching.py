@@ -231,23 +231,24 @@ class LogTable:
 
     def _covering(self, first: int, last: int) -> Array:
         if self._values is None:
-            self._first, self._values = first, self._evaluate(np.arange(first, last + 1) * STEP)
+            self._first, self._values = first, self._evaluate(_grid(first, last + 1))
         if first < self._first:
-            below = self._evaluate(np.arange(first, self._first) * STEP)
+            below = self._evaluate(_grid(first, self._first))
             self._values, self._first = np.concatenate([below, self._values]), first
         if last >= self._first + len(self._values):
-            above = self._evaluate(np.arange(self._first + len(self._values), last + 1) * STEP)
+            above = self._evaluate(_grid(self._first + len(self._values), last + 1))
             self._values = np.concatenate([self._values, above])
         return self._values
+
+
+def _grid(first: int, after: int) -> Array:
+    return np.arange(first, after, dtype=np.float64) * STEP
 
 
 def _lagrange(t: Array) -> list[Array]:
     """Six-point interpolation weights at nodes -2..3 for t in [0, 1)."""
     nodes = range(-2, 4)
-    return [
-        np.prod([(t - other) / (node - other) for other in nodes if other != node], axis=0)  # type: ignore[misc]
-        for node in nodes
-    ]
+    return [np.prod([(t - other) / (node - other) for other in nodes if other != node], axis=0) for node in nodes]
 
 
 @functools.lru_cache(maxsize=128)
@@ -291,7 +292,8 @@ def with_retries(
     """
     h, a, s, f = (np.asarray(x, dtype=float) for x in (hit_share, attempts, delivered, failure_rate))
     if billed:
-        return (h + a - 1) / a
+        share: Array = (h + a - 1) / a
+        return share
     return np.where(s > 0, ((1 - f) * h + s - (1 - f)) / np.where(s > 0, s, 1.0), 0.0)
 
 

@@ -119,7 +119,7 @@ def event_factors(days: int, events: list[tuple[int, int, float]]) -> Array:
     return factors
 
 
-def capped_share(rate: ArrayLike, cap: float, log_sd: ArrayLike) -> Array:
+def capped_share(rate: ArrayLike, cap: ArrayLike, log_sd: ArrayLike) -> Array:
     """`E[min(X, cap)] / E[X]` for a lognormal rate X of mean `rate` and log standard deviation `log_sd`.
 
     Formula: `Phi(d - sd) + (cap / rate) Phi(-d)` with `d = (ln(cap / rate) + sd^2 / 2) / sd`
@@ -129,7 +129,7 @@ def capped_share(rate: ArrayLike, cap: float, log_sd: ArrayLike) -> Array:
     0.5
     """
     mean, sd = np.broadcast_arrays(np.asarray(rate, dtype=float), np.asarray(log_sd, dtype=float))
-    ratio = cap / np.maximum(mean, 1e-300)
+    ratio = np.asarray(cap, dtype=float) / np.maximum(mean, 1e-300)
     certain: Array = np.asarray(np.minimum(1.0, ratio))
     if not np.any(sd > 0):
         return certain

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pricing.errors import InputError
 from pricing.table import PriceVersion, Service
 from simulator.domain.options import REACH
-from simulator.domain.usage import Count, RecurringPrice, TokenPrice
+from simulator.domain.usage import Count, RecurringPrice, TokenMeter, TokenPrice
 from simulator.expected.caching import eligible_prefix, with_retries
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar
@@ -154,7 +154,7 @@ def token_counts(
                 band=found.band,
                 window=window,
                 ttl_s=plan.ttl_s if found.meter == "cache_write" else None,
-            )  # type: ignore[arg-type]
+            )
             line = LINES["batch" if service == "batch" else "standard"][found.meter]
             quantity = flow * column(billed) * found.tokens / MTOK
             counts.append(Count(line=line, unit="Mtok", quantity=quantity, basis=basis, option=name))
@@ -181,12 +181,12 @@ def _written_ahead(
 ) -> list[Count]:
     """Requests that only write a cache, one for every `calls_per_cache` calls."""
     written = flow / column(plan.calls_per_cache) * column(plan.cacheable) / MTOK
-    meter = "cache_write" if plan.writes_billed else "input"
+    meter: TokenMeter = "cache_write" if plan.writes_billed else "input"
     basis = TokenPrice(
         price=price,
         meter=meter,
         service=service,
-        window=window,  # type: ignore[arg-type]
+        window=window,
         ttl_s=plan.ttl_s if plan.writes_billed else None,
     )
     return [Count(line=meter, unit="Mtok", quantity=written, basis=basis, option=name)]

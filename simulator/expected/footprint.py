@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from simulator.expected.calls import tier_shares
 
 Array = NDArray[np.float64]
+Meter = Literal["input", "cached_input", "cache_write", "output"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class Lengths:
 class MeterTokens:
     """Tokens of an attempt on one meter in one length tier."""
 
-    meter: str
+    meter: Meter
     band: int
     tokens: Array
 
@@ -53,20 +55,19 @@ def tokens_by_meter(
     >>> {m.meter: float(m.tokens) for m in found}
     {'input': 1679.0, 'cached_input': 1280.0, 'output': 40.0}
     """
-    hit = np.asarray(hit_share, dtype=float)
-    cached = np.asarray(lengths.cacheable, dtype=float) * hit
-    missed = np.asarray(lengths.cacheable, dtype=float) * (1.0 - hit)
-    fixed = np.asarray(lengths.prefix, dtype=float) + lengths.overhead
-    plain = fixed - lengths.cacheable + (0.0 if writes_billed else missed)
+    hit, cacheable = np.asarray(hit_share, dtype=float), np.asarray(lengths.cacheable, dtype=float)
+    cached, missed = cacheable * hit, cacheable * (1.0 - hit)
+    fixed = np.asarray(lengths.prefix, dtype=float) + np.asarray(lengths.overhead, dtype=float)
+    plain = fixed - cacheable + (0.0 if writes_billed else missed)
     if thresholds:
         calls, inputs, outputs = tier_shares(
             fixed, lengths.input, lengths.input_cv, lengths.output_cv, lengths.correlation, thresholds
         )
     else:
-        calls = inputs = outputs = [np.float64(1.0)]  # type: ignore[list-item]
+        calls = inputs = outputs = [np.ones(())]
     found: list[MeterTokens] = []
     for band, (of_calls, of_input, of_output) in enumerate(zip(calls, inputs, outputs, strict=True)):
-        meters = {
+        meters: dict[Meter, Array] = {
             "input": plain * of_calls + np.asarray(lengths.input, dtype=float) * of_input,
             "cached_input": cached * of_calls,
             "cache_write": missed * of_calls if writes_billed else np.zeros(()),

@@ -18,9 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pricing.errors import InputError
-from pricing.nearest import nearest
-from simulator.domain.dials import Dial, walk_dials
-from simulator.domain.drawn import with_dials
+from simulator.domain.dials import Dial
+from simulator.domain.drawn import find_dial, with_dials
 from simulator.domain.findings import Answer, BreakEven, Crossing, Payback, SimulationResult
 from simulator.domain.plan import stages
 from simulator.domain.scenario import Scenario
@@ -34,7 +33,7 @@ Basis = Literal["steady_state", "horizon"]
 VOLUME = "workload.calls_per_day"
 POINTS = 2001
 """Scan points along a dial, besides the known discontinuities."""
-PIECES = 64
+PIECES = 256
 """Pieces into which every bracket is cut at once."""
 WIDTH = 1e-9
 """Relative width at which a bracket is narrow enough."""
@@ -55,7 +54,7 @@ class Change:
 
 
 def sign_changes(
-    difference: Callable[[Array], tuple[Array, Array]], points: Array, whole: bool = False
+    difference: Callable[[Array], tuple[Array, Array]], points: Array, whole: bool = False, width: float = WIDTH
 ) -> tuple[list[Change], NDArray[np.int64]]:
     """Every change of sign of a difference over rising points, and its sign at every point.
 
@@ -63,6 +62,7 @@ def sign_changes(
         difference: maps points (n,) to the difference and the scale it is judged by, both (n,).
         points: where to look first, rising.
         whole: whether only whole numbers lie between the points.
+        width: relative width to which a change is narrowed.
 
     >>> found, _ = sign_changes(lambda x: (x**2 - 2.0, x**2 + 2.0), np.linspace(0.0, 3.0, 7))
     >>> [(round(change.at, 8), change.jump) for change in found]
@@ -76,7 +76,7 @@ def sign_changes(
     low, high = points[turns].copy(), points[after].copy()
     below, above = signs[turns], signs[after]
     smallest = 1.0 if whole else 0.0
-    while len(low) and np.any(high - low > np.maximum(WIDTH * np.maximum(np.abs(low), np.abs(high)), smallest)):
+    while len(low) and np.any(high - low > np.maximum(width * np.maximum(np.abs(low), np.abs(high)), smallest)):
         cuts = np.linspace(0.0, 1.0, PIECES + 1)
         grid = low[:, None] + (high - low)[:, None] * cuts
         if whole:
@@ -182,10 +182,7 @@ def dial_at(scenario: Scenario, path: str) -> Dial:
     Raises:
         InputError: no such dial; the nearest is named.
     """
-    known = {at.path: at.dial for at in walk_dials(scenario)}
-    if path not in known:
-        raise InputError(f'"{path}" is no dial of this scenario{nearest(path, known)}')
-    return known[path]
+    return find_dial(scenario, path)
 
 
 def _answer(signs: NDArray[np.int64], crosses: bool, between: tuple[str, str]) -> tuple[Answer, str | None]:
@@ -211,7 +208,8 @@ def _common_span(scenario: Scenario, between: tuple[str, str]) -> tuple[Scenario
 
 def steady(scenario: Scenario, name: str) -> Scenario:
     """The scenario as if an option were ready from the first day: the state its recurring cost settles in."""
-    return with_dials(scenario, {f"options.{name}.ready_after_days": 0.0})
+    ready: Scenario = with_dials(scenario, {f"options.{name}.ready_after_days": 0.0})
+    return ready
 
 
 class Costs:

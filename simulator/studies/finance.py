@@ -19,7 +19,8 @@ def present_value(cash_by_day: ArrayLike, rate_per_year: float) -> float:
     (100.0, 100.0)
     """
     cash = np.asarray(cash_by_day, dtype=float)
-    return float(cash @ (1.0 + rate_per_year) ** (-np.arange(len(cash)) / 365.0))
+    discounted: Array = cash * (1.0 + rate_per_year) ** (-np.arange(len(cash)) / 365.0)
+    return float(discounted.sum())
 
 
 def amortised_per_month(one_off_usd: float, months: float, rate_per_year: float = 0.0) -> float:

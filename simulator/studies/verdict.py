@@ -324,7 +324,7 @@ def _flips(scenario: Scenario, best: Ranking, costs: Costs) -> list[str]:
             continue
         points = now * np.geomspace(0.1, 10.0, 161)
         points[80] = now
-        changes, _ = sign_changes(costs.difference(scenario, (choice, other), path, "horizon"), points)
+        changes, _ = sign_changes(costs.difference(scenario, (choice, other), path, "horizon"), points, width=1e-4)
         for change in sorted(changes, key=lambda c: abs(np.log(c.at / now)))[:1]:
             moved = "rise" if change.at > now else "fall"
             text = words.format(changes=moved, value=count(change.at), times=f"{change.at / now:.2g} times today's")
