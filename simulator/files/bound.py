@@ -12,7 +12,7 @@ from typing import Any
 from pricing.book import PriceBook
 from pricing.errors import InputError, NotInForce
 from pricing.load import inline_prices, shipped_book
-from pricing.load_checked import nearest
+from pricing.nearest import nearest
 from pricing.table import PriceTable
 from pricing.yaml12 import Document, Place
 from simulator.domain.options import HostedFineTuned, HostedOption

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pricing.errors import InputError
-from pricing.load_checked import nearest, shown
+from pricing.load_checked import shown
+from pricing.nearest import nearest
 from pricing.yaml12 import Document, Key, Place, parse_yaml
 from simulator.domain.options import KINDS
 
@@ -82,11 +83,12 @@ def under_flags(document: Document, flags: Sequence[str], keys: Iterable[str]) -
         path, value, inner = _read(flag)
         _check_path(path, page.value, keys)
         place, laid = _replaced(page.value, path, (), value)
+        made = [place[:depth] for depth in range(1, len(place)) if place[:depth] not in page.lines]
         page = Layered(
             name=page.name,
             value=laid,
             lines={**page.lines, **{place + below: 1 for below in inner.lines}},
-            typed={**page.typed, place: dotted(place)},
+            typed={**dict.fromkeys(made, dotted(place)), **page.typed, place: dotted(place)},
         )
         if place[0] == "options" and len(place) > 2:
             own = value
@@ -130,9 +132,8 @@ def with_copies(page: Layered) -> Layered:
         _give_way(full[name], own)
         return full[name]
 
-    for name in options:
-        resolve(name, ())
-    return Layered(name=page.name, value={**page.value, "options": full}, lines=lines, typed=typed)
+    whole = {name: resolve(name, ()) for name in options}
+    return Layered(name=page.name, value={**page.value, "options": whole}, lines=lines, typed=typed)
 
 
 def _fits(key: Key, own: dict[Key, Any], copied: dict[Key, Any]) -> bool:
@@ -180,7 +181,9 @@ def _read(flag: str) -> tuple[Place, Any, Document]:
         raise InputError(f"{FLAG} {shown(flag)}: write PATH=VALUE, as in workload.calls_per_day=1e6")
     name = f"{FLAG} {path}"
     try:
-        read = parse_yaml(text, name)
+        read = parse_yaml(text.encode(), name)
+    except UnicodeEncodeError:
+        raise InputError(f"{name}: the value is not UTF-8 text") from None
     except InputError as error:
         raise InputError(re.sub(rf"^{re.escape(name)}:\d+:", f"{name}:", str(error))) from None
     return tuple(path.split(".")), read.value, read

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from pricing.errors import InputError
-from pricing.load_checked import checked, nearest, placed, shown
+from pricing.load_checked import checked, placed, shown
+from pricing.nearest import nearest
 from pricing.table import STRICT
 from pricing.yaml12 import Document, Place, read_yaml
 from simulator.domain.dials import walk_dials
@@ -25,6 +26,9 @@ NOT_WRITTEN = ("name", "set_paths", "bare")
 """Fields of a Scenario that come from elsewhere than its file."""
 
 _BY_THEIR_OWN_DOOR = ("options", "prices")
+_ASIDE = ("prices", "assumes")
+"""Keys whose own keys are ids and paths, not inputs."""
+
 _OPTION_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -174,7 +178,7 @@ def _pinned(name: Any, option: dict[Any, Any], page: Layered) -> dict[Any, Any]:
 
 def _set_paths(written: dict[Any, Any]) -> frozenset[str]:
     """Dotted paths of everything written; a prompt file has set its number of tokens."""
-    paths = {dotted(leaf) for key, value in written.items() if key != "prices" for leaf in leaves(value, (key,))}
+    paths = {dotted(leaf) for key, value in written.items() if key not in _ASIDE for leaf in leaves(value, (key,))}
     counted = {path.removesuffix("prompt") + "prefix_tokens" for path in paths
                if re.fullmatch(r"options\.[^.]+\.prompt", path)}
     return frozenset(paths | counted)
