@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from pricing.book import canonical
+from pricing.hardware import GpuTable
 from pricing.load import shipped_book
+from pricing.load_hardware import shipped_hardware
 from pricing.table import PriceTable, PriceVersion, Rates, Source
 
 FROZEN = Path(__file__).parent / "price_digests.json"
@@ -31,7 +33,7 @@ def said(value: Any) -> Any:
     return [said(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
-def digests(tables: Mapping[str, PriceTable]) -> dict[str, str]:
+def digests(tables: Mapping[str, PriceTable | GpuTable]) -> dict[str, str]:
     """Sixteen hex digits for each version, by `id@effective+recorded`."""
     found = {}
     for name, table in sorted(tables.items()):
@@ -39,6 +41,11 @@ def digests(tables: Mapping[str, PriceTable]) -> dict[str, str]:
             text = canonical(said(dataclasses.asdict(version)))
             found[f"{name}@{version.effective}+{version.recorded}"] = hashlib.sha256(text.encode()).hexdigest()[:16]
     return found
+
+
+def shipped() -> dict[str, PriceTable | GpuTable]:
+    """Every dated table: what providers sell by the token, and GPUs."""
+    return {**shipped_book().prices, **shipped_hardware().gpus}
 
 
 def problems(now: Mapping[str, str], frozen: Mapping[str, str]) -> list[str]:
@@ -55,12 +62,16 @@ def read_frozen() -> dict[str, str]:
     return json.loads(FROZEN.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
+def test_no_id_stands_in_both_books() -> None:
+    assert not set(shipped_book().prices) & set(shipped_hardware().gpus)
+
+
 def test_no_published_version_was_changed_or_removed_and_none_is_unfrozen() -> None:
-    found = problems(digests(shipped_book().prices), read_frozen())
+    found = problems(digests(shipped()), read_frozen())
     assert not found, "\n".join(["", *found])
 
 
-def made(rate: float, note: str | None = None) -> dict[str, PriceTable]:
+def made(rate: float, note: str | None = None) -> dict[str, PriceTable | GpuTable]:
     day = date(2026, 1, 1)
     source = Source(title="made by hand", seen_on=day, confidence="reported", note=note)
     version = PriceVersion(effective=day, recorded=day, source=source, usd_per_mtok=Rates(input=rate))
@@ -85,7 +96,7 @@ def test_a_removed_version_must_come_back_and_a_new_one_be_entered() -> None:
 
 def add() -> int:
     """Enter the new versions; refuse while a published one is changed or gone."""
-    now, frozen = digests(shipped_book().prices), read_frozen() if FROZEN.exists() else {}
+    now, frozen = digests(shipped()), read_frozen() if FROZEN.exists() else {}
     broken = problems({name: now[name] for name in now if name in frozen}, frozen)
     if broken:
         print("\n".join(broken), file=sys.stderr)
