@@ -94,7 +94,7 @@ def _short(name: str, entry: dict[Any, Any], document: Document, place: Place, b
         base = base or model.base
     typed = {key: inner for key, inner in entry.items() if key not in ("like", "base")}
     dates = {"effective": ALWAYS, "recorded": ALWAYS}
-    source = {"title": f"typed in {document.name}", "seen_on": ALWAYS, "confidence": "reported"}
+    source = {"title": f"typed in {Path(document.name).name}", "seen_on": ALWAYS, "confidence": "reported"}
     version = checked(PriceVersion, _lifted({**dates, "source": source, **typed}), document, place)
     if copied:
         kept = {key: inner for key, inner in copied.items() if key not in typed and key not in dates}

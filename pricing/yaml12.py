@@ -20,6 +20,7 @@ from pricing.errors import InputError
 MAX_BYTES = 1 << 20
 MAX_NODES = 200_000
 MAX_DEPTH = 40
+MAX_DIGITS = 300
 
 Key = str | int
 Place = tuple[Key, ...]
@@ -108,10 +109,11 @@ def scalar(text: str) -> bool | int | float | str | None:
         return None
     if text in _BOOL:
         return _BOOL[text]
-    if _INT.match(text):
-        return int(text.replace("_", ""), 10)
-    if _RADIX.match(text):
-        return int(text, 0)
+    if _INT.match(text) or _RADIX.match(text):
+        digits = text.replace("_", "")
+        if len(digits) > MAX_DIGITS:
+            return float("inf")  # refused by name where a number is expected: it is none that can be reckoned with
+        return int(digits, 0 if _RADIX.match(text) else 10)
     if _FLOAT.match(text):
         return float(text.replace("_", ""))
     if infinite := _INF.match(text):

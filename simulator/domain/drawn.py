@@ -20,25 +20,37 @@ class Drawn:
     """Attribute and item access like the node itself, but a drawn dial reads as its array of shape (D,).
 
     Scenario objects hold numbers only (arrays would break `==` and digests), so draws lie beside them.
+    Parts without a drawn dial are handed out as they are.
     """
 
-    __slots__ = ("_draws", "_node", "_path")
+    __slots__ = ("_below", "_node")
 
-    def __init__(self, node: Any, draws: Draws, path: str = "") -> None:
-        self._node, self._draws, self._path = node, draws, path
+    def __init__(self, node: Any, draws: Draws) -> None:
+        """`draws` maps dotted paths below `node` to arrays."""
+        self._node = node
+        self._below: dict[str, Any] = {}
+        for path, values in draws.items():
+            *above, last = path.split(".")
+            level = self._below
+            for key in above:
+                level = level.setdefault(key, {})
+            level[last] = values
+
+    @classmethod
+    def _inside(cls, node: Any, below: dict[str, Any]) -> Drawn:
+        part = cls(node, {})
+        part._below = below
+        return part
 
     def __getattr__(self, name: str) -> Any:
-        return self._at(getattr(self._node, name), name)
+        below = self._below.get(name)
+        if below is None:
+            return getattr(self._node, name)
+        return Drawn._inside(getattr(self._node, name), below) if isinstance(below, dict) else below
 
     def __getitem__(self, name: str) -> Any:
-        return self._at(self._node[name], name)
-
-    def _at(self, value: Any, name: str) -> Any:
-        path = f"{self._path}.{name}" if self._path else name
-        if path in self._draws:
-            return self._draws[path]
-        inside = dataclasses.is_dataclass(value) or isinstance(value, dict)
-        return Drawn(value, self._draws, path) if inside and self._draws else value
+        below = self._below.get(name)
+        return self._node[name] if below is None else Drawn._inside(self._node[name], below)
 
 
 def find_dial(scenario: Any, path: str) -> Dial:
@@ -52,7 +64,7 @@ def find_dial(scenario: Any, path: str) -> Dial:
     for key in above:
         node = node.get(key) if isinstance(node, Mapping) else getattr(node, key, None)
     kind: Any = type(node)
-    own = dials_of(kind) if dataclasses.is_dataclass(kind) else {}
+    own: Mapping[str, Dial] = dials_of(kind) if hasattr(kind, "__dataclass_fields__") else {}
     if last not in own or getattr(node, last) is None:
         known = [at.path for at in walk_dials(scenario)]
         raise InputError(f'"{path}" is no dial of this scenario{nearest(path, known)}')

@@ -12,6 +12,7 @@ The result is tabulated over the logarithm of the rate, because every draw, day 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable
@@ -28,7 +29,8 @@ NODES = 5
 """Gauss-Hermite nodes a factor."""
 LOWEST, HIGHEST = math.log(1e-12), math.log(1e9)
 """Calls per second beyond which the share is 0 or 1 to the last digit."""
-CHUNK = 8
+CHUNK = 16
+"""Levels evaluated at once, which bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +147,61 @@ def _past_noise(noise: Noise, hours: float) -> tuple[float, float]:
     return math.sqrt(math.log1p(cov_past)), math.log1p(cov_now)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    """A part of every hour in which the window behind a call grows or shrinks evenly.
+
+    Relative masses by hour of the week, (168,): calls of this hour and of the hours before it, at the
+    beginning and at the end of the piece, which lasts `seconds`.
+    """
+
+    now_0: Array
+    past_0: Array
+    now_1: Array
+    past_1: Array
+    seconds: float
+
+
+def _pieces(shape: Array, ttl_s: float) -> list[_Piece]:
+    """The hour cut where the beginning of the window passes from one earlier hour into the next."""
+    whole, part = divmod(min(ttl_s, 167 * 3600.0 + 3599.0), 3600.0)
+    k, none = int(whole), 0.0 * shape
+
+    def before(hours: int) -> Array:
+        return sum((np.roll(shape, j) for j in range(1, hours + 1)), none) * 3600.0
+
+    ends_earlier = _Piece(
+        now_0=none, past_0=before(k) + np.roll(shape, k + 1) * part, now_1=shape * part, past_1=before(k), seconds=part
+    )
+    if k == 0:
+        inside = _Piece(now_0=shape * part, past_0=none, now_1=shape * part, past_1=none, seconds=3600.0 - part)
+    else:
+        inside = _Piece(
+            now_0=shape * part,
+            past_0=before(k),
+            now_1=shape * 3600.0,
+            past_1=before(k - 1) + np.roll(shape, k) * part,
+            seconds=3600.0 - part,
+        )
+    return [piece for piece in (ends_earlier, inside) if piece.seconds > 0]
+
+
+def _hour_factors(noise: Noise, ttl_s: float) -> tuple[Array, Array, Array]:
+    """Nodes of the factor of this hour, (n,), of the hours before, (n, p), and their weights, (n, p).
+
+    The weights carry the factor of this hour, because calls are what is counted.
+    """
+    sd_past, cov = _past_noise(noise, ttl_s / 3600.0)
+    sd_now = noise.hour_sd
+    corr = cov / (sd_past * sd_now) if sd_now > 0 and sd_past > 0 else 0.0
+    z_now, w_now = _hermite(sd_now)
+    z_past, w_past = _hermite(sd_past)
+    now = np.exp(sd_now * z_now - sd_now**2 / 2)
+    tilted = corr * z_now[:, None] + math.sqrt(max(0.0, 1 - corr**2)) * z_past
+    weights = (w_now * now)[:, None] * w_past
+    return now, np.exp(sd_past * tilted - sd_past**2 / 2), weights / weights.sum()
+
+
 def week_hit_share(level: Array, week: CacheWeek) -> Array:
     """Hit share by day of the week at given levels of demand.
 
@@ -155,54 +212,43 @@ def week_hit_share(level: Array, week: CacheWeek) -> Array:
     Returns:
         (n, 7), Monday first: of the calls of that day (within the mask), the share that hits.
     """
+    if week.noise.day_sd > 0:
+        steady, factors, weights = _without_day_spread(week)
+        shares = week_hit_share(np.outer(level, factors).ravel(), steady).reshape(len(level), len(factors), 7)
+        averaged: Array = np.tensordot(shares, weights, axes=(1, 0))
+        return averaged
     shape = np.outer(week.weekday, week.hours).ravel()
-    mask = np.asarray(week.mask if week.mask is not None else np.ones(168), dtype=float)
-    whole, part = divmod(week.ttl_s, 3600.0)
-    k = int(whole)
-    if k >= 168:
-        k, part = 167, 3599.0
-
-    def earlier(n: int) -> Array:
-        """Mean relative rate mass, in seconds, of the n hours before each hour."""
-        return sum((np.roll(shape, j) for j in range(1, n + 1)), np.zeros(168)) * 3600.0
-
-    now_a, now_b = shape * part, shape * 3600.0
-    past = [earlier(k) + np.roll(shape, k + 1) * part, earlier(k)]  # piece A: the ttl ends in the hour k + 1 back
-    if k == 0:
-        pieces = [((0 * shape, past[0], now_a, past[1]), part), ((now_a, 0 * shape, now_a, 0 * shape), 3600.0 - part)]
-    else:
-        rest = [earlier(k - 1) + np.roll(shape, k) * 3600.0, earlier(k - 1) + np.roll(shape, k) * part]
-        pieces = [((0 * shape, past[0], now_a, past[1]), part), ((now_a, rest[0], now_b, rest[1]), 3600.0 - part)]
-    sd_past, cov = _past_noise(week.noise, week.ttl_s / 3600.0)
-    sd_now = week.noise.hour_sd
-    corr = cov / (sd_past * sd_now) if sd_now > 0 and sd_past > 0 else 0.0
-    z_day, w_day = _hermite(week.noise.day_sd)
-    z_now, w_now = _hermite(sd_now)
-    z_past, w_past = _hermite(sd_past)
-    day = np.exp(week.noise.day_sd * z_day - week.noise.day_sd**2 / 2)[:, None, None]
-    now = np.exp(sd_now * z_now - sd_now**2 / 2)[None, :, None]
-    tilted = corr * z_now[:, None] + math.sqrt(max(0.0, 1 - corr**2)) * z_past[None, :]
-    before = np.exp(sd_past * tilted - sd_past**2 / 2)[None]
-    weight = (w_day[:, None, None] * day) * (w_now[None, :, None] * now) * w_past[None, None, :]
-    day, now, before, weight = (np.broadcast_to(x, weight.shape).ravel() for x in (day, now, before, weight))
-    weight = weight / weight.sum()
-    shares = np.empty((len(level), 7))
+    mask = np.ones(168) if week.mask is None else np.asarray(week.mask)
     calls = (shape * mask).reshape(7, 24)
     total = calls.sum(axis=1)
+    now, before, weights = _hour_factors(week.noise, week.ttl_s)
+    shares = np.empty((len(level), 7))
     for begin in range(0, len(level), CHUNK):
         rate = level[begin : begin + CHUNK, None, None]
         miss = np.zeros((rate.shape[0], 168))
-        for piece, seconds in pieces:
-            if seconds > 0:
-                alike, hour = np.unique(np.stack(piece), axis=1, return_inverse=True)
-                now_0, past_0, now_1, past_1 = alike[:, :, None]
-                first = rate * day * (now * now_0 + before * past_0)
-                last = rate * day * (now * now_1 + before * past_1)
-                average = _mean_miss(first, last, week.ttl_s, week.refresh, week.noise.burst) @ weight
-                miss += seconds / 3600.0 * average[:, hour]
+        for piece in _pieces(shape, week.ttl_s):
+            masses = np.stack([piece.now_0, piece.past_0, piece.now_1, piece.past_1])
+            alike, hour = np.unique(masses, axis=1, return_inverse=True)
+            now_0, past_0, now_1, past_1 = alike[:, :, None]
+            alone = not (past_0.any() or past_1.any())
+            here, there = (now, 0.0 * now) if alone else (np.repeat(now, before.shape[1]), before.ravel())
+            weight = weights.sum(axis=1) if alone else weights.ravel()
+            first, last = rate * (here * now_0 + there * past_0), rate * (here * now_1 + there * past_1)
+            average = _mean_miss(first, last, week.ttl_s, week.refresh, week.noise.burst) @ weight
+            miss += piece.seconds / 3600.0 * average[:, hour]
         hits = ((1.0 - miss) * calls.ravel()).reshape(-1, 7, 24).sum(axis=2)
         shares[begin : begin + CHUNK] = np.where(total > 0, hits / np.where(total > 0, total, 1.0), 0.0)
     return np.clip(shares, 0.0, 1.0)
+
+
+def _without_day_spread(week: CacheWeek) -> tuple[CacheWeek, Array, Array]:
+    """The week at a fixed daily level, the nodes of that level, and their weights by calls."""
+    sd = week.noise.day_sd
+    nodes, weights = _hermite(sd)
+    factors = np.exp(sd * nodes - sd**2 / 2)
+    by_calls = weights * factors
+    steady = dataclasses.replace(week, noise=dataclasses.replace(week.noise, day_sd=0.0))
+    return steady, factors, by_calls / by_calls.sum()
 
 
 class LogTable:
@@ -253,8 +299,17 @@ def _lagrange(t: Array) -> list[Array]:
 
 @functools.lru_cache(maxsize=128)
 def hit_table(week: CacheWeek) -> LogTable:
-    """The hit share by day of the week (rows) over the log of calls per second and scope."""
-    return LogTable(lambda log_rate: week_hit_share(np.exp(log_rate), week))
+    """The hit share by day of the week (rows) over the log of calls per second and scope.
+
+    The spread of the daily level only shifts the log rate, so it is averaged over the table without it.
+    """
+    if week.noise.day_sd == 0:
+        return LogTable(lambda log_rate: week_hit_share(np.exp(log_rate), week))
+    steady, factors, weights = _without_day_spread(week)
+    table, days = hit_table(steady), np.arange(7)
+    return LogTable(
+        lambda log_rate: np.tensordot(weights, table(np.log(factors)[:, None, None] + log_rate[:, None], days), axes=1)
+    )
 
 
 @functools.lru_cache(maxsize=256)

@@ -232,11 +232,26 @@ class Costs:
     def _cost(self, scenario: Scenario, name: str, along: str, basis: Basis, points: Array) -> Array:
         builds = scenario.options[name].ready_after_days > 0 or along == f"options.{name}.ready_after_days"
         asked = steady(scenario, name) if basis == "steady_state" and builds else scenario
-        key = (id(asked) if asked is scenario else -id(scenario), name, along, points.tobytes())
+        turned = _concerns(scenario, name, along)
+        key = (id(scenario) if asked is scenario else -id(scenario), name, along, points.tobytes() if turned else b"")
         if key not in self._kept:
-            self._kept[key] = (scenario, run(asked, name, draws={along: points}))
+            draws = {along: points if turned else points[:1]}
+            self._kept[key] = (scenario, run(asked, name, draws=draws))
         result = self._kept[key][1]
-        return result.total_usd - (result.one_off_usd if basis == "steady_state" else 0.0)
+        cost = result.total_usd - (result.one_off_usd if basis == "steady_state" else 0.0)
+        return cost if turned else np.broadcast_to(cost, points.shape)
+
+
+def _concerns(scenario: Scenario, name: str, along: str) -> bool:
+    """Whether a dial can change the cost of an option: a dial of an option it never uses cannot."""
+    if not along.startswith("options."):
+        return True
+    option = scenario.options[name]
+    used = {name, option.until_ready, option.fallback.to if option.fallback else None}
+    stand_in = scenario.options[option.until_ready] if option.until_ready else None
+    if stand_in is not None and stand_in.fallback is not None:
+        used.add(stand_in.fallback.to)
+    return along.split(".")[1] in used
 
 
 def _points(scenario: Scenario, between: tuple[str, str], along: str, dial: Dial, low: float, high: float) -> Array:

@@ -19,8 +19,9 @@ def present_value(cash_by_day: ArrayLike, rate_per_year: float) -> float:
     (100.0, 100.0)
     """
     cash = np.asarray(cash_by_day, dtype=float)
-    discounted: Array = cash * (1.0 + rate_per_year) ** (-np.arange(len(cash)) / 365.0)
-    return float(discounted.sum())
+    days = np.arange(len(cash))
+    discounted: Array = cash * np.power(1.0 + rate_per_year, -days / 365.0)
+    return float(np.sum(discounted))
 
 
 def amortised_per_month(one_off_usd: float, months: float, rate_per_year: float = 0.0) -> float:
@@ -31,8 +32,8 @@ def amortised_per_month(one_off_usd: float, months: float, rate_per_year: float 
     """
     monthly = (1.0 + rate_per_year) ** (1.0 / 12.0) - 1.0
     if monthly == 0:
-        return one_off_usd / months
-    return one_off_usd * monthly / (1.0 - (1.0 + monthly) ** -months)
+        return float(one_off_usd / months)
+    return float(one_off_usd * monthly / (1.0 - (1.0 + monthly) ** -months))
 
 
 def cumulative(one_off_by_day: ArrayLike, recurring_by_day: ArrayLike) -> tuple[Array, Array]:
