@@ -1,4 +1,4 @@
-"""The public face: a dozen names, loaded when first used.
+"""The public face: the names programs and faces use, each loaded when first used.
 
 >>> import simulator
 >>> "compare" in dir(simulator)
@@ -13,15 +13,29 @@ from typing import Any
 _WHERE = {
     "Scenario": "simulator.domain.scenario",
     "TunepointError": "pricing.errors",
+    "as_csv": "simulator.files.results",
+    "as_json": "simulator.files.results",
     "break_even": "simulator.studies.breakeven",
+    "break_even_json": "simulator.answers",
     "compare": "simulator.studies.compare",
+    "comparison_json": "simulator.answers",
     "cost_curve": "simulator.studies.compare",
-    "count_tokens": "simulator.intake.tokens",
+    "count_tokens": "simulator.intake.tokens:count",
+    "decode_prompt": "simulator.intake.tokens",
+    "default_scenario_path": "simulator.files",
+    "describe_trace": "simulator.intake.trace:describe",
+    "ledger_rows": "simulator.answers",
+    "read_prompt": "simulator.intake.tokens",
     "read_scenario": "simulator.files",
     "read_trace": "simulator.intake.trace",
     "replay": "simulator.studies.replay",
+    "report_html": "simulator.report",
+    "scenario_schema": "simulator.files:schema",
     "shipped_book": "pricing.load",
+    "shipped_scenarios": "simulator.files",
+    "write_results": "simulator.files",
 }
+"""Where each name lives; after a colon, what it is called there."""
 
 __all__ = sorted(_WHERE)
 __version__ = "0.1.0"
@@ -30,7 +44,8 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'simulator' has no attribute {name!r}")
-    return getattr(importlib.import_module(_WHERE[name]), name)
+    module, _, other = _WHERE[name].partition(":")
+    return getattr(importlib.import_module(module), other or name)
 
 
 def __dir__() -> list[str]:
