@@ -243,9 +243,9 @@ def _caveats(
                 found.append(
                     f"{name} is tuned, but no {' and no '.join(missing)} cost is given: its one-off is understated."
                 )
-        found += _cache_caveat(scenario, name, option)
         if plain.prompt is not None and not plain.prompt_exact:
             found.append(f"{name}: {plain.prompt} was counted with a stand-in tokenizer.")
+    found += _cache_caveat(scenario, options)
     for price in used:
         if price.confidence in ("estimated", "unverified"):
             found.append(f"The price {price.id} is {price.confidence} ({price.title}).")
@@ -258,19 +258,23 @@ def _caveats(
     return found
 
 
-def _cache_caveat(scenario: Scenario, name: str, option: OptionSummary) -> list[str]:
-    plain = scenario.options[name]
-    rule = scenario.price_on(plain.price, 0).rules.caching
-    mode = plain.caching.mode or rule.mode
-    cached = float(option.result.ledger.by_line().get("cached_input", np.zeros(1))[0])
-    guessed = mode == "automatic" and plain.caching.reach is None and plain.cache_hit_rate is None
-    if guessed and cached > BEST_EFFORT_SHARE * max(float(option.result.total_usd[0]), 1e-9):
-        hit = float(option.result.cache_hit_rate[0])
-        return [
-            f"{name} counts on {share(hit)} cache hits; automatic caches are best effort, so measure yours "
-            f"(options.{name}.caching.reach)."
-        ]
-    return []
+def _cache_caveat(scenario: Scenario, options: Mapping[str, OptionSummary]) -> list[str]:
+    """Options whose bill leans on cache hits that nobody promised, in one sentence."""
+    leaning = {}
+    for name, option in options.items():
+        plain = scenario.options[name]
+        mode = plain.caching.mode or scenario.price_on(plain.price, 0).rules.caching.mode
+        cached = float(option.result.ledger.by_line().get("cached_input", np.zeros(1))[0])
+        guessed = mode == "automatic" and plain.caching.reach is None and plain.cache_hit_rate is None
+        if guessed and cached > BEST_EFFORT_SHARE * max(float(option.result.total_usd[0]), 1e-9):
+            leaning[name] = float(option.result.cache_hit_rate[0])
+    if not leaning:
+        return []
+    named = " and ".join(f"{name} ({share(hit)})" for name, hit in leaning.items())
+    return [
+        f"Cache hits are assumed, not promised, for {named}: automatic caches are best effort and owners measured "
+        "0 to 91 %, so measure yours and set caching.reach."
+    ]
 
 
 def _announced(scenario: Scenario) -> list[str]:
