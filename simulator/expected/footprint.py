@@ -12,6 +12,8 @@ from simulator.expected.calls import tier_shares
 
 Array = NDArray[np.float64]
 Meter = Literal["input", "cached_input", "cache_write", "output"]
+NOTHING = 1e-12
+"""Tokens of an attempt below which a meter is not worth a line: a tier that no prompt of this length reaches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,6 @@ def tokens_by_meter(
         found += [
             MeterTokens(meter=meter, band=band, tokens=np.asarray(tokens))
             for meter, tokens in meters.items()
-            if np.any(tokens != 0)
+            if np.any(np.asarray(tokens) > NOTHING)
         ]
     return found
