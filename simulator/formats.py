@@ -15,7 +15,7 @@ LINES = {
     "input": "uncached input", "cached_input": "cached input", "cache_write": "cache writes", "output": "output",
     "batch_input": "batch input", "batch_cached_input": "cached batch input", "batch_output": "batch output",
     "gpu": "GPU in use", "gpu_idle": "GPU idle", "residual": "residual value", "ops": "upkeep",
-    "dataset": "the data set", "failures": "wrong answers", "human": "people who step in",
+    "dataset": "data set", "failures": "wrong answers", "human": "people who step in",
     "adjust": "negotiated prices and credit",
 }
 """Lines of a bill whose key is not yet the word for it."""
@@ -139,6 +139,17 @@ def days(value: float) -> str:
     """
     number = f"{value:,.0f}" if value >= 9.95 else _trimmed(f"{value:,.1f}")
     return f"{number} {'day' if number == '1' else 'days'}"
+
+
+def reading(value: float, unit: str) -> str:
+    """A value of a dial with its unit.
+
+    >>> reading(11_027, "1/day"), reading(0.4, "share"), reading(2_600, "tokens"), reading(2, "")
+    ('11,027 calls a day', '40 %', '2,600 tokens', '2')
+    """
+    if unit == "1/day":
+        return f"{count(value)} calls a day"
+    return share(value) if unit == "share" else f"{count(value)} {unit}".rstrip()
 
 
 def line_name(key: str) -> str:

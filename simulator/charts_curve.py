@@ -1,0 +1,149 @@
+"""What each option costs a month along a dial, with every point at which two options change places."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from simulator.charts_style import INK, RED, TICKS_USD, VEIL, figure, label, line_style
+from simulator.charts_words import feasible, foot_lines, named, text
+from simulator.domain.findings import BreakEven, Comparison, CostCurve, Crossing
+from simulator.formats import reading, short
+
+Array = NDArray[np.float64]
+
+MOST_LABELS = 3
+"""Crossings that carry words in the picture; beyond, they are told on hovering and in the report's table."""
+APART = 0.2
+"""Share of a decade, or of the range on a linear axis, below which two labels would cover each other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A crossing and how high the curve of the first option of its pair stands there."""
+
+    crossing: Crossing
+    usd_per_month: float
+
+
+def cost_against_volume(
+    curve: CostCurve, break_evens: Sequence[BreakEven], comparison: Comparison | None = None
+) -> go.Figure:
+    """Monthly cost of every option along a dial, each crossing marked with its kind, and where we are today.
+
+    Args:
+        curve: what to draw.
+        break_evens: whose crossings to mark; those along another dial or outside the curve are left out.
+        comparison: names what is no choice, and the question and prices in the foot.
+    """
+    found = _in_range(curve, break_evens)
+    told = _told(curve, found)
+    log_x, log_y = curve.scale == "log", all((usd > 0).all() for usd in curve.usd_per_month.values())
+    unit = "" if curve.unit in ("1/day", "") else f", {curve.unit}"
+    what = "volume" if curve.unit == "1/day" else curve.label[:1].lower() + curve.label[1:]
+    all_usd = np.concatenate(list(curve.usd_per_month.values()))
+    chart = figure(
+        title=f"From which {what} on does another option win?",
+        subtitle=" ".join(told),
+        foot=foot_lines(comparison, "; ".join(sorted({flag for one in found for flag in one.crossing.flags}))),
+        alt=f"Cost a month against {what}{unit}, for {', '.join(curve.usd_per_month)}. {' '.join(told)}",
+        x={"type": curve.scale, "title": {"text": text(f"{curve.label}{unit}")},
+           **(_decades(curve.x) if log_x else {})},
+        y={"type": "log" if log_y else "linear", "title": {"text": "USD a month over the horizon, one-offs included"},
+           **(_decades(all_usd, "$") if log_y else {"tickformatstops": TICKS_USD})},
+        legend_rows=len(curve.usd_per_month) + 4,
+    )
+    chart.update_layout(hovermode="x unified")
+    for place, (name, values) in enumerate(curve.usd_per_month.items()):
+        chart.add_scatter(x=curve.x, y=values, name=named(name, comparison), hovertemplate="%{y:$,.4~s}",
+                          **line_style(place, feasible(name, comparison)))
+    _draw_crossings(chart, curve, found)
+    _label_crossings(chart, curve, found)
+    chart.add_vline(x=curve.today, line={"color": INK, "width": 1.5, "dash": "dot"})
+    chart.add_annotation(
+        x=math.log10(curve.today) if log_x and curve.today > 0 else curve.today, y=0, yref="paper", yanchor="bottom",
+        xanchor="left", xshift=4, showarrow=False, text=text(f"today {reading(curve.today, curve.unit)}"), bgcolor=VEIL,
+    )
+    return chart
+
+
+def _in_range(curve: CostCurve, break_evens: Sequence[BreakEven]) -> list[Found]:
+    found = []
+    for pair in break_evens:
+        if pair.along == curve.along and pair.between[0] in curve.usd_per_month:
+            height = curve.usd_per_month[pair.between[0]]
+            found += [
+                Found(crossing=crossing, usd_per_month=float(np.interp(crossing.at, curve.x, height)))
+                for crossing in pair.crossings if curve.x[0] <= crossing.at <= curve.x[-1]
+            ]
+    return found
+
+
+def _far(curve: CostCurve, one: float, other: float) -> float:
+    """Distance along the axis: in decades on a log axis, else as a share of the range."""
+    if curve.scale == "log" and one > 0 and other > 0:
+        return abs(math.log10(one / other))
+    return abs(one - other) / float(curve.x[-1] - curve.x[0])
+
+
+def _clean(curve: CostCurve, found: Sequence[Found]) -> list[Found]:
+    """Crossings that count one-offs and carry no flag, the nearest to today first."""
+    clean = [one for one in found if one.crossing.basis == "horizon" and not one.crossing.flags]
+    return sorted(clean, key=lambda one: _far(curve, one.crossing.at, curve.today))
+
+
+def _told(curve: CostCurve, found: Sequence[Found]) -> list[str]:
+    """The nearest two crossings in words, and how many more are marked."""
+    if not found:
+        return ["No two of the options compared change places in this range."]
+    clean = _clean(curve, found)
+    told = [f"{crossing_words(one.crossing, curve.unit)}." for one in clean[:2]]
+    more = len([one for one in found if one.crossing.basis == "horizon"]) - len(told)
+    return told + ([f"{more} more crossing{'s are' if more > 1 else ' is'} marked."] if more > 0 else [])
+
+
+def crossing_words(crossing: Crossing, unit: str) -> str:
+    """`Above 11,027 calls a day tuned-api is cheaper than long-prompt`."""
+    return f"Above {reading(crossing.at, unit)} {short(crossing.above)} is cheaper than {short(crossing.below)}"
+
+
+def _draw_crossings(chart: go.Figure, curve: CostCurve, found: Sequence[Found]) -> None:
+    """Marks by kind and basis: round for a root, a diamond for a jump; filled with one-offs, open without."""
+    groups: dict[tuple[str, str, bool], list[Found]] = {}
+    for one in found:
+        groups.setdefault((one.crossing.basis, one.crossing.kind, bool(one.crossing.flags)), []).append(one)
+    for (basis, kind, flagged), members in groups.items():
+        words = {"root": "crossing", "jump": "jump"}[kind] + (", flagged" if flagged else "")
+        shape = {"root": "circle", "jump": "diamond"}[kind] + ("" if basis == "horizon" else "-open")
+        chart.add_scatter(
+            x=[one.crossing.at for one in members], y=[one.usd_per_month for one in members], mode="markers",
+            name=f"{words} ({'one-offs included' if basis == 'horizon' else 'recurring only'})", legendrank=9000,
+            marker={"symbol": shape, "size": 12, "color": RED if flagged else INK, "line": {"width": 2}},
+            text=[text("; ".join([crossing_words(one.crossing, curve.unit), *one.crossing.flags])) for one in members],
+            hovertemplate="%{text}<extra></extra>",
+        )
+
+
+def _label_crossings(chart: go.Figure, curve: CostCurve, found: Sequence[Found]) -> None:
+    """Words at the nearest crossings that leave room for each other."""
+    shown: list[Found] = []
+    for one in _clean(curve, found):
+        if len(shown) < MOST_LABELS and all(_far(curve, one.crossing.at, o.crossing.at) > APART for o in shown):
+            shown.append(one)
+    log_x, log_y = chart.layout.xaxis.type == "log", chart.layout.yaxis.type == "log"
+    for i, one in enumerate(sorted(shown, key=lambda one: one.crossing.at)):
+        x, y = one.crossing.at, one.usd_per_month
+        at = (math.log10(x) if log_x else x, math.log10(y) if log_y else y)
+        label(chart, [reading(x, curve.unit)], at, (-52, -48 - 30 * i))
+
+
+def _decades(values: Array, sign: str = "") -> dict[str, Any]:
+    """Ticks of a log axis: whole decades where there are several; k for thousands unless parts of one are shown."""
+    low, high = float(values.min()), float(values.max())
+    return {"tickformat": f"{sign}~s" if low >= 1 else f"{sign}~r", **({"dtick": 1} if high > 100 * low else {})}
