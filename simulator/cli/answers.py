@@ -1,0 +1,172 @@
+"""`tunepoint compare` and `break-even`: the answer, with the verdict first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pricing.errors import InputError
+from simulator.cli.flags import Bare, Csv, Json, Set, one_form, typed_number
+from simulator.cli.output import emit_csv, emit_json
+
+if TYPE_CHECKING:
+    from simulator import Scenario
+    from simulator.domain.findings import Comparison
+
+ENGINES = ("expected",)
+VOLUME = "workload.calls_per_day"
+
+OPTION_COLUMNS = (
+    "option",
+    "kind",
+    "feasible",
+    "total_usd",
+    "total_until",
+    "npv_usd",
+    "monthly_usd",
+    "fixed_usd_per_month",
+    "unit_usd",
+    "per_call_usd",
+    "per_success_usd",
+    "one_off_usd",
+    "recurring_usd",
+    "calls",
+    "cache_hit_rate",
+    "serves_until",
+    "why_not",
+)
+CROSSING_COLUMNS = (
+    "reference",
+    "challenger",
+    "along",
+    "unit",
+    "answer",
+    "cheaper",
+    "at",
+    "kind",
+    "basis",
+    "below",
+    "above",
+    "payback_days",
+    "payback_date",
+    "reason",
+)
+
+
+def compare(
+    scenario: Annotated[
+        Path | None, typer.Argument(metavar="[SCENARIO]", help="A scenario file (default: the shipped one).")
+    ] = None,
+    set_: Set = None,
+    bare: Bare = False,
+    engine: Annotated[str, typer.Option("--engine", help="How calls are counted: expected.")] = "expected",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write result, ledger, report and charts there.")
+    ] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option("--fail-if", metavar="EXPR", help="Exit with 1 if it holds: total_usd > 5000; may be repeated."),
+    ] = None,
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Every option side by side, verdict first."""
+    from simulator import compare, comparison_json, default_scenario_path, read_scenario
+    from simulator.cli.condition import read_condition
+
+    one_form(json, csv)
+    if engine not in ENGINES:
+        raise InputError(f'--engine: "{engine}" is not one of {", ".join(ENGINES)}, the engine of this version')
+    conditions = [read_condition(text) for text in fail_if or ()]
+    asked = read_scenario(default_scenario_path() if scenario is None else scenario, set_ or (), bare)
+    comparison = compare(asked)
+    answer = comparison_json(comparison)
+    if out is not None:
+        _write(out, asked, comparison, answer)
+    if json:
+        emit_json(answer)
+    elif csv:
+        emit_csv([_option_row(name, option) for name, option in answer["options"].items()], OPTION_COLUMNS)
+    else:
+        from simulator.cli.answers_shown import show_comparison
+
+        show_comparison(comparison, out)
+    judged = [(condition, *condition.holds(answer)) for condition in conditions]
+    held = [f"{condition} holds: {found}" for condition, is_so, found in judged if is_so]
+    if held:
+        typer.echo(f"--fail-if {'; '.join(held)}", err=True)
+        raise typer.Exit(1)
+
+
+def break_even(
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file.")],
+    between: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--between", metavar="A B", help="Two options (default: the baseline and each other one)."),
+    ] = None,
+    along: Annotated[str, typer.Option("--along", metavar="PATH", help="The dial that is turned.")] = VOLUME,
+    low: Annotated[str | None, typer.Option("--from", metavar="X", help="Its lowest value.")] = None,
+    high: Annotated[str | None, typer.Option("--to", metavar="Y", help="Its highest value.")] = None,
+    set_: Set = None,
+    bare: Bare = False,
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Where two options cost the same: every crossing, when the larger one-off has paid back, and why not."""
+    from simulator import break_even, break_even_json, read_scenario
+
+    one_form(json, csv)
+    ends = [None if text is None else typed_number(text, flag) for text, flag in ((low, "--from"), (high, "--to"))]
+    asked = read_scenario(scenario, set_ or (), bare)
+    if between is None:
+        pairs = [(asked.baseline, name) for name in asked.options if name != asked.baseline]
+    else:
+        pairs = [(between[0], between[1])]
+        for name in between:
+            asked.option(name)
+        if between[0] == between[1]:
+            raise InputError(f"--between: {between[0]} stands twice; name two options")
+    if not pairs:
+        raise InputError(f"{scenario}: {asked.baseline} is the only option; add one to compare it with")
+    found = [break_even(asked, pair, along, *ends) for pair in pairs]
+    if json:
+        emit_json(break_even_json(found))
+    elif csv:
+        emit_csv([row for one in break_even_json(found) for row in _crossing_rows(one)], CROSSING_COLUMNS)
+    else:
+        from simulator.cli.answers_shown import show_break_evens
+
+        show_break_evens(found)
+
+
+def _write(folder: Path, asked: Scenario, comparison: Comparison, answer: dict[str, Any]) -> None:
+    from simulator import charts, cost_curve, ledger_rows, report_html, write_results
+
+    curve = cost_curve(asked)
+    drawn = {
+        "cumulative-cost": charts.cumulative_cost(comparison),
+        "bill-by-line": charts.bill_by_line(comparison),
+        "cost-against-volume": charts.cost_against_volume(curve, comparison.break_even, comparison),
+        **{f"cost-per-day-{name}": charts.cost_per_day(comparison, name) for name in comparison.options},
+    }
+    figures = {f"{name}.json": figure.to_json() for name, figure in drawn.items()}
+    write_results(folder, answer, ledger_rows(comparison), report_html(comparison, curve), figures)
+
+
+def _option_row(name: str, option: dict[str, Any]) -> dict[str, Any]:
+    return {column: name if column == "option" else option[column] for column in OPTION_COLUMNS}
+
+
+def _crossing_rows(one: dict[str, Any]) -> list[dict[str, Any]]:
+    """A line for each crossing, and one where there is none."""
+    whole = {
+        **{key: one[key] for key in ("along", "unit", "answer", "cheaper", "reason")},
+        "reference": one["between"][0],
+        "challenger": one["between"][1],
+        "payback_days": one["payback"]["days"],
+        "payback_date": one["payback"]["date"],
+    }
+    rows = [{**whole, **crossing} for crossing in one["crossings"] or [{}]]
+    return [{column: row.get(column) for column in CROSSING_COLUMNS} for row in rows]

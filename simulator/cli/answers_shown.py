@@ -1,0 +1,126 @@
+"""How a comparison and its break-evens read on a terminal: the verdict first, then what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simulator.cli.output import points, say, table
+from simulator.formats import count, day, days, per_call, share, usd
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from simulator.domain.findings import BreakEven, Comparison, Crossing, OptionSummary
+
+CHOSEN = "*"
+UNITS = {"1/day": "calls a day", "1/s": "calls a second"}
+"""Units of dials as they are said; any other is said as it is written."""
+
+
+def show_comparison(comparison: Comparison, written_to: Path | None) -> None:
+    """Verdict, options, break-evens, caveats, what would flip it, prices; and where the files are."""
+    verdict = comparison.verdict
+    say(f"{comparison.scenario_name}: {comparison.question}".rstrip(": "), "")
+    say(*(sentence for sentence in (verdict.with_quality, verdict.money) if sentence))
+    say("", points(verdict.because))
+    say(_options(comparison))
+    said = list(_break_even_lines(comparison.break_even))
+    for title, sentences in (
+        ("Break-even:", said),
+        ("Ruled out:", list(_ruled_out(comparison))),
+        ("It would flip:", verdict.flips),
+        ("Careful:", verdict.caveats),
+    ):
+        if sentences:
+            say(title, points(sentences))
+    say("", f"Prices: {', '.join(f'{price.id} ({price.confidence})' for price in comparison.prices_used)}.")
+    if comparison.stale:
+        say(f"Prices age; these are old: {', '.join(comparison.stale)}.")
+    if written_to is not None:
+        say(f"Written to {written_to}: result.json, ledger.csv, ledger.parquet, report.html, charts/, manifest.json.")
+
+
+def show_break_evens(found: Sequence[BreakEven]) -> None:
+    """Each pair: the answer, every crossing, the payback, and the reason in words."""
+    for number, one in enumerate(found):
+        say(*([""] if number else []), f"{one.between[1]} against {one.between[0]}, along {one.along}:")
+        lines = [_crossing(one, crossing) for crossing in one.crossings]
+        if one.answer != "crosses":
+            lines.append(f"{one.answer}: {one.reason}")
+        say(points([*lines, f"payback: {_payback_sentence(one)}"]))
+
+
+def _options(comparison: Comparison) -> RenderableType:
+    """Every option in a line, the choice marked, what serves all the time before what does not."""
+    paid_back = {one.between[1]: _paid_back(comparison, one) for one in comparison.break_even}
+    ranked = sorted(comparison.options.items(), key=lambda item: (item[1].total_usd is None, item[1].total_usd or 0.0))
+    rows = [
+        (
+            CHOSEN if name == comparison.verdict.choice else "",
+            name,
+            _total(option),
+            usd(option.monthly_usd),
+            per_call(option.per_call_usd),
+            usd(option.one_off_usd),
+            "baseline" if name == comparison.baseline else paid_back.get(name, ""),
+        )
+        for name, option in ranked
+    ]
+    heads = {
+        "": "fixed",
+        "option": "left",
+        f"{comparison.horizon_days} days": "right",
+        "a month": "right",
+        "a call": "right",
+        "one-off": "right",
+        "pays back": "fixed",
+    }
+    return table(heads, rows)
+
+
+def _total(option: OptionSummary) -> str:
+    if option.total_usd is not None:
+        return usd(option.total_usd)
+    return f"({usd(option.total_until or 0.0)})"
+
+
+def _paid_back(comparison: Comparison, one: BreakEven) -> str:
+    """When an option that pays more up front than the baseline has earned it back."""
+    baseline, option = (comparison.options[name].one_off_usd for name in one.between)
+    if option <= baseline:
+        return ""
+    if one.payback.days is None:
+        return "never"
+    return f"{days(one.payback.days)}{', fragile' if 'fragile' in one.payback.flags else ''}"
+
+
+def _ruled_out(comparison: Comparison) -> Iterator[str]:
+    for name, option in comparison.options.items():
+        if option.result.why_not is not None:
+            yield f"{name}: {option.result.why_not} ({usd(option.total_until or 0.0)} until then)"
+
+
+def _break_even_lines(found: Sequence[BreakEven]) -> Iterator[str]:
+    for one in found:
+        if one.answer == "crosses":
+            yield from (_crossing(one, crossing) for crossing in one.crossings)
+        else:
+            yield f"{one.between[1]} against {one.between[0]}: {one.answer}; {one.reason}"
+
+
+def _crossing(one: BreakEven, crossing: Crossing) -> str:
+    unit = UNITS.get(one.unit, one.unit)
+    where = share(crossing.at) if unit == "share" else f"{count(crossing.at)} {unit}".rstrip()
+    basis = "with one-offs" if crossing.basis == "horizon" else "running cost only"
+    jump = ", a jump" if crossing.kind == "jump" else ""
+    flags = f" ({'; '.join(crossing.flags)})" if crossing.flags else ""
+    return f"{crossing.below} is cheaper below {where}, {crossing.above} above ({basis}{jump}){flags}"
+
+
+def _payback_sentence(one: BreakEven) -> str:
+    payback = one.payback
+    when = f", on {day(payback.date)}" if payback.date else ""
+    flags = f" ({'; '.join(payback.flags)})" if payback.flags else ""
+    return f"{payback.reason}{when}{flags}"

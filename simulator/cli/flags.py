@@ -1,0 +1,58 @@
+"""What several commands take: flags said once, and the values typed after them."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from pricing.errors import InputError
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Lay a value over the scenario file; may be repeated."),
+]
+Bare = Annotated[bool, typer.Option("--bare", help="Set every default cost to zero: only what is written counts.")]
+On = Annotated[str | None, typer.Option("--on", metavar="DATE", help="The day asked for (default: today).")]
+
+
+def one_form(json: bool, csv: bool) -> None:
+    """Refuse two forms of output at once."""
+    if json and csv:
+        raise InputError("--json and --csv: choose one of them")
+
+
+def typed_day(text: str, flag: str) -> date:
+    """A date typed after a flag.
+
+    Raises:
+        InputError: it is not written YYYY-MM-DD, or no such day.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f'{flag}: "{text}" is not a date; write YYYY-MM-DD') from None
+
+
+def typed_number(text: str, flag: str) -> float:
+    """A number typed after a flag: `1e6`, `0.05` and `50_000` are numbers.
+
+    Raises:
+        InputError: it is none, or not finite.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f'{flag}: "{text}" is not a number; write it as in 50000 or 1e6')
+    return number
+
+
+def day_or_today(text: str | None, flag: str = "--on") -> date:
+    """The day typed after a flag, or today: the only clock of this program."""
+    return date.today() if text is None else typed_day(text, flag)

@@ -1,0 +1,114 @@
+"""`tunepoint trace`, `tokens` and `schema`: what goes in, read and described before any question is asked."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pricing.errors import InputError
+from simulator.cli.flags import Csv, Json, On, day_or_today, one_form
+from simulator.cli.output import emit_csv, emit_json, points, say, table
+
+PLAIN = "o200k_base"
+"""The encoding that counts where no model is named: that of OpenAI's models since May 2024."""
+ENOUGH_BYTES = 32_000_000
+"""More than any prompt may have, so that an endless stream is refused rather than read for ever."""
+
+
+def trace(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with TIMESTAMP,ContextTokens,GeneratedTokens.")],
+    price: Annotated[str | None, typer.Option("--price", metavar="ID", help="Bill every call at this price.")] = None,
+    on: On = None,
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Read a log of calls, describe its demand, and bill it to the last token."""
+    from simulator import describe_trace, read_trace, replay, shipped_book
+
+    one_form(json, csv)
+    if on is not None and price is None:
+        raise InputError("--on: a day is asked of a price; name one with --price")
+    table_of_price = None if price is None else shipped_book([price.partition("/")[0]]).prices.get(price)
+    if price is not None and table_of_price is None:
+        table_of_price = shipped_book().table(price)  # which names the nearest id
+    read = read_trace(file)
+    found: dict[str, Any] = describe_trace(read)
+    if table_of_price is not None:
+        bill = replay(read, table_of_price, day_or_today(on))
+        found |= {
+            "cost_usd": bill.cost_usd,
+            "by_line": bill.by_line,
+            "price_version": bill.price_version,
+            "price_confidence": bill.confidence,
+        }
+    if json:
+        emit_json({**found, "notes": list(read.notes)})
+    elif csv:
+        row = _flat(found)
+        emit_csv([row], list(row))
+    else:
+        _show_trace(found, str(file), read.notes)
+
+
+def tokens(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="A text file, or - for standard input.")],
+    model: Annotated[str | None, typer.Option("--model", metavar="ID", help="Count as this model does.")] = None,
+    json: Json = False,
+) -> None:
+    """Count the tokens of a text, offline."""
+    from simulator import count_tokens, decode_prompt, read_prompt, shipped_book
+
+    rule = None if model is None else shipped_book().table(model).versions[-1].rules.tokens
+    text = decode_prompt(sys.stdin.buffer.read(ENOUGH_BYTES), "-") if file == "-" else read_prompt(file)
+    counted = count_tokens(text, PLAIN) if rule is None else count_tokens(text, rule.encoding, rule.factor)
+    exact = counted.exact and (rule is None or rule.exact)
+    note = counted.note or ("" if exact else f"that {model} counts with {counted.encoding} is not confirmed")
+    if json:
+        emit_json(
+            {"tokens": counted.tokens, "exact": exact, "encoding": counted.encoding, "model": model, "note": note}
+        )
+    else:
+        say(f"{counted.tokens:,} tokens ({counted.encoding}, {'exact' if exact else f'an estimate: {note}'})")
+
+
+def schema(json: Annotated[bool, typer.Option("--json", help="JSON is what it prints anyway.")] = False) -> None:
+    """Print the JSON Schema of a scenario file, for an editor."""
+    from simulator import scenario_schema
+
+    emit_json(scenario_schema())
+
+
+def _flat(node: Any, path: str = "") -> dict[str, Any]:
+    """Nested findings as one row: `input.mean`, `dispersion.1s`."""
+    if not isinstance(node, dict):
+        return {path: node}
+    leaves = (_flat(inner, f"{path}.{name}" if path else name) for name, inner in node.items())
+    return {key: leaf for some in leaves for key, leaf in some.items()}
+
+
+def _show_trace(found: dict[str, Any], source: str, notes: tuple[str, ...]) -> None:
+    from simulator.formats import quantity, usd_exact
+
+    sums = f"{found['input_tokens']:,} tokens in, {found['output_tokens']:,} out"
+    say(f"{source}: {found['rows']:,} calls over {quantity(found['span_s'])} s, {sums}")
+    if "cost_usd" in found:
+        lines = ", ".join(f"{line} {usd_exact(usd)}" for line, usd in found["by_line"].items())
+        unverified = "; this price is unverified" if found["price_confidence"] == "unverified" else ""
+        say(f"{usd_exact(found['cost_usd'])} at {found['price_version']}, nothing cached: {lines}{unverified}")
+    names = ("mean", "p50", "p95", "p99", "max")
+    rows = [(side, *(quantity(found[side][name]) for name in names)) for side in ("input", "output")]
+    say(table({"tokens a call": "left", **dict.fromkeys(names, "right")}, rows))
+    spread = [f"{window} {_or_none(value)}" for window, value in found["dispersion"].items()]
+    say(
+        f"Gaps between calls: coefficient of variation {_or_none(found['interarrival_cv'])} (1 for a Poisson stream)",
+        f"Dispersion of counts (1 for a Poisson stream): {', '.join(spread)}",
+    )
+    if notes:
+        say(points(notes))
+
+
+def _or_none(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:,.4g}"
