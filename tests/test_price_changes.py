@@ -29,7 +29,9 @@ def version(
 
 
 def book(**tables: list[PriceVersion]) -> PriceBook:
-    return PriceBook(prices={f"mine/{name}": PriceTable(id=f"mine/{name}", versions=tuple(v)) for name, v in tables.items()})
+    """A book of prices of the provider `mine`."""
+    named = {f"mine/{name}": versions for name, versions in tables.items()}
+    return PriceBook(prices={name: PriceTable(id=name, versions=tuple(some)) for name, some in named.items()})
 
 
 def test_a_correction_is_told_from_a_price_change_and_from_news() -> None:

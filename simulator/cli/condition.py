@@ -58,7 +58,7 @@ class Condition:
         choice = answer["verdict"]["choice"]
         option = answer["options"][choice]
         if keys[0] not in option:
-            raise InputError(f"{FLAG} {self}: no key {keys[0]!r}{nearest(keys[0], [*option, *answer])}")
+            raise _no_key(self, keys[0], nearest(keys[0], [*option, *answer]))
         return f"options.{choice}.{self.path}", _at(self, option, keys)
 
 
@@ -86,8 +86,12 @@ def _at(condition: Condition, node: Any, keys: Sequence[str]) -> Any:
             node = node[key]
         else:
             known = list(node) if isinstance(node, Mapping) else []
-            raise InputError(f"{FLAG} {condition}: no key {key!r}{nearest(key, known) or _inside(node)}")
+            raise _no_key(condition, key, nearest(key, known) or _inside(node))
     return node
+
+
+def _no_key(condition: Condition, key: str, hint: str) -> InputError:
+    return InputError(f'{FLAG} {condition}: no key "{key}"{hint}')
 
 
 def _inside(node: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +38,8 @@ def emit(text: str) -> None:
 def give_up_stdout() -> None:
     """Let what is still buffered go nowhere, or Python would complain of it on its way out."""
     with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        descriptor = sys.stdout.fileno()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def emit_json(value: Any) -> None:
@@ -55,19 +57,18 @@ def emit_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
 
 
 def say(*parts: RenderableType) -> None:
-    """Sentences and tables for a person; without colours where no terminal reads."""
+    """Sentences and tables for a person; without colours where no terminal reads, and no table cut there."""
     from rich.table import Table
 
-    console = _console()
-    with console.capture() as captured:
-        for part in parts:
-            if isinstance(part, Table) and part.box and not console.is_terminal:
-                wide = console.options.update(width=WIDEST)
-                console.print(part, width=max(console.width, console.measure(part, options=wide).maximum))
-            else:
-                console.print(part)
-    text = captured.get()
-    emit(text if console.is_terminal else "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
+    page = _Page()
+    for part in parts:
+        console = _console(page)
+        if isinstance(part, Table) and part.box and not console.is_terminal:
+            wide = console.options.update(width=WIDEST)
+            console.width = max(console.width, console.measure(part, options=wide).maximum)
+        console.print(part)
+    text = page.getvalue()
+    emit(text if page.isatty() else "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
 
 
 def points(items: Iterable[str], before: str = "- ") -> RenderableType:
@@ -103,7 +104,18 @@ def table(columns: Mapping[str, str], rows: Iterable[Sequence[str]], title: str 
     return found
 
 
-def _console() -> Console:
+class _Page(io.StringIO):
+    """Text on its way to standard output, which a console takes for standard output itself."""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return sys.stdout.encoding or "utf-8"
+
+    def isatty(self) -> bool:
+        return sys.stdout.isatty()
+
+
+def _console(page: _Page) -> Console:
     from rich.console import Console
 
-    return Console(markup=False, highlight=False, emoji=False)
+    return Console(file=page, markup=False, highlight=False, emoji=False)
