@@ -52,6 +52,7 @@ class CacheWeek:
 
     `weekday` (7) and `hours` (24) are relative rates of mean one; `mask`, if given, is the part of each
     of the 168 hours that is looked at (a price window); `refresh` tells whether a read renews the life.
+    `by_time` asks for the share of time in which a cache lives instead of the share of calls that find one.
     """
 
     ttl_s: float
@@ -60,6 +61,7 @@ class CacheWeek:
     noise: Noise
     refresh: bool = True
     mask: tuple[float, ...] | None = None
+    by_time: bool = False
 
 
 def poisson_hit_share(calls_per_s: ArrayLike, ttl_s: float, refresh: bool = True) -> Array:
@@ -69,11 +71,13 @@ def poisson_hit_share(calls_per_s: ArrayLike, ttl_s: float, refresh: bool = True
     (0.632121, 0.5)
     """
     mass = np.asarray(calls_per_s, dtype=float) * ttl_s
-    share: Array = 1.0 - _miss(mass, ttl_s, refresh, None)
+    share: Array = -np.expm1(-mass) if refresh else mass / (1.0 + mass)
     return share
 
 
-def burst_miss_share(mass: Array, ttl_s: float, burst: tuple[float, float, float]) -> Array:
+def burst_miss_share(
+    mass: Array, ttl_s: float, burst: tuple[float, float, float], by_time: bool = False
+) -> Array:
     """Chance that a call finds no earlier call within `ttl_s` when arrivals switch between two rates.
 
     A two-state Markov-modulated Poisson process of mean `mass` calls per `ttl_s`, seen from its own
@@ -84,6 +88,7 @@ def burst_miss_share(mass: Array, ttl_s: float, burst: tuple[float, float, float
         mass: expected calls per time to live, any shape.
         ttl_s: time to live.
         burst: ratio of the two rates, share of time on, mean length on in seconds.
+        by_time: seen from any moment instead of from a call: without the `m_i` before the bracket.
     """
     ratio, on_share, mean_on_s = burst
     quiet = 1.0 / (on_share * ratio + 1.0 - on_share)
@@ -100,27 +105,27 @@ def burst_miss_share(mass: Array, ttl_s: float, burst: tuple[float, float, float
     sinch = np.where(half > 1e-12, (up - down) / np.where(half > 1e-12, 2 * half, 1.0), up)
     from_on = cosh + sinch * (-a - mean + b)
     from_off = cosh + sinch * (c - d - mean)
-    miss: Array = on_share * m_on * from_on + (1 - on_share) * m_off * from_off
+    seen_on, seen_off = (1.0, 1.0) if by_time else (m_on, m_off)
+    miss: Array = on_share * seen_on * from_on + (1 - on_share) * seen_off * from_off
     return miss
 
 
-def _miss(mass: Array, ttl_s: float, refresh: bool, burst: tuple[float, float, float] | None) -> Array:
-    if not refresh:
+def _miss(mass: Array, week: CacheWeek) -> Array:
+    if not week.refresh:
         return 1.0 / (1.0 + mass)
-    return np.exp(-mass) if burst is None else burst_miss_share(mass, ttl_s, burst)
+    burst = week.noise.burst
+    return np.exp(-mass) if burst is None else burst_miss_share(mass, week.ttl_s, burst, week.by_time)
 
 
-def _mean_miss(
-    first: Array, last: Array, ttl_s: float, refresh: bool, burst: tuple[float, float, float] | None
-) -> Array:
+def _mean_miss(first: Array, last: Array, week: CacheWeek) -> Array:
     """Mean of the miss share while the mass runs linearly from `first` to `last`."""
-    if refresh and burst is None:
+    if week.refresh and week.noise.burst is None:
         low, run = np.minimum(first, last), np.abs(last - first)
         small = run < 1e-9
         return np.exp(-low) * np.where(small, 1.0 - run / 2, -np.expm1(-run) / np.where(small, 1.0, run))
     points, weights = np.polynomial.legendre.leggauss(4)
     return sum(  # type: ignore[return-value]
-        w / 2 * _miss(first + (last - first) * (p + 1) / 2, ttl_s, refresh, burst)
+        w / 2 * _miss(first + (last - first) * (p + 1) / 2, week)
         for p, w in zip(points.tolist(), weights.tolist(), strict=True)
     )
 
@@ -186,10 +191,10 @@ def _pieces(shape: Array, ttl_s: float) -> list[_Piece]:
     return [piece for piece in (ends_earlier, inside) if piece.seconds > 0]
 
 
-def _hour_factors(noise: Noise, ttl_s: float) -> tuple[Array, Array, Array]:
+def _hour_factors(noise: Noise, ttl_s: float, by_time: bool) -> tuple[Array, Array, Array]:
     """Nodes of the factor of this hour, (n,), of the hours before, (n, p), and their weights, (n, p).
 
-    The weights carry the factor of this hour, because calls are what is counted.
+    The weights carry the factor of this hour where calls are what is counted.
     """
     sd_past, cov = _past_noise(noise, ttl_s / 3600.0)
     sd_now = noise.hour_sd
@@ -198,7 +203,7 @@ def _hour_factors(noise: Noise, ttl_s: float) -> tuple[Array, Array, Array]:
     z_past, w_past = _hermite(sd_past)
     now = np.exp(sd_now * z_now - sd_now**2 / 2)
     tilted = corr * z_now[:, None] + math.sqrt(max(0.0, 1 - corr**2)) * z_past
-    weights = (w_now * now)[:, None] * w_past
+    weights = (w_now if by_time else w_now * now)[:, None] * w_past
     return now, np.exp(sd_past * tilted - sd_past**2 / 2), weights / weights.sum()
 
 
@@ -210,7 +215,7 @@ def week_hit_share(level: Array, week: CacheWeek) -> Array:
         week: shapes, spread, time to live, rule.
 
     Returns:
-        (n, 7), Monday first: of the calls of that day (within the mask), the share that hits.
+        (n, 7), Monday first: of the calls (or the time) of that day within the mask, the share that hits.
     """
     if week.noise.day_sd > 0:
         steady, factors, weights = _without_day_spread(week)
@@ -219,9 +224,9 @@ def week_hit_share(level: Array, week: CacheWeek) -> Array:
         return averaged
     shape = np.outer(week.weekday, week.hours).ravel()
     mask = np.ones(168) if week.mask is None else np.asarray(week.mask)
-    calls = (shape * mask).reshape(7, 24)
+    calls = (mask if week.by_time else shape * mask).reshape(7, 24)
     total = calls.sum(axis=1)
-    now, before, weights = _hour_factors(week.noise, week.ttl_s)
+    now, before, weights = _hour_factors(week.noise, week.ttl_s, week.by_time)
     shares = np.empty((len(level), 7))
     for begin in range(0, len(level), CHUNK):
         rate = level[begin : begin + CHUNK, None, None]
@@ -234,7 +239,7 @@ def week_hit_share(level: Array, week: CacheWeek) -> Array:
             here, there = (now, 0.0 * now) if alone else (np.repeat(now, before.shape[1]), before.ravel())
             weight = weights.sum(axis=1) if alone else weights.ravel()
             first, last = rate * (here * now_0 + there * past_0), rate * (here * now_1 + there * past_1)
-            average = _mean_miss(first, last, week.ttl_s, week.refresh, week.noise.burst) @ weight
+            average = _mean_miss(first, last, week) @ weight
             miss += piece.seconds / 3600.0 * average[:, hour]
         hits = ((1.0 - miss) * calls.ravel()).reshape(-1, 7, 24).sum(axis=2)
         shares[begin : begin + CHUNK] = np.where(total > 0, hits / np.where(total > 0, total, 1.0), 0.0)
@@ -242,13 +247,13 @@ def week_hit_share(level: Array, week: CacheWeek) -> Array:
 
 
 def _without_day_spread(week: CacheWeek) -> tuple[CacheWeek, Array, Array]:
-    """The week at a fixed daily level, the nodes of that level, and their weights by calls."""
+    """The week at a fixed daily level, the nodes of that level, and their weights by calls (or by time)."""
     sd = week.noise.day_sd
     nodes, weights = _hermite(sd)
     factors = np.exp(sd * nodes - sd**2 / 2)
-    by_calls = weights * factors
+    counted = weights if week.by_time else weights * factors
     steady = dataclasses.replace(week, noise=dataclasses.replace(week.noise, day_sd=0.0))
-    return steady, factors, by_calls / by_calls.sum()
+    return steady, factors, counted / counted.sum()
 
 
 class LogTable:

@@ -75,9 +75,18 @@ class Calendar:
         return peak
 
     def hit_share(
-        self, ttl_s: float, refresh: bool, arriving: Array, mask: tuple[float, ...] | None, span: slice
+        self,
+        ttl_s: float,
+        refresh: bool,
+        arriving: Array,
+        mask: tuple[float, ...] | None,
+        span: slice,
+        by_time: bool = False,
     ) -> Array:
-        """Hit share of calls by period of `span`, (D, T'); `arriving` is the share of calls that one cache sees."""
+        """Share of calls that hit by period of `span`, (D, T'), or `by_time` the share of time a cache lives.
+
+        `arriving` is the share of calls that one cache sees.
+        """
         week = CacheWeek(
             ttl_s=ttl_s,
             weekday=tuple(self.weekday.tolist()),
@@ -85,13 +94,15 @@ class Calendar:
             noise=self._noise,
             refresh=refresh,
             mask=mask,
+            by_time=by_time,
         )
         rate = self.column(self.scenario.workload.calls_per_day) / 86_400 * arriving
         start = np.log(np.maximum(rate, 1e-300))
         first, after = int(self.edges[span.start]), int(self.edges[span.stop])
         rows = self._rows[first:after]
         level = np.log(np.maximum(self._level[:, first:after], 1e-300))
-        weights = self._by_day[:, first:after] * (1.0 if mask is None else self._inside(mask)[rows])
+        weights = np.ones((1, after - first)) if by_time else self._by_day[:, first:after]
+        weights = weights * (1.0 if mask is None else self._inside(mask)[rows])
         inner = self.edges[span.start : span.stop + 1] - first
         if len(inner) - 1 == after - first:
             return hit_table(week)(start + level, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,9 +144,10 @@ def token_counts(
             else hit
         )
         if plan.calls_per_cache is not None and can_cache and service != "batch":
-            counts += _written_ahead(plan, flow, price, name, service, window, column)
+            counts += _written_ahead(plan, flow, lengths, thresholds, price, name, service, window, column)
+        writes = plan.writes_billed and (service != "batch" or plan.batch_too)
         for found in tokens_by_meter(
-            lengths, per_attempt if plan.calls_per_cache is None else hit, plan.writes_billed, thresholds
+            lengths, per_attempt if plan.calls_per_cache is None else hit, writes, thresholds
         ):
             basis = TokenPrice(
                 price=price,
@@ -160,7 +162,7 @@ def token_counts(
             counts.append(Count(line=line, unit="Mtok", quantity=quantity, basis=basis, option=name))
     cached = interactive * (column(plan.cacheable) > 0)
     if plan.stored:
-        counts.append(_stored(plan, cached * (1.0 - hit_all), price, name, column))
+        counts.append(_stored(calendar, plan, arriving, cached, option.caching.scopes, price, name, span))
     return Served(counts=counts, eligible=cached, hits=cached * hit_all)
 
 
@@ -177,25 +179,48 @@ def _hit_share(
 
 
 def _written_ahead(
-    plan: CachePlan, flow: Array, price: str, name: str, service: Service, window: int | None, column: Any
-) -> list[Count]:
-    """Requests that only write a cache, one for every `calls_per_cache` calls."""
+    plan: CachePlan,
+    flow: Array,
+    lengths: Lengths,
+    thresholds: tuple[float, ...],
+    price: str,
+    name: str,
+    service: Service,
+    window: int | None,
+    column: Any,
+) -> Iterator[Count]:
+    """Requests that only write a cache, one for every `calls_per_cache` calls, each in the tier of its own length."""
     written = flow / column(plan.calls_per_cache) * column(plan.cacheable) / MTOK
+    prompt = np.asarray(lengths.prefix) + lengths.overhead
+    tier = np.searchsorted(np.asarray(thresholds), prompt)
     meter: TokenMeter = "cache_write" if plan.writes_billed else "input"
-    basis = TokenPrice(
-        price=price,
-        meter=meter,
-        service=service,
-        window=window,
-        ttl_s=plan.ttl_s if plan.writes_billed else None,
-    )
-    return [Count(line=meter, unit="Mtok", quantity=written, basis=basis, option=name)]
+    for band in np.unique(tier).tolist():
+        basis = TokenPrice(
+            price=price,
+            meter=meter,
+            service=service,
+            band=band,
+            window=window,
+            ttl_s=plan.ttl_s if plan.writes_billed else None,
+        )
+        yield Count(line=meter, unit="Mtok", quantity=written * (tier == band), basis=basis, option=name)
 
 
-def _stored(plan: CachePlan, writes: Array, price: str, name: str, column: Any) -> Count:
-    """Million token-hours kept: every write lives for one time to live (exact where reads do not renew it)."""
-    per_cache = plan.calls_per_cache
-    lives = writes if per_cache is None else writes / column(per_cache)
-    kept = lives * column(plan.cacheable) / MTOK * plan.ttl_s / 3600.0
+def _stored(
+    calendar: Calendar, plan: CachePlan, arriving: Array, cached: Array, scopes: Any, price: str, name: str, span: slice
+) -> Count:
+    """Million token-hours kept: caches that are open, or one time to live for every cache written ahead."""
+    column = calendar.column
+    if plan.calls_per_cache is not None:
+        hours = cached / column(plan.calls_per_cache) * plan.ttl_s / 3600.0
+    else:
+        # A Poisson call finds what any moment finds (Wolff, PASTA, 1982): a pinned hit share is a share of time too.
+        alive = (
+            calendar.hit_share(float(plan.ttl_s), plan.refresh, arriving, None, span, by_time=True)
+            if plan.pinned is None
+            else column(plan.pinned)
+        )
+        hours = alive * column(scopes) * calendar.days[:, span] * 24.0
+    kept = hours * column(plan.cacheable) / MTOK
     basis = RecurringPrice(price=price, rate="cache_storage_usd_per_mtok_hour")
     return Count(line="storage", unit="Mtok-h", quantity=kept, basis=basis, option=name)
