@@ -57,7 +57,7 @@ CROSSING_COLUMNS = (
 
 def compare(
     scenario: Annotated[
-        Path | None, typer.Argument(metavar="[SCENARIO]", help="A scenario file (default: the shipped one).")
+        Path | None, typer.Argument(metavar="SCENARIO", help="A scenario file (default: the shipped one).")
     ] = None,
     set_: Set = None,
     bare: Bare = False,

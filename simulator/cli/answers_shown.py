@@ -26,10 +26,10 @@ def show_comparison(comparison: Comparison, written_to: Path | None) -> None:
     say(*(sentence for sentence in (verdict.with_quality, verdict.money) if sentence))
     say("", points(verdict.because))
     say(_options(comparison))
-    said = list(_break_even_lines(comparison.break_even))
+    if any(not option.result.feasible for option in comparison.options.values()):
+        say("In brackets: no choice, for the reason told below; what it costs while it serves.", "")
     for title, sentences in (
-        ("Break-even:", said),
-        ("Ruled out:", list(_ruled_out(comparison))),
+        ("Break-even:", list(_break_even_lines(comparison.break_even))),
         ("It would flip:", verdict.flips),
         ("Careful:", verdict.caveats),
     ):
@@ -96,27 +96,35 @@ def _paid_back(comparison: Comparison, one: BreakEven) -> str:
     return f"{days(one.payback.days)}{', fragile' if 'fragile' in one.payback.flags else ''}"
 
 
-def _ruled_out(comparison: Comparison) -> Iterator[str]:
-    for name, option in comparison.options.items():
-        if option.result.why_not is not None:
-            yield f"{name}: {option.result.why_not} ({usd(option.total_until or 0.0)} until then)"
-
-
 def _break_even_lines(found: Sequence[BreakEven]) -> Iterator[str]:
+    """What holds over the horizon; the running cost alone is told where it crosses elsewhere."""
     for one in found:
-        if one.answer == "crosses":
-            yield from (_crossing(one, crossing) for crossing in one.crossings)
-        else:
+        if one.answer != "crosses":
             yield f"{one.between[1]} against {one.between[0]}: {one.answer}; {one.reason}"
+            continue
+        horizon, steady = ([x for x in one.crossings if x.basis == basis] for basis in ("horizon", "steady_state"))
+        places = [_where(one, x.at) for x in horizon]
+        besides = [_where(one, x.at) for x in steady if _where(one, x.at) not in places]
+        alone = f"; running cost alone: {', '.join(besides)}" if besides else ""
+        for number, crossing in enumerate(horizon, 1):
+            flags = f" ({'; '.join(crossing.flags)})" if crossing.flags else ""
+            yield f"{_sides(one, crossing)}{alone if number == len(horizon) else ''}{flags}"
+
+
+def _sides(one: BreakEven, crossing: Crossing) -> str:
+    return f"{crossing.below} is cheaper below {_where(one, crossing.at)}, {crossing.above} above"
+
+
+def _where(one: BreakEven, at: float) -> str:
+    unit = UNITS.get(one.unit, one.unit)
+    return share(at) if unit == "share" else f"{count(at)} {unit}".rstrip()
 
 
 def _crossing(one: BreakEven, crossing: Crossing) -> str:
-    unit = UNITS.get(one.unit, one.unit)
-    where = share(crossing.at) if unit == "share" else f"{count(crossing.at)} {unit}".rstrip()
     basis = "with one-offs" if crossing.basis == "horizon" else "running cost only"
     jump = ", a jump" if crossing.kind == "jump" else ""
     flags = f" ({'; '.join(crossing.flags)})" if crossing.flags else ""
-    return f"{crossing.below} is cheaper below {where}, {crossing.above} above ({basis}{jump}){flags}"
+    return f"{_sides(one, crossing)} ({basis}{jump}){flags}"
 
 
 def _payback_sentence(one: BreakEven) -> str:
