@@ -83,7 +83,20 @@ def _edges(scenario: Scenario, option: str, plan: list[Stage]) -> set[int]:
         for _, price, _ in _servers(scenario, scenario, stage, stage.first):
             for span in version_spans(scenario, price, stage.first, stage.after):
                 found.update(span)
+        for price in _training_prices(scenario, stage):
+            for span in version_spans(scenario, price, stage.first, stage.after):
+                found.update(span)
     return found
+
+
+def _training_prices(scenario: Scenario, stage: Stage) -> Iterator[str]:
+    """The prices at which the option of a stage trains and grades, besides the one that serves."""
+    option = scenario.options[stage.option]
+    training = option.training if isinstance(option, HostedFineTuned) else None
+    if training is not None and training.price is not None and training.price != stage.price:
+        yield training.price
+    if training is not None and training.grader is not None:
+        yield training.grader.price
 
 
 def _servers(scenario: Scenario, view: Any, stage: Stage, day: int) -> Iterator[tuple[str, str, Any]]:
@@ -118,10 +131,10 @@ class _Lines:
         placed[:, min(period, placed.shape[1] - 1)] = column[:, 0]
         return placed
 
-    def _days(self, stage: Stage) -> Array:
-        """Days of each period that a stage covers, (1, T)."""
+    def _days(self, first: int, after: int) -> Array:
+        """Days of each period within [first, after), (1, T)."""
         edges = self.calendar.edges
-        covered = np.minimum(edges[1:], stage.after) - np.maximum(edges[:-1], stage.first)
+        covered = np.minimum(edges[1:], after) - np.maximum(edges[:-1], first)
         days: Array = np.maximum(covered, 0).astype(float)[None, :]
         return days
 
@@ -131,7 +144,8 @@ class _Lines:
         dataset = option.dataset
         if dataset is not None:
             examples = dataset.examples
-            if examples is None and isinstance(self.scenario.options[self.name], HostedFineTuned):
+            plain = self.scenario.options[self.name]
+            if examples is None and isinstance(plain, HostedFineTuned) and plain.training is not None:
                 examples = option.training.examples
             if dataset.minutes_per_example is not None:
                 hours = np.asarray(examples) * dataset.minutes_per_example / 60.0
@@ -211,8 +225,7 @@ class _Lines:
         column, hours_per_month = self.calendar.column, self.calendar.column(self.view.hours_per_month)
         for stage in self.plan:
             option, plain = self.view.options[stage.option], self.scenario.options[stage.option]
-            days = self._days(stage)
-            months = days * 24.0 / hours_per_month
+            months = self._days(stage.first, stage.after) * 24.0 / hours_per_month
             ops = option.ops_hours_per_month
             if ops is None:
                 ops = 0.0 if self.scenario.bare else OPS_HOURS[plain.kind]
@@ -221,7 +234,10 @@ class _Lines:
             for label, usd in plain.recurring_usd_per_month.items():
                 path = f"options.{stage.option}.recurring_usd_per_month.{label}"
                 yield self._count(label, "month", months, Typed(usd_per_unit=np.atleast_1d(float(usd)), path=path))
-            yield from self._rented(stage, option, plain, days, months)
+            yield from self._rented(stage, hours_per_month)
+            if isinstance(plain, HostedFineTuned) and np.any(np.asarray(option.storage_gb) > 0):
+                by_size = RecurringPrice(price=stage.price, rate="storage_usd_per_gb_month")
+                yield self._count("storage", "GB-month", months * column(option.storage_gb), by_size)
             if option.human is not None:
                 basis = Typed(usd_per_unit=np.atleast_1d(option.human.usd), path=f"options.{stage.option}.human.usd")
                 yield self._count("human", "call", self._stage_calls(stage) * column(option.human.share), basis)
@@ -235,21 +251,24 @@ class _Lines:
                     Typed(usd_per_unit=np.atleast_1d(self.view.failure_usd), path="failure_usd"),
                 )
 
-    def _rented(self, stage: Stage, option: Any, plain: Any, days: Array, months: Array) -> Iterator[Count]:
-        """Hosting by the hour and storage by the month, where the price has such rates."""
-        version = self.scenario.price_on(stage.price, stage.first)
-        if version.hosting_usd_per_hour is not None:
-            basis = RecurringPrice(price=stage.price, rate="hosting_usd_per_hour")
-            yield self._count("hosting", "h", days * 24.0, basis)
-        if version.storage_usd_per_month is not None:
-            basis = RecurringPrice(price=stage.price, rate="storage_usd_per_month")
-            yield self._count("storage", "month", months, basis)
-        if isinstance(plain, HostedFineTuned) and np.any(np.asarray(option.storage_gb) > 0):
-            basis = RecurringPrice(price=stage.price, rate="storage_usd_per_gb_month")
-            yield self._count("storage", "GB-month", months * self.calendar.column(option.storage_gb), basis)
+    def _rented(self, stage: Stage, hours_per_month: Array) -> Iterator[Count]:
+        """Hosting by the hour and storage by the month, where a version of the price has such rates.
+
+        A model is stored where it was trained: a training price of its own may ask for storage too.
+        """
+        plain = self.scenario.options[stage.option]
+        trained_at = training_price(plain, stage.price) if isinstance(plain, HostedFineTuned) else stage.price
+        for price in dict.fromkeys((stage.price, trained_at)):
+            for first, after in version_spans(self.scenario, price, stage.first, stage.after):
+                version, hours = self.scenario.price_on(price, first), self._days(first, after) * 24.0
+                if version.hosting_usd_per_hour is not None and price == stage.price:
+                    yield self._count("hosting", "h", hours, RecurringPrice(price=price, rate="hosting_usd_per_hour"))
+                if version.storage_usd_per_month is not None:
+                    basis = RecurringPrice(price=price, rate="storage_usd_per_month")
+                    yield self._count("storage", "month", hours / hours_per_month, basis)
 
     def _stage_calls(self, stage: Stage) -> Array:
-        return self.calendar.calls * (self._days(stage) / self.calendar.days)
+        return self.calendar.calls * (self._days(stage.first, stage.after) / self.calendar.days)
 
     def _count(self, line: str, unit: str, quantity: Array, basis: Any) -> Count:
         return Count(line=line, unit=unit, quantity=quantity, basis=basis, option=self.name)
