@@ -1,4 +1,4 @@
-"""What a bill is made of: by day or month for one option, over the horizon for all of them."""
+"""What a bill is made of: day by day for one option, over the horizon for all of them."""
 
 from __future__ import annotations
 
@@ -16,72 +16,72 @@ from simulator.formats import day, days, line_name, short, usd
 
 Array = NDArray[np.float64]
 
-MOST_DAYS = 400
-"""Days that a chart by day still shows; longer horizons are summed by calendar month."""
+MOST_DAYS, MOST_WEEKS = 92, 120
+"""Steps that a chart by day, or by week, still shows; a longer horizon is averaged over weeks, then calendar months."""
 MOST_CHANGES = 4
 """Changes of price that carry words; each further one is a line alone."""
 
 
 def cost_per_day(comparison: Comparison, option: str) -> go.Figure:
-    """What an option costs a day by line, at the prices in force; by month where there are too many days.
+    """What an option costs a day by line, at the prices in force; averaged by week or month over long horizons.
 
     Raises:
         KeyError: no such option.
     """
     summary = comparison.options[option]
     edges = summary.result.ledger.edges
-    begins, daily = _spans(comparison, edges)
-    by_key = _by_span(comparison, option, begins)
+    begins, step = _steps(comparison, edges)
+    by_key = _usd_per_day(comparison, option, begins)
     changes = price_changes(comparison, option)
-    span = "day" if daily else "calendar month"
     chart = figure(
-        title=f"What does {short(option)} cost a {span}, and for what?",
+        title=f"What does {short(option)} cost a day, and for what?",
         subtitle=" ".join([
             *([f"Besides {usd(summary.one_off_usd)} paid once."] if summary.one_off_usd else []),
             *([f"In force from the first day: {', '.join(changes[0])}."] if 0 in changes else []),
-            *([] if daily else ["The first and the last month may be short."]),
         ]),
         foot=foot_lines(comparison),
-        alt=f"Cost of {option} by {span} and line; over the horizon: "
-            + ", ".join(f"{line_name(key)} {usd(float(values.sum()))}" for key, values in by_key.items()) + ".",
+        alt=f"Recurring cost of {option} a day by line, from {day(comparison.start)} on; on average "
+            + ", ".join(f"{line_name(key)} {usd(float(values.mean()))}" for key, values in by_key.items()) + ".",
         x={"type": "date", "title": {"text": "Date", "standoff": 2}, "tickformat": "%-d %b\n%Y",
-           "hoverformat": "%-d %b %Y" if daily else "%b %Y",
+           "hoverformat": "%-d %b %Y",
            "range": [moment(comparison, 0), moment(comparison, comparison.horizon_days)]},
-        y={"title": {"text": f"USD a {span}"}, "tickformatstops": TICKS_USD},
+        y={"title": {"text": "USD a day" + ("" if step == "day" else f", mean of the {step}")},
+           "tickformatstops": TICKS_USD},
         height=380, legend_rows=len(by_key),
     )
-    chart.update_layout(hovermode="x unified", barmode="relative", bargap=0.08, legend={"traceorder": "reversed"})
-    when = [moment(comparison, float(edges[i])) for i in begins]
+    chart.update_layout(hovermode="x unified", legend={"traceorder": "reversed"})
+    when = [moment(comparison, float(edge)) for edge in (*edges[begins], edges[-1])]
     for key, (colour, pattern) in line_looks(by_key).items():
-        values, name = by_key[key], text(short(line_name(key)))
-        fill = {"shape": pattern, "fgcolor": "white", "bgcolor": colour, "size": 5} if pattern else None
-        if daily:  # the last step is as wide as the others, so it needs its end
-            chart.add_scatter(
-                x=[*when, moment(comparison, float(edges[-1]))], y=np.append(values, values[-1]), name=name,
-                mode="lines", line={"width": 0, "color": colour, "shape": "hv"}, fillcolor=colour, fillpattern=fill,
-                stackgroup="paid" if values.sum() >= 0 else "received", hovertemplate="%{y:$,.2f}",
-            )
-        else:
-            chart.add_bar(x=when, y=values, name=name, marker={"color": colour, "pattern": fill}, xperiod="M1",
-                          xperiodalignment="middle", hovertemplate="%{y:$,.2f}")
+        chart.add_scatter(
+            x=when, y=np.append(by_key[key], by_key[key][-1]),  # the last step needs its end to be as wide as it is
+            name=text(short(line_name(key))), mode="lines", line={"width": 0, "color": colour, "shape": "hv"},
+            fillcolor=colour, stackgroup="paid" if by_key[key].sum() >= 0 else "received",
+            fillpattern={"shape": pattern, "fgcolor": "white", "bgcolor": colour, "size": 5} if pattern else None,
+            hovertemplate="%{y:$,.2f}",
+        )
     _draw_changes(chart, comparison, {at: ids for at, ids in changes.items() if at > 0})
     return chart
 
 
-def _spans(comparison: Comparison, edges: NDArray[np.int64]) -> tuple[list[int], bool]:
-    """Indices of the periods with which a shown span begins: every period, or those that open a month."""
+def _steps(comparison: Comparison, edges: NDArray[np.int64]) -> tuple[list[int], str]:
+    """Indices of the periods with which a step of the chart begins, and what a step is."""
+    periods = range(len(edges) - 1)
     if comparison.horizon_days <= MOST_DAYS:
-        return list(range(len(edges) - 1)), True
+        return list(periods), "day"
+    if comparison.horizon_days <= 7 * MOST_WEEKS:
+        return [i for i in periods if i == 0 or edges[i] // 7 != edges[i - 1] // 7], "week"
     months = [(comparison.start + timedelta(days=int(edge))).strftime("%Y-%m") for edge in edges[:-1]]
-    return [i for i, month in enumerate(months) if i == 0 or month != months[i - 1]], False
+    return [i for i in periods if i == 0 or months[i] != months[i - 1]], "month"
 
 
-def _by_span(comparison: Comparison, option: str, begins: list[int]) -> dict[str, Array]:
-    """Recurring dollars by line and span."""
+def _usd_per_day(comparison: Comparison, option: str, begins: list[int]) -> dict[str, Array]:
+    """Recurring dollars a day by line and step."""
+    ledger = comparison.options[option].result.ledger
+    widths = np.diff(np.append(ledger.edges[begins], ledger.edges[-1]))
     sums: dict[str, Array] = {}
-    for line in comparison.options[option].result.ledger.lines:
+    for line in ledger.lines:
         if not line.one_off and line.usd.any():
-            part = np.add.reduceat(line.usd.mean(axis=0), begins)
+            part = np.add.reduceat(line.usd.mean(axis=0), begins) / widths
             sums[line.line] = sums.get(line.line, np.zeros(len(begins))) + part
     return sums
 
