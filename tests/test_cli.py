@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -101,6 +105,34 @@ def test_the_csv_of_compare_has_a_line_for_each_option(question: Path) -> None:
     rows = tunepoint("compare", question, "--bare", "--csv").rows
     assert [row["option"] for row in rows] == ["dear", "cheap"]
     assert float(rows[0]["total_usd"]) == pytest.approx(DEAR_USD, rel=1e-9)
+
+
+def test_a_results_folder_holds_what_was_said_and_a_digest_of_every_file(question: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "first"
+    said = tunepoint("compare", question, "--bare", "--out", folder)
+    assert said.words.endswith("report.html, charts/, manifest.json.")
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    listed = json.loads(found.pop("manifest.json"))["files"]
+    assert listed == {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
+    assert {"result.json", "ledger.csv", "ledger.parquet", "report.html", "charts/cumulative-cost.json"} <= set(found)
+    assert json.loads(found["result.json"]) == tunepoint("compare", question, "--bare", "--json").json
+    ledger = list(csv.DictReader(io.StringIO(found["ledger.csv"].decode())))
+    dear = sum(float(row["usd"]) for row in ledger if row["option"] == "dear")
+    assert dear == pytest.approx(DEAR_USD, rel=1e-9)
+
+
+def test_an_answer_that_cannot_be_written_is_still_told(question: Path) -> None:
+    said = tunepoint("compare", question, "--bare", "--json", "--out", question)
+    assert said.code == 2
+    assert said.json["verdict"]["choice"] == "cheap"
+    assert is_one_sentence(said.err)
+    assert str(question) in said.err
+
+
+def test_without_out_nothing_is_written(question: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert tunepoint("compare", question).code == 0
+    assert [path.name for path in tmp_path.iterdir()] == [question.name]
 
 
 def test_an_option_that_ends_too_early_is_shown_as_ruled_out(question: Path) -> None:

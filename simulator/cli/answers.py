@@ -9,7 +9,7 @@ import typer
 
 from pricing.errors import InputError
 from simulator.cli.flags import Bare, Csv, Json, Set, one_form, typed_number
-from simulator.cli.output import emit_csv, emit_json
+from simulator.cli.output import emit_csv, emit_json, say
 
 if TYPE_CHECKING:
     from simulator import Scenario
@@ -83,16 +83,13 @@ def compare(
     asked = read_scenario(default_scenario_path() if scenario is None else scenario, set_ or (), bare)
     comparison = compare(asked)
     answer = comparison_json(comparison)
-    if out is not None:
-        _write(out, asked, comparison, answer)
-    if json:
-        emit_json(answer)
-    elif csv:
-        emit_csv([_option_row(name, option) for name, option in answer["options"].items()], OPTION_COLUMNS)
-    else:
-        from simulator.cli.answers_shown import show_comparison
-
-        show_comparison(comparison, out)
+    try:
+        if out is not None:
+            _write(out, asked, comparison, answer)
+    finally:  # what has been computed is told even where it cannot be written
+        _tell(comparison, answer, json, csv)
+    if out is not None and not (json or csv):
+        say(f"Written to {out}: result.json, ledger.csv, ledger.parquet, report.html, charts/, manifest.json.")
     judged = [(condition, *condition.holds(answer)) for condition in conditions]
     held = [f"{condition} holds: {found}" for condition, is_so, found in judged if is_so]
     if held:
@@ -139,6 +136,17 @@ def break_even(
         from simulator.cli.answers_shown import show_break_evens
 
         show_break_evens(found)
+
+
+def _tell(comparison: Comparison, answer: dict[str, Any], json: bool, csv: bool) -> None:
+    if json:
+        emit_json(answer)
+    elif csv:
+        emit_csv([_option_row(name, option) for name, option in answer["options"].items()], OPTION_COLUMNS)
+    else:
+        from simulator.cli.answers_shown import show_comparison
+
+        show_comparison(comparison)
 
 
 def _write(folder: Path, asked: Scenario, comparison: Comparison, answer: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulator.cli.output import points, say, table
@@ -19,8 +18,8 @@ UNITS = {"1/day": "calls a day", "1/s": "calls a second"}
 """Units of dials as they are said; any other is said as it is written."""
 
 
-def show_comparison(comparison: Comparison, written_to: Path | None) -> None:
-    """Verdict, options, break-evens, caveats, what would flip it, prices; and where the files are."""
+def show_comparison(comparison: Comparison) -> None:
+    """Verdict, options, break-evens, what would flip it, caveats and prices."""
     verdict = comparison.verdict
     say(f"{comparison.scenario_name}: {comparison.question}".rstrip(": "), "")
     say(*(sentence for sentence in (verdict.with_quality, verdict.money) if sentence))
@@ -38,8 +37,6 @@ def show_comparison(comparison: Comparison, written_to: Path | None) -> None:
     say("", f"Prices: {', '.join(f'{price.id} ({price.confidence})' for price in comparison.prices_used)}.")
     if comparison.stale:
         say(f"Prices age; these are old: {', '.join(comparison.stale)}.")
-    if written_to is not None:
-        say(f"Written to {written_to}: result.json, ledger.csv, ledger.parquet, report.html, charts/, manifest.json.")
 
 
 def show_break_evens(found: Sequence[BreakEven]) -> None:
