@@ -29,6 +29,8 @@ from simulator.studies.reasons import never_reason
 
 Array = NDArray[np.float64]
 Basis = Literal["steady_state", "horizon"]
+CashBasis = Literal["steady_state", "horizon", "equal_quality"]
+"""`equal_quality` is the horizon without the cost of wrong answers."""
 
 VOLUME = "workload.calls_per_day"
 POINTS = 2001
@@ -219,7 +221,7 @@ class Costs:
         self._kept: dict[tuple[int, str, str, bytes], tuple[Scenario, SimulationResult]] = {}
 
     def difference(
-        self, scenario: Scenario, between: tuple[str, str], along: str, basis: Basis
+        self, scenario: Scenario, between: tuple[str, str], along: str, basis: CashBasis
     ) -> Callable[[Array], tuple[Array, Array]]:
         """Cost of the challenger less that of the reference, and their sum, as functions of the dial."""
 
@@ -229,7 +231,7 @@ class Costs:
 
         return difference
 
-    def _cost(self, scenario: Scenario, name: str, along: str, basis: Basis, points: Array) -> Array:
+    def _cost(self, scenario: Scenario, name: str, along: str, basis: CashBasis, points: Array) -> Array:
         builds = scenario.options[name].ready_after_days > 0 or along == f"options.{name}.ready_after_days"
         asked = steady(scenario, name) if basis == "steady_state" and builds else scenario
         turned = _concerns(scenario, name, along)
@@ -238,7 +240,8 @@ class Costs:
             draws = {along: points if turned else points[:1]}
             self._kept[key] = (scenario, run(asked, name, draws=draws))
         result = self._kept[key][1]
-        cost = result.total_usd - (result.one_off_usd if basis == "steady_state" else 0.0)
+        total = result.money_usd if basis == "equal_quality" else result.total_usd
+        cost = total - (result.one_off_usd if basis == "steady_state" else 0.0)
         return cost if turned else np.broadcast_to(cost, points.shape)
 
 

@@ -160,7 +160,7 @@ def _turns(scenario: Scenario, choice: str, other: str, costs: Costs) -> list[fl
     dial = dial_at(scenario, VOLUME)
     points = np.geomspace(dial.low, dial.high, 2001)
     points[0], points[-1] = dial.low, dial.high
-    changes, _ = sign_changes(costs.difference(scenario, (choice, other), VOLUME, "horizon"), points)
+    changes, _ = sign_changes(costs.difference(scenario, (choice, other), VOLUME, "equal_quality"), points)
     return [change.at for change in changes]
 
 
