@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from simulator.domain.plan import Stage, closed_reason, jobs_end, stages, traini
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Activity, Count, JobPrice, RecurringPrice, TokenPrice, Typed, Wage
 from simulator.expected.calls import attempts
-from simulator.expected.engine_calendar import Calendar
+from simulator.expected.engine_calendar import Calendar, clock_changes
 from simulator.expected.engine_tokens import MTOK, token_counts
 from simulator.expected.training import billed_hours, billed_tokens, jobs_per_release, release_days
 
@@ -35,15 +37,15 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
         InputError: the option cannot be counted as written (a time to live that is not sold, no data set size).
     """
     plan, stops = stages(scenario, option)
-    horizon = int(scenario.horizon_days)
-    edges = np.arange(horizon + 1) if daily else np.asarray(sorted(_edges(scenario, option, plan)))
+    changes = sorted(_changes(scenario, plan))
+    edges = np.arange(int(scenario.horizon_days) + 1) if daily else np.asarray(changes)
     view: Any = Drawn(scenario, draws) if draws else scenario
     calendar = Calendar(scenario, view, edges)
     shape = (max([len(calendar.calls), *(len(values) for values in draws.values())]), len(edges) - 1)
     counts: list[Count] = []
     eligible, hits, served = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for stage in plan:
-        for first, after in version_spans(scenario, stage.price, stage.first, stage.after):
+        for first, after in itertools.pairwise(day for day in changes if stage.first <= day <= stage.after):
             span = slice(int(np.searchsorted(edges, first)), int(np.searchsorted(edges, after)))
             for name, price, share in _servers(scenario, view, stage, first):
                 version = scenario.price_on(price, first)
@@ -53,7 +55,7 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
                     eligible[:, span] += found.eligible
                     hits[:, span] += found.hits
             served[:, span] = calendar.calls[:, span]
-    flags: list[str] = []
+    flags = list(_unserved(scenario, plan))
     lines = _Lines(scenario, view, option, calendar, plan)
     counts += [*lines.building(), *lines.releases(flags), *lines.recurring()]
     chosen = view.options[option]
@@ -74,19 +76,35 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
     )
 
 
-def _edges(scenario: Scenario, option: str, plan: list[Stage]) -> set[int]:
-    """Days on which a price may change or a stage begins, and the ends of the horizon."""
+def _changes(scenario: Scenario, plan: list[Stage]) -> set[int]:
+    """Days on which a stage begins, a price or a clock it is tied to may change, and the ends of the horizon."""
     found = {0, int(scenario.horizon_days)}
     if scenario.credits and scenario.credits.until:
         found.add(min(max(scenario.day_index(scenario.credits.until), 0), int(scenario.horizon_days)))
     for stage in plan:
-        for _, price, _ in _servers(scenario, scenario, stage, stage.first):
-            for span in version_spans(scenario, price, stage.first, stage.after):
+        fallback = scenario.options[stage.option].fallback
+        served = [(stage.price, stage.first, stage.after)]
+        for other in stages(scenario, fallback.to)[0] if fallback else ():
+            served.append((other.price, max(other.first, stage.first), min(other.after, stage.after)))
+        for price, first, after in served:
+            for span in version_spans(scenario, price, first, after) if first < after else ():
                 found.update(span)
+                if scenario.price_on(price, span[0]).usd_per_mtok.windows:
+                    found.update(clock_changes(scenario.start, scenario.workload.timezone, *span))
         for price in _training_prices(scenario, stage):
             for span in version_spans(scenario, price, stage.first, stage.after):
                 found.update(span)
     return found
+
+
+def _unserved(scenario: Scenario, plan: list[Stage]) -> Iterator[str]:
+    """What to say of a fallback that ends before the option that relies on it."""
+    for stage in plan:
+        fallback = scenario.options[stage.option].fallback
+        stop = stages(scenario, fallback.to)[1] if fallback else None
+        if fallback is not None and stop is not None and stop < stage.after:
+            day = scenario.start + timedelta(days=max(stop, stage.first))
+            yield f"nothing serves the fallback of {stage.option} from {day}, when {fallback.to} has stopped"
 
 
 def _training_prices(scenario: Scenario, stage: Stage) -> Iterator[str]:

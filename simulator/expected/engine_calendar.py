@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,23 @@ from simulator.expected.calls import capped_share, event_factors, growth_by_day,
 Array = NDArray[np.float64]
 CHUNK = 2048
 """Draws handled at once where growth differs by draw, so that memory stays small."""
+
+
+def utc_offset_h(start: date, timezone: str, day: int) -> float:
+    """Local time minus UTC at noon of a day, in hours."""
+    noon = datetime.combine(start + timedelta(days=day), time(12), ZoneInfo(timezone)).utcoffset()
+    return noon.total_seconds() / 3600 if noon else 0.0
+
+
+@functools.lru_cache(maxsize=256)
+def clock_changes(start: date, timezone: str, first: int, after: int) -> tuple[int, ...]:
+    """Days within (first, after) on which the clocks are not what they were the day before.
+
+    >>> clock_changes(date(2027, 3, 1), "Europe/Berlin", 0, 60)
+    (27,)
+    """
+    offsets = [utc_offset_h(start, timezone, day) for day in range(first, after)]
+    return tuple(first + 1 + at for at, (one, two) in enumerate(itertools.pairwise(offsets)) if one != two)
 
 
 class Calendar:
@@ -119,23 +137,23 @@ class Calendar:
     def windows(
         self, windows: Sequence[WindowRates], span: slice
     ) -> Iterator[tuple[int | None, Any, tuple[float, ...] | None]]:
-        """Each daily price window of a version: its number (None: outside all), its part of the calls, its hours."""
+        """Each daily price window of a version: its number (None: outside all), its part of the calls, its hours.
+
+        Within `span` the clocks must not change (see `clock_changes`).
+        """
         if not windows:
             yield None, 1.0, None
             return
         rest_mask, rest_part = np.ones((7, 24)), np.ones((1, span.stop - span.start))
+        offset = utc_offset_h(self._start, self._timezone, int(self.edges[span.start]))
         for number, window in enumerate(windows):
+            mask = window_hours(window.hours, window.weekdays, offset)
             parts = []
-            mask = np.zeros((7, 24))
-            for period in range(span.start, span.stop):
-                first, after = int(self.edges[period]), int(self.edges[period + 1])
-                hours = window_hours(window.hours, window.weekdays, self._utc_offset_h(first))
-                mask = hours if period == span.start else mask
-                calls = self._by_day[:1, first:after]
-                parts.append(
-                    (calls * self._inside(hours.ravel())[self._rows[first:after]]).sum() / max(calls.sum(), 1e-300)
-                )
-            part = np.asarray(parts)[None, :]
+            for first, after in itertools.pairwise(self.edges[span.start : span.stop + 1].tolist()):
+                calls = self._by_day[:, first:after]
+                inside = (calls * self._inside(mask)[self._rows[first:after]]).sum(axis=1)
+                parts.append(inside / np.maximum(calls.sum(axis=1), 1e-300))
+            part = np.stack(parts, axis=1)
             rest_mask, rest_part = rest_mask - mask, rest_part - part
             yield number, part, tuple(mask.ravel().tolist())
         yield None, rest_part, tuple(np.clip(rest_mask, 0, 1).ravel().tolist())
@@ -178,8 +196,3 @@ class Calendar:
             sums = (np.add.reduceat(x, inner[:-1], axis=1) for x in (weighted, total))
             pieces.append(np.divide(*sums))
         return np.concatenate(pieces)
-
-    def _utc_offset_h(self, day: int) -> float:
-        noon = datetime.combine(self._start + timedelta(days=day), datetime.min.time(), ZoneInfo(self._timezone))
-        offset = (noon + timedelta(hours=12)).utcoffset()
-        return offset.total_seconds() / 3600 if offset else 0.0
