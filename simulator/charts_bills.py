@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,7 +19,7 @@ from simulator.formats import day, days, line_name, short, usd
 Array = NDArray[np.float64]
 
 MOST_DAYS, MOST_WEEKS = 92, 120
-"""Steps that a chart by day, or by week, still shows; a longer horizon is averaged over weeks, then calendar months."""
+"""Days, or weeks, that a chart still shows one by one; a longer horizon is averaged over weeks, then months."""
 MOST_CHANGES = 4
 """Changes of price that carry words; each further one is a line alone."""
 
@@ -30,8 +32,9 @@ def cost_per_day(comparison: Comparison, option: str) -> go.Figure:
     """
     summary = comparison.options[option]
     edges = summary.result.ledger.edges
-    begins, step = _steps(comparison, edges)
-    by_key = _usd_per_day(comparison, option, begins)
+    steps = _steps(comparison, edges)
+    by_key = _usd_per_day(comparison, option, steps)
+    left = len(edges) - 1 - steps.end
     changes = price_changes(comparison, option)
     chart = figure(
         title=f"What does {short(option)} cost a day, and for what?",
@@ -39,18 +42,18 @@ def cost_per_day(comparison: Comparison, option: str) -> go.Figure:
             *([f"Besides {usd(summary.one_off_usd)} paid once."] if summary.one_off_usd else []),
             *([f"In force from the first day: {', '.join(changes[0])}."] if 0 in changes else []),
         ]),
-        foot=foot_lines(comparison),
+        foot=foot_lines(comparison, f"The last {days(left)} fill no week and are not drawn." if left else ""),
         alt=f"Recurring cost of {option} a day by line, from {day(comparison.start)} on; on average "
             + ", ".join(f"{line_name(key)} {usd(float(values.mean()))}" for key, values in by_key.items()) + ".",
         x={"type": "date", "title": {"text": "Date", "standoff": 2}, "tickformat": "%-d %b\n%Y",
            "hoverformat": "%-d %b %Y",
-           "range": [moment(comparison, 0), moment(comparison, comparison.horizon_days)]},
-        y={"title": {"text": "USD a day" + ("" if step == "day" else f", mean of the {step}")},
+           "range": [moment(comparison, 0), moment(comparison, float(edges[steps.end]))]},
+        y={"title": {"text": "USD a day" + ("" if steps.of == "day" else f", mean of the {steps.of}")},
            "tickformatstops": TICKS_USD},
         height=380, legend_rows=len(by_key),
     )
     chart.update_layout(hovermode="x unified", legend={"traceorder": "reversed"})
-    when = [moment(comparison, float(edge)) for edge in (*edges[begins], edges[-1])]
+    when = [moment(comparison, float(edge)) for edge in edges[[*steps.begins, steps.end]]]
     for key, (colour, pattern) in line_looks(by_key).items():
         chart.add_scatter(
             x=when, y=np.append(by_key[key], by_key[key][-1]),  # the last step needs its end to be as wide as it is
@@ -63,26 +66,37 @@ def cost_per_day(comparison: Comparison, option: str) -> go.Figure:
     return chart
 
 
-def _steps(comparison: Comparison, edges: NDArray[np.int64]) -> tuple[list[int], str]:
-    """Indices of the periods with which a step of the chart begins, and what a step is."""
-    periods = range(len(edges) - 1)
-    if comparison.horizon_days <= MOST_DAYS:
-        return list(periods), "day"
-    if comparison.horizon_days <= 7 * MOST_WEEKS:
-        return [i for i in periods if i == 0 or edges[i] // 7 != edges[i - 1] // 7], "week"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """How the days of a chart are put together: the periods with which a step begins, and the first not drawn."""
+
+    of: Literal["day", "week", "month"]
+    begins: list[int]
+    end: int
+
+
+def _steps(comparison: Comparison, edges: NDArray[np.int64]) -> Steps:
+    """Days; whole weeks from the start, so that every step has one weekend; or calendar months."""
+    periods = len(edges) - 1
+    if periods <= MOST_DAYS:
+        return Steps(of="day", begins=list(range(periods)), end=periods)
+    if periods <= 7 * MOST_WEEKS:
+        whole = periods - periods % 7
+        return Steps(of="week", begins=list(range(0, whole, 7)), end=whole)
     months = [(comparison.start + timedelta(days=int(edge))).strftime("%Y-%m") for edge in edges[:-1]]
-    return [i for i in periods if i == 0 or months[i] != months[i - 1]], "month"
+    begins = [i for i in range(periods) if i == 0 or months[i] != months[i - 1]]
+    return Steps(of="month", begins=begins, end=periods)
 
 
-def _usd_per_day(comparison: Comparison, option: str, begins: list[int]) -> dict[str, Array]:
-    """Recurring dollars a day by line and step."""
+def _usd_per_day(comparison: Comparison, option: str, steps: Steps) -> dict[str, Array]:
+    """Recurring dollars a day by line and step, from a ledger by day."""
     ledger = comparison.options[option].result.ledger
-    widths = np.diff(np.append(ledger.edges[begins], ledger.edges[-1]))
+    widths = np.diff(ledger.edges[[*steps.begins, steps.end]])
     sums: dict[str, Array] = {}
     for line in ledger.lines:
         if not line.one_off and line.usd.any():
-            part = np.add.reduceat(line.usd.mean(axis=0), begins) / widths
-            sums[line.line] = sums.get(line.line, np.zeros(len(begins))) + part
+            part = np.add.reduceat(line.usd.mean(axis=0)[: steps.end], steps.begins) / widths
+            sums[line.line] = sums.get(line.line, np.zeros(len(widths))) + part
     return sums
 
 

@@ -95,7 +95,7 @@ def cumulative_cost(comparison: Comparison) -> go.Figure:
         )
     earned = [
         Mark(at=at, usd=float(np.interp(at, paths[name].days, paths[name].usd)),
-             words=(f"{short(name)} pays back", f"{day(when)}, day {math.ceil(at)}"))
+             words=(f"{short(name)} pays back", f"{day(when)}, after {days(at)}"))
         for name, _, at, when in paid
     ]
     stopped = [

@@ -54,7 +54,7 @@ def cost_against_volume(
         foot=foot_lines(comparison, "; ".join(sorted({flag for one in found for flag in one.crossing.flags}))),
         alt=f"Cost a month against {what}{unit}, for {', '.join(curve.usd_per_month)}. {' '.join(told)}",
         x={"type": curve.scale, "title": {"text": text(f"{curve.label}{unit}")},
-           **(_decades(curve.x) if log_x else {})},
+           **(_decades(curve.x) if log_x else {}), "range": _range(curve)},
         y={"type": "log" if log_y else "linear", "title": {"text": "USD a month over the horizon, one-offs included"},
            **(_decades(all_usd, "$") if log_y else {"tickformatstops": TICKS_USD})},
         legend_rows=len(curve.usd_per_month) + 4,
@@ -66,11 +66,20 @@ def cost_against_volume(
     _draw_crossings(chart, curve, found)
     _label_crossings(chart, curve, found)
     chart.add_vline(x=curve.today, line={"color": INK, "width": 1.5, "dash": "dot"})
+    today = math.log10(curve.today) if log_x and curve.today > 0 else curve.today
+    late = today > sum(_range(curve)) / 2
     chart.add_annotation(
-        x=math.log10(curve.today) if log_x and curve.today > 0 else curve.today, y=0, yref="paper", yanchor="bottom",
-        xanchor="left", xshift=4, showarrow=False, text=text(f"today {reading(curve.today, curve.unit)}"), bgcolor=VEIL,
+        x=today, y=0, yref="paper", yanchor="bottom", xanchor="right" if late else "left", xshift=-4 if late else 4,
+        showarrow=False, text=text(f"today {reading(curve.today, curve.unit)}"), bgcolor=VEIL,
     )
     return chart
+
+
+def _range(curve: CostCurve) -> list[float]:
+    """Ends of the horizontal axis, with a margin; exponents on a log axis."""
+    ends = np.log10(curve.x[[0, -1]]) if curve.scale == "log" else curve.x[[0, -1]]
+    margin = 0.02 * float(ends[1] - ends[0])
+    return [float(ends[0]) - margin, float(ends[1]) + margin]
 
 
 def _in_range(curve: CostCurve, break_evens: Sequence[BreakEven]) -> list[Found]:

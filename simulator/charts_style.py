@@ -40,7 +40,7 @@ DARK = frozenset({"#0072B2", "#D55E00", "#009E73", "#000000"})
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 INK, FAINT, GRID, AXIS, VEIL = "#1a1a1a", "#595959", "#e3e3e3", "#8c8c8c", "rgba(255,255,255,0.75)"
 
-SUBTITLE_CHARACTERS = 106
+SUBTITLE_CHARACTERS = 96
 FOOT_LINE_PX, LEGEND_LINE_PX = 15, 19
 
 TICKS_USD = [

@@ -47,7 +47,7 @@ td.n, th.n { text-align: right; } td.n { white-space: nowrap; }
 tfoot td, tfoot th { border-bottom: 0; border-top: 2px solid var(--line); font-weight: 600; }
 tr.choice > * { background: color-mix(in srgb, var(--accent) 12%, transparent); }
 tr:target > * { background: color-mix(in srgb, #e69f00 30%, transparent); }
-.tag { display: inline-block; font-size: .75rem; font-weight: 400; color: var(--faint); }
+.tag { display: inline-block; font-size: .86em; font-weight: 400; color: var(--faint); }
 .warn { color: var(--warn); }
 code { font: .86em ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 figure { margin: 1.2rem 0 1.8rem; padding: .5rem; background: #fff; border: 1px solid var(--line); border-radius: 6px; }
@@ -91,12 +91,12 @@ NUMBER = ' class="n"'
 
 
 def escape(words: object) -> str:
-    """Any text as text: what looks like a tag is shown, not obeyed.
+    r"""Any text as text: what looks like a tag is shown, not obeyed; a percent sign stays with its number.
 
-    >>> escape('<script>"&"')
-    '&lt;script&gt;&quot;&amp;&quot;'
+    >>> escape('<script>"&"'), escape("76 %")
+    ('&lt;script&gt;&quot;&amp;&quot;', '76\xa0%')
     """
-    return html.escape(str(words))
+    return html.escape(str(words)).replace(" %", "\xa0%")
 
 
 def section(place: str, title: str, *inside: str) -> str:

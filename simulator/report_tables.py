@@ -39,14 +39,18 @@ def places(comparison: Comparison) -> dict[str, str]:
 
 def options_table(comparison: Comparison) -> str:
     """What each option costs, read in the ways that finance and engineering ask for."""
-    judged = any(abs(o.per_success_usd - o.per_call_usd) > 1e-9 * o.per_call_usd for o in comparison.options.values())
+    judged = any(
+        option.result.feasible and abs(option.per_success_usd - option.per_call_usd) > 1e-9 * option.per_call_usd
+        for option in comparison.options.values()
+    )
     heads = ["Option", "#Total", "#Present value", "#Recurring a month", "#of it fixed", "#Paid once",
              "#All-in per call", *(["#per right answer"] if judged else []), "#One more call", "#Cache hits"]
     rows = []
     for name, option in comparison.options.items():
+        each = [option.per_call_usd, *([option.per_success_usd] if judged else []), option.unit_usd]
         cells = [_option_head(comparison, name), _total(option), usd(option.npv_usd), usd(option.monthly_usd),
-                 usd(option.fixed_usd_per_month), usd(option.one_off_usd), per_call(option.per_call_usd),
-                 *([per_call(option.per_success_usd)] if judged else []), per_call(option.unit_usd),
+                 usd(option.fixed_usd_per_month), usd(option.one_off_usd),
+                 *(per_call(one) if option.result.feasible else NONE for one in each),
                  share(float(option.result.cache_hit_rate.mean())) if option.result.eligible_calls.any() else NONE]
         rows.append(row(cells, kind="choice" if name == comparison.verdict.choice else "",
                         numbers=frozenset(range(1, len(cells)))))
@@ -97,13 +101,14 @@ def break_even_words(pair: BreakEven) -> list[str]:
             said.append(
                 f"Below {at}{along} {crossing.below} is cheaper, above it {crossing.above} ({words}{jump}).{flags}"
             )
-    answer = {"always": "Always cheaper", "never": "Never cheaper", "tie": "A tie", "crosses": "It crosses"}
-    return [f"{answer[pair.answer]}: {pair.reason}." if pair.reason else f"{answer[pair.answer]}.", *said]
+    answer = {"always": "Always cheaper", "never": "Never cheaper", "tie": "A tie", "crosses": "They change places"}
+    lead = f"{answer[pair.answer]}: {pair.reason}." if pair.reason else f"{answer[pair.answer]}."
+    return said if said and pair.answer == "crosses" and not pair.reason else [lead, *said]
 
 
 def _payback(pair: BreakEven) -> str:
     back = pair.payback
-    when = f"<strong>{day(back.date)}</strong>, day {quantity(round(back.days or 0.0, 1))}<br>" if back.date else ""
+    when = f"<strong>{day(back.date)}</strong><br>" if back.date else ""
     flags = f'<br><span class="warn">{escape("; ".join(back.flags))}</span>' if back.flags else ""
     return f"{when}{escape(back.reason)}{flags}"
 
