@@ -11,7 +11,7 @@ from simulator.cli.output import points, say, table
 from simulator.formats import day as written
 from simulator.formats import days, rate
 
-METERS = ("input", "cached_input", "cache_write", "output")
+METERS = {"input": "input", "cached_input": "cached", "output": "output", "cache_write": "write"}
 LEVELS = ("batch", "flex", "priority")
 ABSENT = "-"
 
@@ -56,11 +56,12 @@ def show_price(price: Mapping[str, Any], day: date) -> None:
     recorded = f", recorded on {written(price['recorded'])}" if price["recorded"] != price["effective"] else ""
     lines = [f"{price['version']}, in force on {written(day)}{recorded}"]
     by_token = list(_by_token(found))
-    meters = [meter for meter in METERS if any(_cell(rates, meter) for _, rates in by_token)]
+    meters = list(dict.fromkeys(meter for _, rates in by_token for meter in _cells(rates)))
     say(*lines)
     if meters:
-        heads = {"USD per million tokens": "left", **{meter.replace("_", " "): "right" for meter in meters}}
-        say(table(heads, [(name, *(_cell(rates, meter) or ABSENT for meter in meters)) for name, rates in by_token]))
+        heads = {"USD per million tokens": "left", **dict.fromkeys(meters, "right")}
+        rows = ((name, _cells(rates)) for name, rates in by_token)
+        say(table(heads, [(name, *(cells.get(meter, ABSENT) for meter in meters)) for name, cells in rows]))
     say(points([*_otherwise(found), *_rules(price["rules"]), *_lifecycle(price["lifecycle"])]))
     note = f" ({source['note']})" if source["note"] else ""
     dated = "; its first day is inferred" if source["dated"] == "inferred" else ""
@@ -139,11 +140,15 @@ def _by_token(rates: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
             yield level, rates[level]
 
 
-def _cell(rates: Mapping[str, Any], meter: str) -> str:
-    value = rates[meter]
-    if isinstance(value, Mapping):
-        return ", ".join(f"{rate(usd)} for {ttl} s" for ttl, usd in value.items())
-    return "" if value is None else rate(value)
+def _cells(rates: Mapping[str, Any]) -> dict[str, str]:
+    """Head and rate of every meter that is sold; cache writes by how long they live."""
+    found: dict[str, str] = {}
+    for meter in METERS:
+        sold = rates[meter]
+        by_ttl = {f" {ttl:,} s": usd for ttl, usd in sold.items()} if isinstance(sold, Mapping) else {"": sold}
+        head = METERS[meter]
+        found |= {f"{head}{ttl}": rate(usd) for ttl, usd in by_ttl.items() if usd is not None}
+    return found
 
 
 def _otherwise(rates: Mapping[str, Any]) -> Iterator[str]:
@@ -169,18 +174,21 @@ def _rules(rules: Mapping[str, Any]) -> Iterator[str]:
         ttl = ", ".join(f"{seconds} s" for seconds in caching["ttl_s"])
         writes = "writes are billed" if caching["writes_billed"] else "writes are free"
         renewed = "renewed by every read" if caching["refresh"] else "not renewed by reads"
-        yield (
-            f"caching: {caching['mode']}, prompts from {caching['min_tokens']:,} tokens in steps of"
-            f" {caching['increment']}, kept for {ttl}, {renewed}; {writes}"
-        )
-    if training["min_usd"] or training["min_examples"]:
-        yield f"a training job costs at least {rate(training['min_usd'])} and needs {training['min_examples']} examples"
+        least = f", prompts from {caching['min_tokens']:,} tokens" if caching["min_tokens"] else ""
+        steps = f" in steps of {caching['increment']:,}" if caching["increment"] > 1 else ""
+        yield f"caching: {caching['mode']}{least}{steps}, kept for {ttl}, {renewed}; {writes}"
+    if training["min_usd"]:
+        yield f"a training job costs at least {rate(training['min_usd'])}"
+    if training["min_examples"]:
+        yield f"a training job needs at least {training['min_examples']} examples"
     if training["epochs"]:
         target = training["epochs"]["target"]
         yield f"epochs where none are set: {target}, fewer for large data sets, more for small ones"
     counted = tokens["encoding"] or "a tokenizer that is not public"
     factor = f", times {tokens['factor']:g}" if tokens["factor"] != 1 else ""
-    yield f"tokens: {counted}{factor}; {tokens['per_message']} more a message, {tokens['per_request']} a request"
+    exact = "" if tokens["exact"] else " (not confirmed)"
+    more = f"; {tokens['per_message']} more a message, {tokens['per_request']} a request"
+    yield f"tokens: {counted}{factor}{exact}{more if tokens['per_message'] or tokens['per_request'] else ''}"
 
 
 def _lifecycle(lifecycle: Mapping[str, Any]) -> Iterator[str]:
