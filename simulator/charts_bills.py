@@ -42,7 +42,7 @@ def cost_per_day(comparison: Comparison, option: str) -> go.Figure:
             *([f"Besides {usd(summary.one_off_usd)} paid once."] if summary.one_off_usd else []),
             *([f"In force from the first day: {', '.join(changes[0])}."] if 0 in changes else []),
         ]),
-        foot=foot_lines(comparison, f"The last {days(left)} fill no week and are not drawn." if left else ""),
+        foot=foot_lines(comparison, f"Not drawn: {days(left)} after the last whole week." if left else ""),
         alt=f"Recurring cost of {option} a day by line, from {day(comparison.start)} on; on average "
             + ", ".join(f"{line_name(key)} {usd(float(values.mean()))}" for key, values in by_key.items()) + ".",
         x={"type": "date", "title": {"text": "Date", "standoff": 2}, "tickformat": "%-d %b\n%Y",
