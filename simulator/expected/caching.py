@@ -31,16 +31,19 @@ LOWEST, HIGHEST = math.log(1e-12), math.log(1e9)
 """Calls per second beyond which the share is 0 or 1 to the last digit."""
 CHUNK = 16
 """Levels evaluated at once, which bounds the memory."""
+SAME_DAY_S = 3600.0
+"""Up to this time to live the calls before midnight are few enough to be taken at the level of the day itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noise:
-    """Spread of the demand factors: log standard deviations, lag-1 of the hours, and on/off bursts.
+    """Spread of the demand factors: log standard deviations, lag-1 of days and hours, and on/off bursts.
 
     `burst` is (ratio, on_share, mean_on_s) or None.
     """
 
     day_sd: float = 0.0
+    day_lag1: float = 0.0
     hour_sd: float = 0.0
     hour_lag1: float = 0.0
     burst: tuple[float, float, float] | None = None
@@ -53,6 +56,7 @@ class CacheWeek:
     `weekday` (7) and `hours` (24) are relative rates of mean one; `mask`, if given, is the part of each
     of the 168 hours that is looked at (a price window); `refresh` tells whether a read renews the life.
     `by_time` asks for the share of time in which a cache lives instead of the share of calls that find one.
+    `yesterday` is the level of the days before relative to that of the day itself.
     """
 
     ttl_s: float
@@ -62,6 +66,7 @@ class CacheWeek:
     refresh: bool = True
     mask: tuple[float, ...] | None = None
     by_time: bool = False
+    yesterday: float = 1.0
 
 
 def poisson_hit_share(calls_per_s: ArrayLike, ttl_s: float, refresh: bool = True) -> Array:
@@ -167,16 +172,20 @@ class _Piece:
     seconds: float
 
 
-def _pieces(shape: Array, ttl_s: float) -> list[_Piece]:
+def _pieces(shape: Array, week: CacheWeek) -> list[_Piece]:
     """The hour cut where the beginning of the window passes from one earlier hour into the next."""
-    whole, part = divmod(min(ttl_s, 167 * 3600.0 + 3599.0), 3600.0)
+    whole, part = divmod(min(week.ttl_s, 167 * 3600.0 + 3599.0), 3600.0)
     k, none = int(whole), 0.0 * shape
+    hour_of_day = np.arange(168) % 24
+
+    def earlier(hours: int) -> Array:
+        return np.roll(shape, hours) * np.where(hour_of_day < hours, week.yesterday, 1.0)
 
     def before(hours: int) -> Array:
-        return sum((np.roll(shape, j) for j in range(1, hours + 1)), none) * 3600.0
+        return sum((earlier(j) for j in range(1, hours + 1)), none) * 3600.0
 
     ends_earlier = _Piece(
-        now_0=none, past_0=before(k) + np.roll(shape, k + 1) * part, now_1=shape * part, past_1=before(k), seconds=part
+        now_0=none, past_0=before(k) + earlier(k + 1) * part, now_1=shape * part, past_1=before(k), seconds=part
     )
     if k == 0:
         inside = _Piece(now_0=shape * part, past_0=none, now_1=shape * part, past_1=none, seconds=3600.0 - part)
@@ -185,7 +194,7 @@ def _pieces(shape: Array, ttl_s: float) -> list[_Piece]:
             now_0=shape * part,
             past_0=before(k),
             now_1=shape * 3600.0,
-            past_1=before(k - 1) + np.roll(shape, k) * part,
+            past_1=before(k - 1) + earlier(k) * part,
             seconds=3600.0 - part,
         )
     return [piece for piece in (ends_earlier, inside) if piece.seconds > 0]
@@ -218,9 +227,10 @@ def week_hit_share(level: Array, week: CacheWeek) -> Array:
         (n, 7), Monday first: of the calls (or the time) of that day within the mask, the share that hits.
     """
     if week.noise.day_sd > 0:
-        steady, factors, weights = _without_day_spread(week)
-        shares = week_hit_share(np.outer(level, factors).ravel(), steady).reshape(len(level), len(factors), 7)
-        averaged: Array = np.tensordot(shares, weights, axes=(1, 0))
+        averaged = np.zeros((len(level), 7))
+        for steady, factors, weights in _at_daily_levels(week):
+            shares = week_hit_share(np.outer(level, factors).ravel(), steady).reshape(len(level), len(factors), 7)
+            averaged += np.tensordot(shares, weights, axes=(1, 0))
         return averaged
     shape = np.outer(week.weekday, week.hours).ravel()
     mask = np.ones(168) if week.mask is None else np.asarray(week.mask)
@@ -231,7 +241,7 @@ def week_hit_share(level: Array, week: CacheWeek) -> Array:
     for begin in range(0, len(level), CHUNK):
         rate = level[begin : begin + CHUNK, None, None]
         miss = np.zeros((rate.shape[0], 168))
-        for piece in _pieces(shape, week.ttl_s):
+        for piece in _pieces(shape, week):
             masses = np.stack([piece.now_0, piece.past_0, piece.now_1, piece.past_1])
             alike, hour = np.unique(masses, axis=1, return_inverse=True)
             now_0, past_0, now_1, past_1 = alike[:, :, None]
@@ -246,14 +256,25 @@ def week_hit_share(level: Array, week: CacheWeek) -> Array:
     return np.clip(shares, 0.0, 1.0)
 
 
-def _without_day_spread(week: CacheWeek) -> tuple[CacheWeek, Array, Array]:
-    """The week at a fixed daily level, the nodes of that level, and their weights by calls (or by time)."""
-    sd = week.noise.day_sd
-    nodes, weights = _hermite(sd)
-    factors = np.exp(sd * nodes - sd**2 / 2)
-    counted = weights if week.by_time else weights * factors
-    steady = dataclasses.replace(week, noise=dataclasses.replace(week.noise, day_sd=0.0))
-    return steady, factors, counted / counted.sum()
+def _at_daily_levels(week: CacheWeek) -> list[tuple[CacheWeek, Array, Array]]:
+    """The week with the daily level held: for each ratio of yesterday's level to today's, today's nodes and weights.
+
+    With log levels `sd z` of lag-1 correlation `c`, the log ratio is `sd d`, `d` of variance `2 (1 - c)`, and given
+    `d` today's `z` has mean `-d / 2` and variance `(1 + c) / 2`. The weights carry the level, as calls are counted.
+    """
+    noise, sd = week.noise, week.noise.day_sd
+    apart = math.sqrt(2.0 * (1.0 - noise.day_lag1)) if week.ttl_s > SAME_DAY_S else 0.0
+    within = math.sqrt((1.0 + noise.day_lag1) / 2.0) if apart else 1.0
+    nodes, weights = _hermite(1.0)
+    found = []
+    for z, share in zip(*_hermite(apart), strict=True):
+        factors = np.exp(sd * (within * nodes - apart * z / 2.0) - sd**2 / 2)
+        steady = dataclasses.replace(
+            week, noise=dataclasses.replace(noise, day_sd=0.0, day_lag1=0.0), yesterday=math.exp(sd * apart * z)
+        )
+        found.append((steady, factors, share * weights * (1.0 if week.by_time else factors)))
+    total = sum(weights.sum() for _, _, weights in found)
+    return [(steady, factors, weights / total) for steady, factors, weights in found]
 
 
 class LogTable:
@@ -310,11 +331,15 @@ def hit_table(week: CacheWeek) -> LogTable:
     """
     if week.noise.day_sd == 0:
         return LogTable(lambda log_rate: week_hit_share(np.exp(log_rate), week))
-    steady, factors, weights = _without_day_spread(week)
-    table, days = hit_table(steady), np.arange(7)
-    return LogTable(
-        lambda log_rate: np.tensordot(weights, table(np.log(factors)[:, None, None] + log_rate[:, None], days), axes=1)
-    )
+    tables = [(hit_table(steady), np.log(factors), weights) for steady, factors, weights in _at_daily_levels(week)]
+
+    def evaluate(log_rate: Array) -> Array:
+        shares = np.zeros((len(log_rate), 7))
+        for table, shifts, weights in tables:
+            shares += np.tensordot(weights, table(shifts[:, None, None] + log_rate[:, None], np.arange(7)), axes=1)
+        return shares
+
+    return LogTable(evaluate)
 
 
 @functools.lru_cache(maxsize=256)

@@ -66,11 +66,13 @@ class Calendar:
         burst = demand.burst
         self._noise = Noise(
             day_sd=demand.day_sd,
+            day_lag1=demand.day_lag1,
             hour_sd=demand.hour_sd,
             hour_lag1=demand.hour_lag1,
             burst=(burst.ratio, burst.on_share, burst.mean_on_s) if burst else None,
         )
-        self._by_day = self._level * self.weekday[self._rows] * self._admitted()
+        self._admitted = self._level * self._under_cap()
+        self._by_day = self._admitted * self.weekday[self._rows]
         self.calls = self.column(view.workload.calls_per_day) * self._sum(self._by_day)
 
     def column(self, value: Any) -> Array:
@@ -118,7 +120,7 @@ class Calendar:
         start = np.log(np.maximum(rate, 1e-300))
         first, after = int(self.edges[span.start]), int(self.edges[span.stop])
         rows = self._rows[first:after]
-        level = np.log(np.maximum(self._level[:, first:after], 1e-300))
+        level = np.log(np.maximum(self._admitted[:, first:after], 1e-300))
         weights = np.ones((1, after - first)) if by_time else self._by_day[:, first:after]
         weights = weights * (1.0 if mask is None else self._inside(mask)[rows])
         inner = self.edges[span.start : span.stop + 1] - first
@@ -158,7 +160,7 @@ class Calendar:
             yield number, part, tuple(mask.ravel().tolist())
         yield None, rest_part, tuple(np.clip(rest_mask, 0, 1).ravel().tolist())
 
-    def _admitted(self) -> Array | float:
+    def _under_cap(self) -> Array | float:
         """Share of calls under the cap, (D, days)."""
         cap = self.scenario.workload.cap_per_s
         if cap is None:
