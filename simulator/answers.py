@@ -56,7 +56,8 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         ],
         "prices_used": [
             {
-                "id": price.id,
+                "id": price.price,
+                "version": price.id,
                 "effective": price.effective.isoformat(),
                 "recorded": price.recorded.isoformat(),
                 "confidence": price.confidence,

@@ -256,7 +256,7 @@ def test_the_tokens_of_an_editorial_desk_are_nothing_beside_its_data_set() -> No
     money = {name: float(option.result.money_usd[0]) for name, option in found.options.items()}
     assert money["tuned"] - money["prompt"] == pytest.approx(more, rel=1e-9)
     assert ARTICLES * BY_PROMPT < 365 * MORE_UPKEEP      # less than the upkeep that tuning adds
-    assert found.verdict.money.startswith("Keep prompt")
+    assert found.verdict.money.startswith("In money alone: Keep prompt")
 
 
 def test_only_quality_pays_for_the_voice_and_from_how_many_points() -> None:

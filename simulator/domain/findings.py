@@ -26,6 +26,7 @@ class SimulationResult:
     engine: Engine
     ledger: CostLedger
     calls: Array
+    served_calls: Array
     delivered_calls: Array
     success_calls: Array
     eligible_calls: Array
@@ -165,9 +166,10 @@ class Assumption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceUsed:
-    """A version of a price that paid for something."""
+    """A version of a price that paid for something; `id` names the version, `price` the table."""
 
     id: str
+    price: str
     effective: date
     recorded: date
     confidence: str

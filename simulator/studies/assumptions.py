@@ -9,6 +9,7 @@ from simulator.domain.options import OPS_HOURS, REACH, HostedFineTuned, HostedOp
 from simulator.domain.scenario import WAGES_USD_PER_HOUR, Scenario
 
 DEFAULT = "default of this program"
+UNSAID = "set in the scenario, origin not stated"
 
 
 def assumptions(scenario: Scenario) -> tuple[Assumption, ...]:
@@ -16,22 +17,36 @@ def assumptions(scenario: Scenario) -> tuple[Assumption, ...]:
     typed, silent = [], []
     for at in walk_dials(scenario):
         if at.path in scenario.set_paths:
-            source = scenario.assumes.get(at.path, "set in the scenario, origin not stated")
+            source = _origin(scenario, at.path, UNSAID)
             typed.append(Assumption(path=at.path, value=at.value, source=source, set_by_user=True))
         elif not _without_effect(at.path, at.value):
-            source = scenario.assumes.get(at.path, at.dial.default_from or DEFAULT)
+            source = _origin(scenario, at.path, at.dial.default_from or DEFAULT)
             silent.append(Assumption(path=at.path, value=at.value, source=source, set_by_user=False))
-    for name, usd in WAGES_USD_PER_HOUR.items():
+    for name, wage in scenario.wages_usd_per_hour.items():
         path = f"wages_usd_per_hour.{name}"
-        wage = scenario.wages_usd_per_hour[name]
-        set_here = path in scenario.set_paths
-        source = scenario.assumes.get(path, "set in the scenario, origin not stated" if set_here else DEFAULT)
-        (typed if set_here else silent).append(
-            Assumption(path=path, value=wage if set_here else usd, source=source, set_by_user=set_here)
+        typed_here = path in scenario.set_paths or name not in WAGES_USD_PER_HOUR
+        source = _origin(scenario, path, UNSAID if typed_here else DEFAULT)
+        (typed if typed_here else silent).append(
+            Assumption(path=path, value=wage, source=source, set_by_user=typed_here)
         )
+    for name, option in scenario.options.items():
+        for block in ("one_off_usd", "recurring_usd_per_month"):
+            for label, usd in getattr(option, block).items():
+                path = f"options.{name}.{block}.{label}"
+                source = _origin(scenario, path, UNSAID)
+                typed.append(Assumption(path=path, value=usd, source=source, set_by_user=True))
     for name, option in scenario.options.items():
         silent += _of_option(scenario, name, option)
     return tuple(typed + silent)
+
+
+def _origin(scenario: Scenario, path: str, otherwise: str) -> str:
+    """What the user says of a value or of the block it stands in."""
+    while path:
+        if path in scenario.assumes:
+            return scenario.assumes[path]
+        path = path.rpartition(".")[0]
+    return otherwise
 
 
 def _without_effect(path: str, value: float) -> bool:
@@ -50,7 +65,7 @@ def _of_option(scenario: Scenario, name: str, option: HostedOption) -> list[Assu
                 path=f"{path}.{key}",
                 value=value,
                 set_by_user=False,
-                source=scenario.assumes.get(f"{path}.{key}", source),
+                source=_origin(scenario, f"{path}.{key}", source),
             )
         )
 

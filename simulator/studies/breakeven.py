@@ -21,7 +21,7 @@ from pricing.errors import InputError
 from simulator.domain.dials import Dial
 from simulator.domain.drawn import find_dial, with_dials
 from simulator.domain.findings import Answer, BreakEven, Crossing, Payback, SimulationResult
-from simulator.domain.plan import stages
+from simulator.domain.plan import closed_reason, stages
 from simulator.domain.scenario import Scenario
 from simulator.run import run
 from simulator.studies.finance import cumulative, payback_day
@@ -165,7 +165,8 @@ def break_even(
     elif answer == "tie":
         reason = f"{between[0]} and {between[1]} cost the same all along {along}"
     elif answer == "always":
-        reason = f"{between[1]} is cheaper from {bounds[0]:,.10g} to {bounds[1]:,.10g} {dial.unit}".rstrip()
+        unit = "calls a day" if along == VOLUME else dial.unit
+        reason = f"{between[1]} is cheaper from {bounds[0]:,.10g} to {bounds[1]:,.10g} {unit}".rstrip()
     return BreakEven(
         between=between,
         along=along,
@@ -199,6 +200,8 @@ def _common_span(scenario: Scenario, between: tuple[str, str]) -> tuple[Scenario
     """The scenario cut to the days on which both serve, and what to say of it."""
     flags, days = [], int(scenario.horizon_days)
     for name in between:
+        if (reason := closed_reason(scenario, name)) is not None:
+            flags.append(f"{name} is no choice: {reason}")
         stop = stages(scenario, name)[1]
         if stop is not None:
             day = scenario.start + timedelta(days=stop)
@@ -326,11 +329,7 @@ def payback(
     one_off, recurring = (cash[larger][kind][:days] - cash[other][kind][:days] for kind in (0, 1))
     after_one_off, by_end = cumulative(one_off, recurring)
     day = payback_day(after_one_off, by_end)
-    flags = tuple(
-        f"{name} stops serving on {stop}, inside the horizon"
-        for name in between
-        if (stop := found[name].serves_until) is not None
-    )
+    flags = tuple(_common_span(scenario, between)[1])
     spent = f"{larger} pays ${one_offs[larger] - one_offs[other]:,.0f} more up front than {other}"
     if day.days is None:
         short = float(by_end[-1]) if len(by_end) else 0.0

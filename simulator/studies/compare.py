@@ -87,7 +87,7 @@ def summary(scenario: Scenario, result: SimulationResult) -> OptionSummary:
         monthly_usd=(total - one_off) / months,
         fixed_usd_per_month=max(0.0, float(recurring[1] - growing)) / months,
         unit_usd=float((recurring[2] - recurring[0]) / more_calls) if more_calls else 0.0,
-        per_call_usd=_each(total, result.calls[0]),
+        per_call_usd=_each(total, result.served_calls[0]),
         per_success_usd=_each(total, result.success_calls[0]),
         one_off_usd=one_off,
         recurring_usd=total - one_off,
@@ -111,6 +111,7 @@ def prices_used(scenario: Scenario, results: Mapping[str, SimulationResult]) -> 
                 found.append(
                     PriceUsed(
                         id=table.version_id(version),
+                        price=table.id,
                         effective=version.effective,
                         recorded=version.recorded,
                         confidence=source.confidence,

@@ -10,14 +10,16 @@ import numpy as np
 from simulator.domain.findings import BreakEven, OptionSummary, PriceUsed, Verdict
 from simulator.domain.options import HostedFineTuned
 from simulator.domain.scenario import Scenario
-from simulator.formats import count, per_call, share, usd
+from simulator.formats import count, per_call, share, usd, usd_exact
 from simulator.studies.breakeven import VOLUME, Costs, dial_at, sign_changes
 
 TOO_CLOSE = 0.05
 """A saving under this share of the runner-up's cost is called too close to decide."""
 BEST_EFFORT_SHARE = 0.05
 """Cached input must be worth at least this share of an option's bill before its reach is a caveat."""
+PROMPT_LINES = frozenset({"input", "cached_input", "cache_write", "batch_input", "batch_cached_input"})
 LINES = {
+    "prompt": "what is read (prompt and input, cached or not)",
     "input": "uncached input",
     "cached_input": "cached input",
     "cache_write": "cache writes",
@@ -103,10 +105,10 @@ def verdict(
         if base.result.feasible
         else 0.0,
         too_close=too_close,
-        money=_sentence(scenario, options, money, costs),
+        money=("" if best.choice == money.choice else "In money alone: ") + _sentence(scenario, options, money, costs),
         with_quality=_quality_sentence(scenario, options, money, quality),
         quality_gap_to_flip=_quality_gap(scenario, options, money),
-        max_saving_usd_per_month=max(0.0, base.monthly_usd),
+        max_saving_usd_per_month=max(0.0, base.monthly_usd * _money_share(base)),
         because=tuple(_because(scenario, options, best, crossings)),
         caveats=tuple(_caveats(scenario, options, best, used, too_close)),
         flips=tuple(_flips(scenario, best, costs)),
@@ -169,8 +171,10 @@ def _quality_sentence(
 ) -> str | None:
     if quality is None:
         return None
-    rates = ", ".join(f"{name} {share(option.success_rate or 0.0)}" for name, option in scenario.options.items())
-    paid = f"with a wrong answer at {usd(scenario.failure_usd)} and right answers of {rates}"
+    rates = " and ".join(
+        f"{name} is right {100 * (o.success_rate or 0.0):.3g} %" for name, o in scenario.options.items()
+    )
+    paid = f"if a wrong answer costs {usd_exact(scenario.failure_usd)} and {rates} of the time"
     if quality.choice == money.choice:
         stays = f"{quality.choice} stays cheapest at {usd(quality.usd[quality.choice])}"
         return f"Quality does not change the choice: {paid}, {stays}."
@@ -206,22 +210,44 @@ def _because(
         ]
     other = options[against]
     found.append(
-        f"One more call costs {per_call(choice.unit_usd)} with {best.choice} and {per_call(other.unit_usd)} "
+        f"One more call {_one_more(choice)} with {best.choice} and {_one_more(other, choice)} "
         f"with {against}; {usd(choice.fixed_usd_per_month)} and {usd(other.fixed_usd_per_month)} a month are fixed."
     )
-    mine, theirs = choice.result.ledger.by_line(), other.result.ledger.by_line()
-    apart = {
-        line: float(theirs.get(line, np.zeros(1))[0] - mine.get(line, np.zeros(1))[0]) for line in {**theirs, **mine}
-    }
+    mine, theirs = _by_group(choice), _by_group(other)
+    apart = {line: theirs.get(line, 0.0) - mine.get(line, 0.0) for line in {**theirs, **mine}}
     line = max(apart, key=lambda key: apart[key])
     found.append(
-        f"The largest difference is {LINES.get(line, line)}: {usd(float(mine.get(line, np.zeros(1))[0]))} with "
-        f"{best.choice} against {usd(float(theirs.get(line, np.zeros(1))[0]))} with {against}."
+        f"The largest difference is {LINES.get(line, line)}: {usd(mine.get(line, 0.0))} with "
+        f"{best.choice} against {usd(theirs.get(line, 0.0))} with {against}."
     )
     for crossing in crossings:
         if crossing.between[1] == best.choice and crossing.payback.days is not None:
             found[0] = f"{found[0][:-1]}; {crossing.payback.reason}."
     return found
+
+
+def _one_more(option: OptionSummary, after: OptionSummary | None = None) -> str:
+    """What one more call costs, in words: it can lower a bill, because it keeps a cache alive for the others."""
+    if after is not None and option.unit_usd >= 0 and after.unit_usd >= 0:
+        return per_call(option.unit_usd)
+    if option.unit_usd < 0:
+        return f"saves {per_call(-option.unit_usd)} (it keeps the cache warm)"
+    return f"costs {per_call(option.unit_usd)}"
+
+
+def _by_group(option: OptionSummary) -> dict[str, float]:
+    """Dollars by line, all that is read in a prompt taken together, cached or not, and all output."""
+    sums: dict[str, float] = {}
+    for line, cost in option.result.ledger.by_line().items():
+        group = "prompt" if line in PROMPT_LINES else "output" if line == "batch_output" else line
+        sums[group] = sums.get(group, 0.0) + float(cost[0])
+    return sums
+
+
+def _money_share(option: OptionSummary) -> float:
+    """The part of a bill that is money paid, not the cost of wrong answers."""
+    total = float(option.result.total_usd[0])
+    return float(option.result.money_usd[0]) / total if total > 0 else 1.0
 
 
 def _caveats(
@@ -323,8 +349,11 @@ def _flips(scenario: Scenario, best: Ranking, costs: Costs) -> list[str]:
         ),
     ]
     found: list[tuple[float, str]] = []
+    mine, theirs = scenario.options[choice], scenario.options[other]
+    shared = {"price_factor": mine.price == theirs.price, "prefix_tokens": mine.prefix_tokens == theirs.prefix_tokens}
     for path, now, words in asked:
-        if now <= 0:
+        together = path.startswith("options.") and mine.price == theirs.price and shared[path.rsplit(".", 1)[1]]
+        if now <= 0 or together:  # one price, or one prompt of one model, cannot change for one of the two alone
             continue
         points = now * np.geomspace(0.1, 10.0, 161)
         points[80] = now
