@@ -73,18 +73,19 @@ footer { padding: 1.6rem 24px 3rem; color: var(--faint); font-size: .875rem; }
 
 PAPER = """
 (function () {
-  var charts = function (width) {
-    document.querySelectorAll(".chart").forEach(function (chart) {
-      chart.style.width = width ? width + "px" : "";
+  var charts = function (each) { document.querySelectorAll(".chart").forEach(each); };
+  addEventListener("beforeprint", function () {
+    charts(function (chart) { Plotly.relayout(chart, {width: 680, autosize: false}); });
+  });
+  addEventListener("afterprint", function () {
+    charts(function (chart) {
+      Plotly.relayout(chart, {width: null, autosize: true});
       Plotly.Plots.resize(chart);
     });
-  };
-  addEventListener("beforeprint", function () { charts(680); });
-  addEventListener("afterprint", function () { charts(0); });
+  });
 })();
 """
-"""Charts are drawn to the width of A4 while the page is printed: a drawing does not shrink by itself."""
-
+"""Charts are drawn to the width of A4 before the page is printed, at once: a drawing does not shrink by itself."""
 
 NUMBER = ' class="n"'
 """A cell set flush right."""
