@@ -87,6 +87,7 @@ def week_shape(weekday: str | ArrayLike, hours: str | ArrayLike) -> tuple[Array,
     """
     days = np.asarray(WEEKDAYS[weekday] if isinstance(weekday, str) else weekday, dtype=float)
     day_hours = np.asarray(HOURS[hours] if isinstance(hours, str) else hours, dtype=float)
+    days, day_hours = days / days.max(), day_hours / day_hours.max()  # numbers of any size have a mean now
     return days / days.mean(), day_hours / day_hours.mean()
 
 
@@ -131,13 +132,14 @@ def capped_share(rate: ArrayLike, cap: ArrayLike, log_sd: ArrayLike) -> Array:
     mean, sd = np.broadcast_arrays(np.asarray(rate, dtype=float), np.asarray(log_sd, dtype=float))
     ratio = np.asarray(cap, dtype=float) / np.maximum(mean, 1e-300)
     certain: Array = np.asarray(np.minimum(1.0, ratio))
-    if not np.any(sd > 0):
+    spreads = sd > 1e-12  # less is no spread: the depth would overflow
+    if not np.any(spreads):
         return certain
     from scipy.special import ndtr
 
-    spread = np.where(sd > 0, sd, 1.0)
+    spread = np.where(spreads, sd, 1.0)
     depth = (np.log(ratio) + spread**2 / 2) / spread
-    return np.where(sd > 0, ndtr(depth - spread) + ratio * ndtr(-depth), certain)
+    return np.where(spreads, ndtr(depth - spread) + ratio * ndtr(-depth), certain)
 
 
 def attempts(failure_rate: ArrayLike, max_retries: ArrayLike) -> tuple[Array, Array]:
