@@ -1,0 +1,318 @@
+"""Serve calls on replicas of a continuously batching engine, call by call, without visiting a single token.
+
+Calls join and leave at step ends. Prefill emits the first token, so a call decodes `output - 1` steps. Scheduler
+*stall*: a prefill runs alone, before any further decode. Scheduler *chunked*: a step takes the running decodes, then
+waiting prefill up to `max_num_batched_tokens`. Admission is first come, first served, by KV blocks in use; where the
+blocks run out the last admitted call is preempted and later prefilled again with what it has emitted.
+
+Its twin is `expected/queueing.py`; the plain per-iteration simulations it must equal stand in `verification/`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from simulator.simulated.batching import finish, join, plan
+from simulator.simulated.kernels import compiled
+from simulator.simulated.replica import BLOCK, REPLICA, Calls, Fleet, Limits, blocks_of, need_of_call
+from simulator.simulated.steptime import StepTime, matmul_s
+
+SCHEDULERS = ("chunked", "stall")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """One replica as configured: how fast its steps are and what bounds its batch.
+
+    kv_tokens: tokens the KV cache holds, as the engine reports them; full_share: share of a token's KV bytes that
+    stands in full-attention layers (1 without windowed ones). prefix_tokens: shared by all calls, cached, held once.
+    """
+
+    step: StepTime
+    kv_tokens: int
+    max_num_seqs: int = 256
+    max_num_batched_tokens: int = 2048
+    scheduler: str = "chunked"
+    prefix_tokens: int = 0
+    full_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a configuration that no engine would start with."""
+        if self.scheduler not in SCHEDULERS:
+            raise ValueError(f"scheduler {self.scheduler!r}: must be one of {', '.join(SCHEDULERS)}")
+        if self.max_num_seqs < 1 or self.max_num_batched_tokens < 1:
+            raise ValueError("max_num_seqs and max_num_batched_tokens must be at least 1")
+        if self.prefix_tokens < 0 or not 0.0 <= self.full_share <= 1.0:
+            raise ValueError("prefix_tokens must not be negative and full_share must lie between 0 and 1")
+        if self.limits.room_blocks < 1:
+            raise ValueError(
+                f"a KV cache of {self.kv_tokens} tokens has no block left beside a prefix of {self.prefix_tokens}"
+            )
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds as the kernel reads them; the shared prefix is taken off the room once."""
+        window = self.step.window
+        near = min(self.prefix_tokens, window) if window else self.prefix_tokens
+        prefix = self.full_share * blocks_of(self.prefix_tokens) + (1.0 - self.full_share) * blocks_of(near)
+        return Limits(
+            room_blocks=self.kv_tokens // BLOCK - prefix,
+            max_num_seqs=self.max_num_seqs,
+            max_num_batched_tokens=self.max_num_batched_tokens,
+            chunked=self.scheduler == "chunked",
+            prefix=self.prefix_tokens,
+            full_share=self.full_share,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Served:
+    """What became of the calls; arrays are in order of arrival, refused calls hold NaN.
+
+    arrival_s, ttft_s, e2e_s: (N,) seconds, the last two from arrival. refused: calls whose prompt and output together
+    exceed the KV cache. busy_s: seconds in steps, decoding_s: integral of the number of sequences decoding, both (R,).
+    preemptions and prefill_tokens (recomputed ones included) count over all replicas.
+    """
+
+    arrival_s: NDArray[np.float64]
+    output: NDArray[np.int64]
+    ttft_s: NDArray[np.float64]
+    e2e_s: NDArray[np.float64]
+    busy_s: NDArray[np.float64]
+    decoding_s: NDArray[np.float64]
+    refused: int
+    preemptions: int
+    prefill_tokens: int
+    most_decoding: int
+
+    @property
+    def tpot_s(self) -> NDArray[np.float64]:
+        """Seconds per output token after the first, `(e2e - ttft) / (output - 1)`, of calls with two or more."""
+        more = self.output >= 2
+        return (self.e2e_s[more] - self.ttft_s[more]) / (self.output[more] - 1)
+
+    @property
+    def output_tokens(self) -> int:
+        """Tokens emitted for calls that were served."""
+        return int(self.output[~np.isnan(self.e2e_s)].sum())
+
+    @property
+    def makespan_s(self) -> float:
+        """From the first arrival to the last token."""
+        served = ~np.isnan(self.e2e_s)
+        if not served.any():
+            return 0.0
+        return float((self.arrival_s[served] + self.e2e_s[served]).max() - self.arrival_s[served].min())
+
+    @property
+    def mean_concurrency(self) -> float:
+        """Calls in the system over the makespan, waiting ones included (Little: the sum of stays over the time)."""
+        span = self.makespan_s
+        return float(np.nansum(self.e2e_s)) / span if span > 0 else 0.0
+
+    def waiting_at(self, times_s: ArrayLike) -> NDArray[np.int64]:
+        """Calls that had arrived and had no first token yet, at each of the times (queue and prefill together)."""
+        served = ~np.isnan(self.ttft_s)
+        times = np.asarray(times_s, dtype=np.float64)
+        arrived = np.searchsorted(np.sort(self.arrival_s[served]), times, side="right")
+        begun = np.searchsorted(np.sort((self.arrival_s + self.ttft_s)[served]), times, side="right")
+        return (arrived - begun).astype(np.int64)
+
+
+def serve(
+    arrival_s: ArrayLike,
+    prompt_tokens: ArrayLike,
+    output_tokens: ArrayLike,
+    engine: Engine,
+    *,
+    replicas: int = 1,
+) -> Served:
+    """Serve calls that arrive at given times; each goes to the replica with the fewest calls, ties to the lowest id.
+
+    arrival_s: (N,) seconds, ascending. prompt_tokens: (N,) whole prompts, the shared prefix included.
+    output_tokens: (N,), at least 1. Raises ValueError where the arrays do not fit each other or the prefix.
+
+    >>> from simulator.simulated.steptime import StepTime
+    >>> step = StepTime(0.01, 0.0, 0.0, 1.0, 0.001, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
+    >>> one = serve([0.0], [100], [3], Engine(step=step, kv_tokens=1600, scheduler="stall"))
+    >>> round(float(one.ttft_s[0]), 6), round(float(one.e2e_s[0]), 6)   # 10 + 100 ms, then twice 10 + 1 ms
+    (0.11, 0.132)
+    """
+    arrival = np.ascontiguousarray(arrival_s, dtype=np.float64)
+    if arrival.size and not (np.all(np.isfinite(arrival)) and np.all(np.diff(arrival) >= 0.0)):
+        raise ValueError("arrival times must be finite and ascending")
+    return _run(arrival, prompt_tokens, output_tokens, engine, replicas, 0)
+
+
+def serve_closed_loop(
+    prompt_tokens: ArrayLike,
+    output_tokens: ArrayLike,
+    engine: Engine,
+    *,
+    concurrency: int,
+    replicas: int = 1,
+) -> Served:
+    """Serve calls with a fixed number in the system: the next one arrives the moment one leaves.
+
+    prompt_tokens, output_tokens: (N,), taken in order; the first `concurrency` of them arrive at time 0.
+    """
+    if concurrency < 1:
+        raise ValueError(f"concurrency {concurrency}: must be at least 1")
+    arrival = np.zeros(np.size(prompt_tokens), dtype=np.float64)
+    return _run(arrival, prompt_tokens, output_tokens, engine, replicas, concurrency)
+
+
+def _run(
+    arrival: NDArray[np.float64],
+    prompt_tokens: ArrayLike,
+    output_tokens: ArrayLike,
+    engine: Engine,
+    replicas: int,
+    concurrency: int,
+) -> Served:
+    """Lay out the state, run the kernel, gather what it leaves."""
+    prompt = np.ascontiguousarray(prompt_tokens, dtype=np.int64)
+    output = np.ascontiguousarray(output_tokens, dtype=np.int64)
+    count = arrival.size
+    if prompt.shape != (count,) or output.shape != (count,):
+        raise ValueError(f"{count} arrivals, {prompt.size} prompts and {output.size} outputs do not go together")
+    if count and (prompt.min() < max(engine.prefix_tokens, 1) or output.min() < 1):
+        raise ValueError(
+            f"every prompt must hold the shared prefix of {engine.prefix_tokens} tokens (at least 1), "
+            "every output at least 1 token"
+        )
+    if replicas < 1:
+        raise ValueError(f"replicas {replicas}: must be at least 1")
+    limits = engine.limits
+    calls = Calls(
+        arrival_s=arrival,
+        prompt=prompt,
+        output=output,
+        ttft_s=np.full(count, np.nan),
+        e2e_s=np.full(count, np.nan),
+        emitted=np.zeros(count, dtype=np.int32),
+        behind=np.full(count, -1, dtype=np.int32),
+    )
+    fleet = new_fleet(engine, replicas)
+    if concurrency:
+        refused = _drive_closed_loop(fleet, calls, engine.step, limits, concurrency)
+    else:
+        refused = _drive_arrivals(fleet, calls, engine.step, limits)
+    return Served(
+        arrival_s=arrival,
+        output=output,
+        ttft_s=calls.ttft_s,
+        e2e_s=calls.e2e_s,
+        busy_s=fleet.replica.busy_s.copy(),
+        decoding_s=fleet.replica.sequence_s.copy(),
+        refused=refused,
+        preemptions=int(fleet.replica.preemptions.sum()),
+        prefill_tokens=int(fleet.replica.prefilled.sum()),
+        most_decoding=int(fleet.replica.most_decoding.max()),
+    )
+
+
+def new_fleet(engine: Engine, replicas: int) -> Fleet:
+    """Lay out so many empty replicas."""
+    replica = np.zeros(replicas, dtype=REPLICA).view(np.recarray)
+    for name in ("partial", "first_waiting", "last_waiting"):
+        replica[name] = -1
+    kinds = 3 if engine.step.window else 1
+    step = engine.step
+    sizes = range(engine.max_num_seqs + 1)
+    base = [step.overhead_s + matmul_s(step, n) + step.per_sequence_s * n for n in sizes]
+    return Fleet(
+        replica=replica,
+        event_s=np.full(replicas, np.inf),
+        load=np.zeros(replicas, dtype=np.int64),
+        heap=np.zeros((replicas, kinds * engine.max_num_seqs + 1), dtype=np.int64),
+        phases=np.zeros((replicas, 2, BLOCK), dtype=np.int64),
+        joiners=np.zeros((replicas, engine.max_num_seqs), dtype=np.int64),
+        base_s=np.array(base),
+    )
+
+
+def why_refused(engine: Engine, prompt_tokens: int, output_tokens: int) -> str | None:
+    """Say with the arithmetic why a call can never be served, or None where it can."""
+    limits = engine.limits
+    need = need_of_call(limits, engine.step.window, prompt_tokens + output_tokens)
+    if need <= limits.room_blocks:
+        return None
+    return (
+        f"a call of {prompt_tokens} + {output_tokens} tokens needs {need:g} KV blocks of {BLOCK} tokens beside the "
+        f"shared prefix of {engine.prefix_tokens}, but a cache of {engine.kv_tokens} tokens leaves "
+        f"{limits.room_blocks:g}"
+    )
+
+
+@compiled
+def _least_loaded(fleet: Fleet) -> int:
+    """Choose the replica with the fewest calls running or waiting; ties go to the lowest id."""
+    best = 0
+    for r in range(1, fleet.load.size):
+        if fleet.load[r] < fleet.load[best]:
+            best = r
+    return best
+
+
+@compiled
+def _too_long(calls: Calls, limits: Limits, window: int, i: int) -> bool:
+    """Whether call i would outgrow an empty cache."""
+    context = calls.prompt[i] + calls.output[i]
+    if blocks_of(context - limits.prefix) <= limits.room_blocks:
+        return False
+    return need_of_call(limits, window, context) > limits.room_blocks
+
+
+@compiled
+def _drive_arrivals(fleet: Fleet, calls: Calls, step: StepTime, limits: Limits) -> int:
+    """Let the calls arrive at their times; return how many were refused."""
+    refused = 0
+    replicas = fleet.load.size
+    for i in range(calls.arrival_s.size):
+        if _too_long(calls, limits, step.window, i):
+            refused += 1
+            continue
+        now = calls.arrival_s[i]
+        for r in range(replicas):
+            while fleet.event_s[r] < now:
+                finish(fleet, r, calls, step, limits)
+                plan(fleet, r, calls, step, limits)
+        join(fleet, _least_loaded(fleet), calls, limits, i)
+    for r in range(replicas):
+        while fleet.event_s[r] < np.inf:
+            finish(fleet, r, calls, step, limits)
+            plan(fleet, r, calls, step, limits)
+    return refused
+
+
+@compiled
+def _drive_closed_loop(fleet: Fleet, calls: Calls, step: StepTime, limits: Limits, concurrency: int) -> int:
+    """Let a call arrive whenever one leaves; return how many were refused."""
+    refused = 0
+    coming = 0
+    free = concurrency
+    now = 0.0
+    r = -1  # the replica at a step end, to be planned once the calls it lets in have arrived
+    while True:
+        while free > 0 and coming < calls.arrival_s.size:
+            calls.arrival_s[coming] = now
+            if _too_long(calls, limits, step.window, coming):
+                refused += 1
+            else:
+                join(fleet, _least_loaded(fleet), calls, limits, coming)
+                free -= 1
+            coming += 1
+        if r >= 0:
+            plan(fleet, r, calls, step, limits)
+        r = 0
+        for other in range(1, fleet.load.size):
+            if fleet.event_s[other] < fleet.event_s[r]:
+                r = other
+        now = fleet.event_s[r]
+        if now == np.inf:
+            return refused
+        free += finish(fleet, r, calls, step, limits)
