@@ -11,14 +11,23 @@ Its twin is `expected/queueing.py`; the plain per-iteration simulations it must 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simulator.simulated.batching import finish, join, plan
-from simulator.simulated.kernels import compiled
-from simulator.simulated.replica import BLOCK, REPLICA, Calls, Fleet, Limits, blocks_of, need_of_call
-from simulator.simulated.steptime import StepTime, matmul_s
+from simulator.simulated.kernels import compiled_in_place
+from simulator.simulated.replica import (
+    BLOCK,
+    CALL,
+    Calls,
+    Limits,
+    blocks_of,
+    need_of_call,
+    new_replicas,
+)
+from simulator.simulated.steptime import StepTime
 
 SCHEDULERS = ("chunked", "stall")
 
@@ -187,51 +196,29 @@ def _run(
     if replicas < 1:
         raise ValueError(f"replicas {replicas}: must be at least 1")
     limits = engine.limits
-    calls = Calls(
-        arrival_s=arrival,
-        prompt=prompt,
-        output=output,
-        ttft_s=np.full(count, np.nan),
-        e2e_s=np.full(count, np.nan),
-        emitted=np.zeros(count, dtype=np.int32),
-        behind=np.full(count, -1, dtype=np.int32),
-    )
-    fleet = new_fleet(engine, replicas)
+    calls = np.empty(count, dtype=CALL).view(np.recarray)
+    calls["arrival_s"], calls["prompt"], calls["output"] = arrival, prompt, output
+    calls["ttft_s"] = calls["e2e_s"] = np.nan
+    calls["emitted"] = 0
+    fleet = new_replicas(replicas)
+    kinds = 3 if engine.step.window else 1  # a sequence has a key for its end, and one for each window it fills
+    heaps = np.zeros((replicas, kinds * engine.max_num_seqs + 1), dtype=np.int64)
+    phases = np.zeros((replicas, 2, BLOCK), dtype=np.int64)
     if concurrency:
-        refused = _drive_closed_loop(fleet, calls, engine.step, limits, concurrency)
+        refused = _drive_closed_loop(fleet, heaps, phases, calls, engine.step, limits, concurrency)
     else:
-        refused = _drive_arrivals(fleet, calls, engine.step, limits)
+        refused = _drive_arrivals(fleet, heaps, phases, calls, engine.step, limits)
     return Served(
-        arrival_s=arrival,
+        arrival_s=calls["arrival_s"],
         output=output,
-        ttft_s=calls.ttft_s,
-        e2e_s=calls.e2e_s,
-        busy_s=fleet.replica.busy_s.copy(),
-        decoding_s=fleet.replica.sequence_s.copy(),
+        ttft_s=calls["ttft_s"],
+        e2e_s=calls["e2e_s"],
+        busy_s=fleet["busy_s"],
+        decoding_s=fleet["decoding_s"],
         refused=refused,
-        preemptions=int(fleet.replica.preemptions.sum()),
-        prefill_tokens=int(fleet.replica.prefilled.sum()),
-        most_decoding=int(fleet.replica.most_decoding.max()),
-    )
-
-
-def new_fleet(engine: Engine, replicas: int) -> Fleet:
-    """Lay out so many empty replicas."""
-    replica = np.zeros(replicas, dtype=REPLICA).view(np.recarray)
-    for name in ("partial", "first_waiting", "last_waiting"):
-        replica[name] = -1
-    kinds = 3 if engine.step.window else 1
-    step = engine.step
-    sizes = range(engine.max_num_seqs + 1)
-    base = [step.overhead_s + matmul_s(step, n) + step.per_sequence_s * n for n in sizes]
-    return Fleet(
-        replica=replica,
-        event_s=np.full(replicas, np.inf),
-        load=np.zeros(replicas, dtype=np.int64),
-        heap=np.zeros((replicas, kinds * engine.max_num_seqs + 1), dtype=np.int64),
-        phases=np.zeros((replicas, 2, BLOCK), dtype=np.int64),
-        joiners=np.zeros((replicas, engine.max_num_seqs), dtype=np.int64),
-        base_s=np.array(base),
+        preemptions=int(fleet["preemptions"].sum()),
+        prefill_tokens=int(fleet["prefilled"].sum()),
+        most_decoding=int(fleet["most_decoding"].max()),
     )
 
 
@@ -248,71 +235,73 @@ def why_refused(engine: Engine, prompt_tokens: int, output_tokens: int) -> str |
     )
 
 
-@compiled
-def _least_loaded(fleet: Fleet) -> int:
+@compiled_in_place
+def _least_loaded(fleet: Any) -> int:
     """Choose the replica with the fewest calls running or waiting; ties go to the lowest id."""
     best = 0
-    for r in range(1, fleet.load.size):
-        if fleet.load[r] < fleet.load[best]:
+    for r in range(1, fleet.size):
+        if fleet[r].load < fleet[best].load:
             best = r
     return best
 
 
-@compiled
+@compiled_in_place
 def _too_long(calls: Calls, limits: Limits, window: int, i: int) -> bool:
     """Whether call i would outgrow an empty cache."""
-    context = calls.prompt[i] + calls.output[i]
+    context = calls[i].prompt + calls[i].output
     if blocks_of(context - limits.prefix) <= limits.room_blocks:
         return False
     return need_of_call(limits, window, context) > limits.room_blocks
 
 
-@compiled
-def _drive_arrivals(fleet: Fleet, calls: Calls, step: StepTime, limits: Limits) -> int:
+@compiled_in_place
+def _drive_arrivals(
+    fleet: Any, heaps: NDArray[np.int64], phases: NDArray[np.int64], calls: Calls, step: StepTime, limits: Limits
+) -> int:
     """Let the calls arrive at their times; return how many were refused."""
     refused = 0
-    replicas = fleet.load.size
-    for i in range(calls.arrival_s.size):
+    for i in range(calls.size + 1):
+        now = np.inf if i == calls.size else calls[i].arrival_s
+        for r in range(fleet.size):
+            rep = fleet[r]
+            while rep.event_s < now:
+                finish(rep, heaps[r], phases[r], calls, step, limits)
+                plan(rep, heaps[r], phases[r], calls, step, limits)
+        if i == calls.size:
+            break
         if _too_long(calls, limits, step.window, i):
             refused += 1
-            continue
-        now = calls.arrival_s[i]
-        for r in range(replicas):
-            while fleet.event_s[r] < now:
-                finish(fleet, r, calls, step, limits)
-                plan(fleet, r, calls, step, limits)
-        join(fleet, _least_loaded(fleet), calls, limits, i)
-    for r in range(replicas):
-        while fleet.event_s[r] < np.inf:
-            finish(fleet, r, calls, step, limits)
-            plan(fleet, r, calls, step, limits)
+        else:
+            join(fleet[_least_loaded(fleet)], calls, limits, i)
     return refused
 
 
-@compiled
-def _drive_closed_loop(fleet: Fleet, calls: Calls, step: StepTime, limits: Limits, concurrency: int) -> int:
+@compiled_in_place
+def _drive_closed_loop(
+    fleet: Any, heaps: NDArray[np.int64], phases: NDArray[np.int64], calls: Calls, step: StepTime, limits: Limits, concurrency: int
+) -> int:
     """Let a call arrive whenever one leaves; return how many were refused."""
     refused = 0
     coming = 0
     free = concurrency
     now = 0.0
-    r = -1  # the replica at a step end, to be planned once the calls it lets in have arrived
+    at_step_end = -1  # the replica to be planned once the calls it lets in have arrived
     while True:
-        while free > 0 and coming < calls.arrival_s.size:
-            calls.arrival_s[coming] = now
+        while free > 0 and coming < calls.size:
+            calls[coming].arrival_s = now
             if _too_long(calls, limits, step.window, coming):
                 refused += 1
             else:
-                join(fleet, _least_loaded(fleet), calls, limits, coming)
+                join(fleet[_least_loaded(fleet)], calls, limits, coming)
                 free -= 1
             coming += 1
-        if r >= 0:
-            plan(fleet, r, calls, step, limits)
-        r = 0
-        for other in range(1, fleet.load.size):
-            if fleet.event_s[other] < fleet.event_s[r]:
-                r = other
-        now = fleet.event_s[r]
+        if at_step_end >= 0:
+            plan(fleet[at_step_end], heaps[at_step_end], phases[at_step_end], calls, step, limits)
+        at_step_end = 0
+        for r in range(1, fleet.size):
+            if fleet[r].event_s < fleet[at_step_end].event_s:
+                at_step_end = r
+        now = fleet[at_step_end].event_s
         if now == np.inf:
             return refused
-        free += finish(fleet, r, calls, step, limits)
+        free += finish(fleet[at_step_end], heaps[at_step_end], phases[at_step_end], calls, step, limits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from simulator.simulated.kernels import compiled
+from simulator.simulated.kernels import compiled_in_place
 
 
 class StepTime(NamedTuple):
@@ -97,7 +97,7 @@ def step_time(
     )
 
 
-@compiled
+@compiled_in_place
 def matmul_s(step: StepTime, tokens: int) -> float:
     """Seconds of the matrix products of a step of so many tokens: bound by weights read or by arithmetic.
 
@@ -109,7 +109,7 @@ def matmul_s(step: StepTime, tokens: int) -> float:
     return max(weights, step.per_token_s * tokens)
 
 
-@compiled
+@compiled_in_place
 def attention_s(step: StepTime, cached: int, tokens: int) -> float:
     """Seconds of attention for `tokens` prefilled behind `cached` ones: every query meets all keys before it.
 
