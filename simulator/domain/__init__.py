@@ -1,0 +1,1 @@
+"""Nouns of the question and nouns of the answer: frozen, checked, without I/O."""

@@ -1,0 +1,183 @@
+"""What a study answers with: results of options, crossings, payback, verdict; plain values, no pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.domain.ledger import CostLedger
+
+Array = NDArray[np.float64]
+Engine = Literal["expected"]
+Answer = Literal["crosses", "always", "never", "tie"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationResult:
+    """What one option does and costs; arrays have one entry a draw, shape (D,)."""
+
+    option: str
+    kind: str
+    engine: Engine
+    ledger: CostLedger
+    calls: Array
+    delivered_calls: Array
+    success_calls: Array
+    eligible_calls: Array
+    hit_calls: Array
+    peak_per_s: Array
+    tokens: Mapping[str, Array]
+    why_not: str | None = None
+    serves_until: date | None = None
+    flags: tuple[str, ...] = ()
+    approximate: tuple[str, ...] = ()
+
+    @property
+    def feasible(self) -> bool:
+        """Whether it can be bought and serves every day."""
+        return self.why_not is None
+
+    @property
+    def total_usd(self) -> Array:
+        """All dollars until the end of the horizon or of service."""
+        total: Array = self.ledger.usd().sum(axis=1)
+        return total
+
+    @property
+    def one_off_usd(self) -> Array:
+        """Dollars paid once."""
+        total: Array = self.ledger.usd(one_off=True).sum(axis=1)
+        return total
+
+    @property
+    def money_usd(self) -> Array:
+        """All dollars but those of wrong answers: the comparison at equal quality."""
+        total: Array = self.ledger.usd(without=("failures",)).sum(axis=1)
+        return total
+
+    @property
+    def cache_hit_rate(self) -> Array:
+        """Share of the calls with a cacheable prefix that found it cached; 0 where none could."""
+        return np.divide(self.hit_calls, self.eligible_calls, out=np.zeros_like(self.hit_calls),
+                         where=self.eligible_calls > 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """A value of a dial at which the cheaper option changes."""
+
+    at: float
+    kind: Literal["root", "jump"]
+    basis: Literal["steady_state", "horizon"]
+    below: str
+    above: str
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payback:
+    """From when the cumulative cash of the dearer-to-start option stays at or below the other's."""
+
+    days: float | None
+    date: date | None
+    reason: str
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakEven:
+    """Where two options cost the same along a dial, and when the larger one-off has paid back."""
+
+    between: tuple[str, str]
+    along: str
+    unit: str
+    answer: Answer
+    cheaper: str | None
+    crossings: tuple[Crossing, ...]
+    reason: str | None
+    payback: Payback
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionSummary:
+    """The readings of one option that a table shows."""
+
+    result: SimulationResult
+    total_usd: float | None
+    total_until: float | None
+    npv_usd: float
+    monthly_usd: float
+    fixed_usd_per_month: float
+    unit_usd: float
+    per_call_usd: float
+    per_success_usd: float
+    one_off_usd: float
+    recurring_usd: float
+    by_month: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The answer in words, with the numbers each sentence rests on."""
+
+    choice: str
+    runner_up: str | None
+    saving_usd: float
+    saving_vs_baseline_usd: float
+    too_close: bool
+    money: str
+    with_quality: str | None
+    quality_gap_to_flip: float | None
+    max_saving_usd_per_month: float
+    because: tuple[str, ...]
+    caveats: tuple[str, ...]
+    flips: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumption:
+    """A value the answer rests on, where it came from, and whether the user set it."""
+
+    path: str
+    value: float | str
+    source: str
+    set_by_user: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceUsed:
+    """A version of a price that paid for something."""
+
+    id: str
+    effective: date
+    recorded: date
+    confidence: str
+    age_days: int
+    title: str
+    href: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Every option side by side."""
+
+    scenario_name: str
+    question: str
+    digest: str
+    baseline: str
+    start: date
+    horizon_days: int
+    options: Mapping[str, OptionSummary]
+    break_even: tuple[BreakEven, ...]
+    verdict: Verdict
+    assumptions: tuple[Assumption, ...]
+    prices_used: tuple[PriceUsed, ...]
+    prices_digest: str
+    stale: tuple[str, ...]
+    engine: Engine = "expected"
+    notes: tuple[str, ...] = field(default_factory=tuple)

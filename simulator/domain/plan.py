@@ -1,0 +1,103 @@
+"""Which option and which price serve the calls on which days: cut-over, retirement, successors, closed doors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from simulator.domain.options import HostedFineTuned
+from simulator.domain.scenario import Scenario
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Days `first` up to, not including, `after`, served by `option` at `price`.
+
+    `own` is False while another option stands in before the cut-over; `moved` is True after a retirement.
+    """
+
+    option: str
+    price: str
+    first: int
+    after: int
+    own: bool = True
+    moved: bool = False
+
+
+def stages(scenario: Scenario, name: str) -> tuple[list[Stage], int | None]:
+    """The stages of an option in order, and the first day without service (None: served to the end)."""
+    option, horizon = scenario.option(name), int(scenario.horizon_days)
+    ready = min(int(option.ready_after_days), horizon)
+    found: list[Stage] = []
+    stops: int | None = None
+    if ready > 0 and option.until_ready is not None:
+        for stage in _served(scenario, option.until_ready, 0, ready):
+            found.append(Stage(option=stage.option, price=stage.price, first=stage.first, after=stage.after, own=False))
+        reached = found[-1].after if found else 0
+        stops = reached if reached < ready else None
+    if stops is None:
+        found += _served(scenario, name, ready, horizon)
+        reached = found[-1].after if found else 0
+        stops = reached if reached < horizon else None
+    return found, stops
+
+
+def _served(scenario: Scenario, name: str, first: int, after: int) -> Iterator[Stage]:
+    option = scenario.option(name)
+    price, day, moved = option.price, first, False
+    seen = set()
+    while day < after and price not in seen:
+        seen.add(price)
+        retires = scenario.price_on(price, day).lifecycle.retires_on
+        end = after if retires is None else min(after, scenario.day_index(retires))
+        if end > day:
+            yield Stage(option=name, price=price, first=day, after=end, moved=moved)
+        if end == after or option.successor == "stop":
+            return
+        day, price, moved = max(day, end), option.successor, True
+
+
+def closed_reason(scenario: Scenario, name: str) -> str | None:
+    """Why an option cannot be bought at all, as a sentence; None if it can."""
+    option = scenario.option(name)
+    version = scenario.price_on(option.price, 0)
+    life, provider = version.lifecycle, option.price.partition("/")[0]
+    if life.available_from is not None and life.available_from > scenario.start:
+        return f"{option.price} is not sold before {life.available_from}"
+    if provider not in scenario.existing_customer:
+        if life.no_new_customers_from is not None and life.no_new_customers_from <= scenario.start:
+            return (
+                f"{option.price} takes no new customers since {life.no_new_customers_from}; "
+                f"if you are one, say existing_customer: [{provider}]"
+            )
+    if option.ready_after_days >= scenario.horizon_days:
+        return f"it is ready after {option.ready_after_days:g} days, not within the horizon"
+    if isinstance(option, HostedFineTuned) and option.training is not None:
+        last_day = jobs_end(scenario, training_price(option))
+        if last_day is not None and scenario.day_index(last_day) <= option.ready_after_days:
+            return f"{training_price(option)} takes no training jobs from {last_day}"
+    return None
+
+
+def training_price(option: HostedFineTuned, serving: str | None = None) -> str:
+    """The price that training is bought at: the typed one, else the one that serves."""
+    typed = option.training.price if option.training else None
+    return typed or serving or option.price
+
+
+def jobs_end(scenario: Scenario, price: str) -> date | None:
+    """The day from which no training job can be started at a price, as known from the start's version."""
+    return scenario.price_on(price, 0).lifecycle.no_new_jobs_from
+
+
+def version_spans(scenario: Scenario, price: str, first: int, after: int) -> Iterator[tuple[int, int]]:
+    """The spans of days within [first, after) on which one version of a price holds."""
+    table = scenario.prices[price]
+    changes = {
+        scenario.day_index(version.effective)
+        for version in table.versions
+        if version.announced and scenario.announced_prices
+    }
+    edges = [first, *sorted(day for day in changes if first < day < after), after]
+    yield from zip(edges[:-1], edges[1:], strict=True)

@@ -1,0 +1,148 @@
+"""One object is the whole question: workload, options, prices and dates; it pickles whole and has a digest."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Annotated, Any, ClassVar, Literal
+
+from pricing.book import canonical
+from pricing.errors import InputError
+from pricing.load_checked import nearest
+from pricing.table import STRICT, PriceTable, PriceVersion
+from simulator.domain.costs import Adjust, Credits
+from simulator.domain.dials import Dial, check_dials
+from simulator.domain.options import HostedFineTuned, HostedOption
+from simulator.domain.workload import Workload
+
+WAGES_USD_PER_HOUR = {"engineer": 110.0, "annotator": 35.0}
+"""Default wages; typed ones replace them name by name."""
+
+MAX_HORIZON_DAYS = 3650
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """How the simulated engine plays the days: hour totals or every call, and how many runs."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    fidelity: Literal["aggregate", "call"] = "aggregate"
+    runs: int = 200
+
+    def __post_init__(self) -> None:
+        if self.runs < 1:
+            raise ValueError(f"runs is {self.runs}; play at least one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A question with everything needed to answer it; a worker on another machine opens no file.
+
+    `prices` holds the bound price tables by id. `set_paths` are the dotted paths the user wrote,
+    so that every other default can be listed as an assumption. `bare` sets default costs to zero.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    name: str = "scenario"
+    question: str = ""
+    start: date
+    horizon_days: Annotated[float, Dial("Horizon", "days", 30, 1095, least=1, most=MAX_HORIZON_DAYS, whole=True)] = 365
+    discount_rate: Annotated[float, Dial("Discount rate", "share a year", 0, 0.3, least=-0.99, most=10)] = 0.08
+    hours_per_month: Annotated[float, Dial("Hours in a month", "h", 672, 744, least=1, most=10_000)] = 730.0
+    baseline: str
+    rank_by: Literal["total_usd", "npv_usd"] = "total_usd"
+    wages_usd_per_hour: dict[str, float] = field(default_factory=lambda: dict(WAGES_USD_PER_HOUR))
+    workload: Workload
+    options: dict[str, HostedOption]
+    existing_customer: tuple[str, ...] = ()
+    announced_prices: bool = True
+    adjust: tuple[Adjust, ...] = ()
+    credits: Credits | None = None
+    failure_usd: Annotated[float, Dial("Cost of a wrong answer", "USD", 0.001, 100, "log")] = 0.0
+    simulation: Simulation = field(default_factory=Simulation)
+    assumes: dict[str, str] = field(default_factory=dict)
+    prices: Mapping[str, PriceTable] = field(default_factory=dict)
+    set_paths: frozenset[str] = frozenset()
+    bare: bool = False
+
+    def __post_init__(self) -> None:
+        check_dials(self)
+        if self.horizon_days != int(self.horizon_days):
+            raise ValueError(f"horizon_days is {self.horizon_days:g}; count whole days")
+        if self.horizon_days > (date.max - self.start).days:
+            raise ValueError(f"start is {self.start}; the horizon must end before the year 10000")
+        object.__setattr__(self, "wages_usd_per_hour", {**WAGES_USD_PER_HOUR, **self.wages_usd_per_hour})
+        for name, wage in self.wages_usd_per_hour.items():
+            if not 0 <= wage < math.inf:
+                raise ValueError(f"wages_usd_per_hour.{name} is {wage}; give USD an hour, zero or more")
+        if not self.options:
+            raise ValueError("options is empty; name at least one way to serve the calls")
+        self._check_names()
+        self._check_quality()
+
+    def _check_names(self) -> None:
+        def known(where: str, name: str) -> None:
+            if name not in self.options:
+                raise ValueError(f'{where} names "{name}", which is no option{nearest(name, self.options)}')
+
+        known("baseline", self.baseline)
+        for name, option in self.options.items():
+            if option.until_ready is not None:
+                known(f"options.{name}.until_ready", option.until_ready)
+                if option.until_ready == name or self.options[option.until_ready].ready_after_days > 0:
+                    raise ValueError(f"options.{name}.until_ready must name an option that serves from the first day")
+            if option.fallback is not None:
+                known(f"options.{name}.fallback.to", option.fallback.to)
+                if option.fallback.to == name or self.options[option.fallback.to].fallback is not None:
+                    raise ValueError(f"options.{name}.fallback.to must name another option without a fallback of its own")
+            wage = option.dataset.wage if option.dataset else "annotator"
+            if wage not in self.wages_usd_per_hour:
+                hint = nearest(wage, self.wages_usd_per_hour)
+                raise ValueError(f'options.{name}.dataset.wage is "{wage}", which is not in wages_usd_per_hour{hint}')
+            training = option.training if isinstance(option, HostedFineTuned) else None
+            if option.dataset and option.dataset.hours is None and option.dataset.usd is None:
+                if option.dataset.examples is None and (training is None or training.examples is None):
+                    raise ValueError(f"options.{name}.dataset needs examples: how many are to be made")
+        for item in self.adjust:
+            for name in item.on:
+                known(f'adjust "{item.label}"', name)
+
+    def _check_quality(self) -> None:
+        unset = [name for name, option in self.options.items() if option.success_rate is None]
+        if unset and len(unset) < len(self.options):
+            raise ValueError(
+                f"options set success_rate for some and not for {', '.join(unset)}; set it for every option or for none"
+            )
+
+    @property
+    def end(self) -> date:
+        """The first day after the horizon."""
+        return self.start + timedelta(days=int(self.horizon_days))
+
+    def day_index(self, day: date) -> int:
+        """Days from the start to `day`."""
+        return (day - self.start).days
+
+    def price_on(self, price_id: str, day_index: int) -> PriceVersion:
+        """The version of a bound price that a plan made at the start reckons with on a later day."""
+        table = self.prices[price_id]
+        return table.held_from(self.start, self.start + timedelta(days=day_index), self.announced_prices)
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits of everything that can change a number."""
+        return hashlib.sha256(canonical(dataclasses.replace(self, set_paths=frozenset())).encode()).hexdigest()[:12]
+
+    def option(self, name: str) -> HostedOption:
+        """An option by name.
+
+        Raises:
+            InputError: no such option; the nearest is named.
+        """
+        if name not in self.options:
+            raise InputError(f'no option "{name}"{nearest(name, self.options) or "; there are " + ", ".join(self.options)}')
+        return self.options[name]

@@ -1,0 +1,107 @@
+"""What an engine counts: quantities by day or period, each with the thing that prices it; no dollars here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pricing.table import Service, TrainingMethod
+
+Array = NDArray[np.float64]
+TokenMeter = Literal["input", "cached_input", "cache_write", "output"]
+RecurringRate = Literal[
+    "hosting_usd_per_hour", "storage_usd_per_month", "storage_usd_per_gb_month", "cache_storage_usd_per_mtok_hour"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPrice:
+    """Million tokens on a meter; `band` counts length tiers from 0, `window` daily windows from 0 (None: outside)."""
+
+    price: str
+    meter: TokenMeter
+    service: Service = "standard"
+    band: int = 0
+    window: int | None = None
+    ttl_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecurringPrice:
+    """Hours, months or GB-months at a rate of the price table."""
+
+    price: str
+    rate: RecurringRate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPrice:
+    """Training jobs: the quantity counts jobs, `per_job` says how large one is (million tokens or hours)."""
+
+    price: str
+    method: TrainingMethod
+    per_job: Array
+    by_hour: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wage:
+    """Hours of a person."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """Units at an amount the scenario names itself."""
+
+    usd_per_unit: Array
+    path: str
+
+
+Basis = TokenPrice | RecurringPrice | JobPrice | Wage | Typed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """One counted thing.
+
+    `quantity` has shape (D, T): draws by periods (either may be 1 and broadcast). `option` names whose
+    price factor applies. `one_off` tells what is paid once from what recurs with the calls and the calendar.
+    """
+
+    line: str
+    unit: str
+    quantity: Array
+    basis: Basis
+    option: str
+    one_off: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """Everything one option does over the horizon.
+
+    `edges` (T+1,) are day numbers that bound the periods; within one period every price is constant.
+    `calls`, `served`, `eligible`, `hits` have shape (D, T). `serves_until` is the first day without
+    service, or None; `why_not` the sentence that rules the option out, or None.
+    """
+
+    option: str
+    edges: NDArray[np.int64]
+    counts: tuple[Count, ...]
+    calls: Array
+    served: Array
+    eligible: Array
+    hits: Array
+    peak_per_s: Array
+    delivered_share: Array
+    serves_until: int | None = None
+    why_not: str | None = None
+    flags: tuple[str, ...] = ()
+    approximate: tuple[str, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)

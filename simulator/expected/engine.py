@@ -1,0 +1,248 @@
+"""The expected wing: asks its rooms for counts and hands over an Activity; it knows no dollars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.domain.costs import DEFAULT_EPOCHS
+from simulator.domain.drawn import Drawn, Draws
+from simulator.domain.options import OPS_HOURS, HostedFineTuned
+from simulator.domain.plan import Stage, closed_reason, jobs_end, stages, training_price, version_spans
+from simulator.domain.scenario import Scenario
+from simulator.domain.usage import Activity, Count, JobPrice, RecurringPrice, Typed, TokenPrice, Wage
+from simulator.expected.calls import attempts
+from simulator.expected.engine_calendar import Calendar
+from simulator.expected.engine_tokens import MTOK, token_counts
+from simulator.expected.training import billed_hours, billed_tokens, jobs_per_release, release_days
+
+Array = NDArray[np.float64]
+
+
+def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Activity:
+    """Count everything an option does over the horizon, in expectation.
+
+    Args:
+        scenario: the question.
+        option: name of the option.
+        draws: dials replaced by arrays of shape (D,).
+        daily: periods of one day; else as long as every price is constant (fewer, faster, the same totals).
+
+    Raises:
+        InputError: the option cannot be counted as written (a time to live that is not sold, no data set size).
+    """
+    plan, stops = stages(scenario, option)
+    horizon = int(scenario.horizon_days)
+    edges = np.arange(horizon + 1) if daily else np.asarray(sorted(_edges(scenario, option, plan)))
+    view: Any = Drawn(scenario, draws) if draws else scenario
+    calendar = Calendar(scenario, view, edges)
+    shape = (max([len(calendar.calls), *(len(values) for values in draws.values())]), len(edges) - 1)
+    counts: list[Count] = []
+    eligible, hits, served = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    for stage in plan:
+        for first, after in version_spans(scenario, stage.price, stage.first, stage.after):
+            span = slice(int(np.searchsorted(edges, first)), int(np.searchsorted(edges, after)))
+            for name, price, share in _servers(scenario, view, stage, first):
+                version = scenario.price_on(price, first)
+                found = token_counts(calendar, view.options[name], name, price, version, span, share)
+                counts += [_placed(item, span, shape) for item in found.counts]
+                if name == stage.option:
+                    eligible[:, span] += found.eligible
+                    hits[:, span] += found.hits
+            served[:, span] = calendar.calls[:, span]
+    flags: list[str] = []
+    lines = _Lines(scenario, view, option, calendar, plan)
+    counts += [*lines.building(), *lines.releases(flags), *lines.recurring()]
+    chosen = view.options[option]
+    _, delivered = attempts(chosen.retries.failure_rate, chosen.retries.max)
+    return Activity(
+        option=option,
+        edges=edges,
+        counts=tuple(counts),
+        calls=calendar.calls,
+        served=served,
+        eligible=eligible,
+        hits=hits,
+        peak_per_s=calendar.peak_per_s,
+        delivered_share=np.atleast_1d(delivered),
+        serves_until=stops,
+        why_not=closed_reason(scenario, option),
+        flags=tuple(flags),
+    )
+
+
+def _edges(scenario: Scenario, option: str, plan: list[Stage]) -> set[int]:
+    """Days on which a price may change or a stage begins, and the ends of the horizon."""
+    found = {0, int(scenario.horizon_days)}
+    if scenario.credits and scenario.credits.until:
+        found.add(min(max(scenario.day_index(scenario.credits.until), 0), int(scenario.horizon_days)))
+    for stage in plan:
+        for _, price, _ in _servers(scenario, scenario, stage, stage.first):
+            for span in version_spans(scenario, price, stage.first, stage.after):
+                found.update(span)
+    return found
+
+
+def _servers(scenario: Scenario, view: Any, stage: Stage, day: int) -> Iterator[tuple[str, str, Any]]:
+    """Who serves a stage, at which price, with which share of the calls: the option, and its fallback."""
+    yield stage.option, stage.price, 1.0
+    fallback = view.options[stage.option].fallback
+    if fallback is not None:
+        for other in stages(scenario, fallback.to)[0]:
+            if other.first <= day < other.after:
+                yield fallback.to, other.price, fallback.share
+
+
+def _placed(item: Count, span: slice, shape: tuple[int, int]) -> Count:
+    """The count on the whole time axis."""
+    whole = np.zeros((len(item.quantity), shape[1]))
+    whole[:, span] = item.quantity
+    return Count(line=item.line, unit=item.unit, quantity=whole, basis=item.basis, option=item.option)
+
+
+class _Lines:
+    """Counts that are not tokens: building, releases, upkeep, hosting, people."""
+
+    def __init__(self, scenario: Scenario, view: Any, name: str, calendar: Calendar, plan: list[Stage]) -> None:
+        self.scenario, self.view, self.name, self.calendar, self.plan = scenario, view, name, calendar, plan
+        self.option = view.options[name]
+
+    def _once(self, day: int, quantity: Any) -> Array:
+        """A quantity that falls on one day, on the time axis."""
+        column = self.calendar.column(quantity)
+        placed = np.zeros((len(column), len(self.calendar.edges) - 1))
+        period = int(np.searchsorted(self.calendar.edges, day, side="right")) - 1
+        placed[:, min(period, placed.shape[1] - 1)] = column[:, 0]
+        return placed
+
+    def _days(self, stage: Stage) -> Array:
+        """Days of each period that a stage covers, (1, T)."""
+        edges = self.calendar.edges
+        covered = np.minimum(edges[1:], stage.after) - np.maximum(edges[:-1], stage.first)
+        days: Array = np.maximum(covered, 0).astype(float)[None, :]
+        return days
+
+    def building(self) -> Iterator[Count]:
+        """What is paid on the first day: the data set, engineering, typed one-offs."""
+        option, path = self.option, f"options.{self.name}"
+        dataset = option.dataset
+        if dataset is not None:
+            examples = dataset.examples
+            if examples is None and isinstance(self.scenario.options[self.name], HostedFineTuned):
+                examples = option.training.examples
+            if dataset.minutes_per_example is not None:
+                hours = np.asarray(examples) * dataset.minutes_per_example / 60.0
+                yield self._one_off("dataset", "h", 0, hours, Wage(name=dataset.wage))
+            if dataset.hours is not None:
+                yield self._one_off("dataset", "h", 0, dataset.hours, Wage(name=dataset.wage))
+            if dataset.usd_per_example is not None:
+                yield self._typed("dataset", "example", examples, dataset.usd_per_example, f"{path}.dataset.usd_per_example")
+            if dataset.usd is not None:
+                yield self._typed("dataset", "data set", 1.0, dataset.usd, f"{path}.dataset.usd")
+        if np.any(np.asarray(option.engineering_hours) > 0):
+            yield self._one_off("engineering", "h", 0, option.engineering_hours, Wage(name="engineer"))
+        for label, usd in self.scenario.options[self.name].one_off_usd.items():
+            yield self._typed(label, "once", 1.0, usd, f"{path}.one_off_usd.{label}")
+
+    def releases(self, flags: list[str]) -> Iterator[Count]:
+        """Training jobs and evaluation at every release; the first is a one-off, later ones recur."""
+        option, plain = self.option, self.scenario.options[self.name]
+        training = option.training if isinstance(plain, HostedFineTuned) and plain.training else None
+        own = [stage for stage in self.plan if stage.own]
+        every = plain.training.retrain_every_days if isinstance(plain, HostedFineTuned) and plain.training else None
+        first_release = True
+        for stage in own:
+            price = training_price(plain, stage.price if stage.moved else None) if isinstance(plain, HostedFineTuned) else ""
+            for day in release_days(stage.first, stage.after, every):
+                if training is not None:
+                    closes = jobs_end(self.scenario, price)
+                    if closes is not None and self.scenario.day_index(closes) <= day and not first_release:
+                        flags.append(f"{price} takes no training jobs from {closes}, so the model is not retrained after")
+                        break
+                    yield from self._jobs(training, price, day, first_release)
+                if np.any(np.asarray(option.evaluation_usd) > 0):
+                    path = f"options.{self.name}.evaluation_usd"
+                    yield self._typed("evaluation", "release", 1.0, option.evaluation_usd, path, day, first_release)
+                first_release = False
+
+    def _jobs(self, training: Any, price: str, day: int, one_off: bool) -> Iterator[Count]:
+        """The training jobs of one release, and the tokens that grade them."""
+        jobs = jobs_per_release(training.runs_per_model, training.failure_rate)
+        version = self.scenario.price_on(price, day)
+        rule = version.rules.training
+        if training.usd is not None:
+            path = f"options.{self.name}.training.usd"
+            yield self._typed("training", "job", jobs, training.usd, path, day, one_off)
+        elif training.hours is not None:
+            hours = billed_hours(training.hours, rule.hour_decimals)
+            basis = JobPrice(price=price, method=training.method, per_job=np.atleast_1d(hours), by_hour=True)
+            yield self._one_off("training", "job", day, jobs, basis, one_off)
+        else:
+            examples = training.examples
+            tokens = training.tokens if examples is None else np.asarray(examples) * training.tokens_per_example
+            epochs = training.epochs
+            if epochs is None and rule.epochs is not None and examples is not None:
+                epochs = np.vectorize(rule.epochs.epochs, otypes=[float])(examples)
+            elif epochs is None:
+                epochs = DEFAULT_EPOCHS if rule.epochs is None else rule.epochs.target
+            billed = billed_tokens(tokens, epochs, training.validation_tokens, training.evaluations, rule.validation_billed)
+            basis = JobPrice(price=price, method=training.method, per_job=np.atleast_1d(billed / MTOK))
+            yield self._one_off("training", "job", day, jobs, basis, one_off)
+        if training.grader is not None:
+            for meter, tokens in (("input", training.grader.input_tokens), ("output", training.grader.output_tokens)):
+                grading = TokenPrice(price=training.grader.price, meter=meter)  # type: ignore[arg-type]
+                yield self._one_off("training", "Mtok", day, jobs * tokens / MTOK, grading, one_off)
+
+    def recurring(self) -> Iterator[Count]:
+        """What accrues with the calendar while a stage serves, and with the calls."""
+        column, hours_per_month = self.calendar.column, self.calendar.column(self.view.hours_per_month)
+        for stage in self.plan:
+            option, plain = self.view.options[stage.option], self.scenario.options[stage.option]
+            days = self._days(stage)
+            months = days * 24.0 / hours_per_month
+            ops = option.ops_hours_per_month
+            if ops is None:
+                ops = 0.0 if self.scenario.bare else OPS_HOURS[plain.kind]
+            if np.any(np.asarray(ops) > 0):
+                yield self._count("ops", "h", column(ops) * months, Wage(name="engineer"))
+            for label, usd in plain.recurring_usd_per_month.items():
+                path = f"options.{stage.option}.recurring_usd_per_month.{label}"
+                yield self._count(label, "month", months, Typed(usd_per_unit=np.atleast_1d(float(usd)), path=path))
+            yield from self._rented(stage, option, plain, days, months)
+            if option.human is not None:
+                basis = Typed(usd_per_unit=np.atleast_1d(option.human.usd), path=f"options.{stage.option}.human.usd")
+                yield self._count("human", "call", self._stage_calls(stage) * column(option.human.share), basis)
+            if plain.success_rate is not None and np.any(np.asarray(self.view.failure_usd) > 0):
+                _, delivered = attempts(option.retries.failure_rate, option.retries.max)
+                wrong = self._stage_calls(stage) * column(delivered) * (1.0 - column(option.success_rate))
+                yield self._count("failures", "call", wrong,
+                                  Typed(usd_per_unit=np.atleast_1d(self.view.failure_usd), path="failure_usd"))
+
+    def _rented(self, stage: Stage, option: Any, plain: Any, days: Array, months: Array) -> Iterator[Count]:
+        """Hosting by the hour and storage by the month, where the price has such rates."""
+        version = self.scenario.price_on(stage.price, stage.first)
+        if version.hosting_usd_per_hour is not None:
+            basis = RecurringPrice(price=stage.price, rate="hosting_usd_per_hour")
+            yield self._count("hosting", "h", days * 24.0, basis)
+        if version.storage_usd_per_month is not None:
+            basis = RecurringPrice(price=stage.price, rate="storage_usd_per_month")
+            yield self._count("storage", "month", months, basis)
+        if isinstance(plain, HostedFineTuned) and np.any(np.asarray(option.storage_gb) > 0):
+            basis = RecurringPrice(price=stage.price, rate="storage_usd_per_gb_month")
+            yield self._count("storage", "GB-month", months * self.calendar.column(option.storage_gb), basis)
+
+    def _stage_calls(self, stage: Stage) -> Array:
+        return self.calendar.calls * (self._days(stage) / self.calendar.days)
+
+    def _count(self, line: str, unit: str, quantity: Array, basis: Any) -> Count:
+        return Count(line=line, unit=unit, quantity=quantity, basis=basis, option=self.name)
+
+    def _one_off(self, line: str, unit: str, day: int, quantity: Any, basis: Any, one_off: bool = True) -> Count:
+        return Count(line=line, unit=unit, quantity=self._once(day, quantity), basis=basis, option=self.name, one_off=one_off)
+
+    def _typed(self, line: str, unit: str, quantity: Any, usd: Any, path: str, day: int = 0, one_off: bool = True) -> Count:
+        return self._one_off(line, unit, day, quantity, Typed(usd_per_unit=np.atleast_1d(np.asarray(usd, dtype=float)),
+                                                              path=path), one_off)

@@ -1,0 +1,152 @@
+"""The part of the expected engine that lays demand over days: calls, hit shares and price windows by period."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pricing.table import WindowRates
+from simulator.domain.scenario import Scenario
+from simulator.expected.caching import CacheWeek, Noise, hit_table, span_table
+from simulator.expected.calls import capped_share, event_factors, growth_by_day, week_shape, window_hours
+
+Array = NDArray[np.float64]
+CHUNK = 2048
+"""Draws handled at once where growth differs by draw, so that memory stays small."""
+
+
+class Calendar:
+    """Calls (D, T) of a scenario over periods, and what depends on when they come.
+
+    Args:
+        scenario: the scenario itself: its dates and shapes.
+        view: the same, with drawn dials as arrays.
+        edges: day numbers (T+1,) that bound the periods.
+    """
+
+    def __init__(self, scenario: Scenario, view: Any, edges: NDArray[np.int64]) -> None:
+        self.scenario: Any = view
+        self.edges = edges
+        self._start = scenario.start
+        self._timezone = scenario.workload.timezone
+        demand, days = scenario.workload.demand, int(edges[-1])
+        self.weekday, self.hours = week_shape(demand.weekday, demand.hours)
+        self._first_weekday = scenario.start.weekday()
+        self._rows = (self._first_weekday + np.arange(days)) % 7
+        events = [
+            (scenario.day_index(event.from_), scenario.day_index(event.to), event.factor)
+            for event in scenario.workload.events
+        ]
+        growth = growth_by_day(view.workload.growth_per_month, days, view.hours_per_month)
+        self._level = growth * event_factors(days, events)
+        burst = demand.burst
+        self._noise = Noise(
+            day_sd=demand.day_sd,
+            hour_sd=demand.hour_sd,
+            hour_lag1=demand.hour_lag1,
+            burst=(burst.ratio, burst.on_share, burst.mean_on_s) if burst else None,
+        )
+        self._by_day = self._level * self.weekday[self._rows] * self._admitted()
+        self.calls = self.column(view.workload.calls_per_day) * self._sum(self._by_day)
+
+    def column(self, value: Any) -> Array:
+        """A scalar as (1, 1), draws as (D, 1): ready to broadcast over periods."""
+        array = np.asarray(value, dtype=float)
+        return array.reshape(-1, 1) if array.ndim < 2 else array
+
+    @property
+    def days(self) -> Array:
+        """Length of every period in days, (1, T)."""
+        return np.diff(self.edges).astype(float)[None, :]
+
+    @property
+    def peak_per_s(self) -> Array:
+        """Expected rate of the busiest hour of the horizon in calls per second, (D,)."""
+        busiest = (self._level * self.weekday[self._rows]).max(axis=1, keepdims=True) * self.hours.max()
+        rate = self.column(self.scenario.workload.calls_per_day) * busiest / 86_400
+        cap = self.scenario.workload.cap_per_s
+        peak: Array = (rate if cap is None else np.minimum(rate, cap))[:, 0]
+        return peak
+
+    def hit_share(self, ttl_s: float, refresh: bool, arriving: Array, mask: tuple[float, ...] | None, span: slice) -> Array:
+        """Hit share of calls by period of `span`, (D, T'); `arriving` is the share of calls that one cache sees."""
+        week = CacheWeek(ttl_s=ttl_s, weekday=tuple(self.weekday.tolist()), hours=tuple(self.hours.tolist()),
+                         noise=self._noise, refresh=refresh, mask=mask)
+        rate = self.column(self.scenario.workload.calls_per_day) / 86_400 * arriving
+        start = np.log(np.maximum(rate, 1e-300))
+        first, after = int(self.edges[span.start]), int(self.edges[span.stop])
+        rows = self._rows[first:after]
+        level = np.log(np.maximum(self._level[:, first:after], 1e-300))
+        weights = self._by_day[:, first:after] * (1.0 if mask is None else self._inside(mask)[rows])
+        inner = self.edges[span.start : span.stop + 1] - first
+        if len(inner) - 1 == after - first:
+            return hit_table(week)(start + level, rows)
+        if len(level) == 1 and len(weights) == 1:
+            shares = [
+                span_table(week, int(rows[a]), tuple(level[0, a:b].tolist()), tuple(weights[0, a:b].tolist()))(start[:, 0])
+                for a, b in zip(inner[:-1], inner[1:], strict=True)
+            ]
+            return np.stack(shares, axis=1)
+        return self._by_draw(week, start, level, weights, rows, inner)
+
+    def windows(self, windows: Sequence[WindowRates], span: slice) -> Iterator[tuple[int | None, Any, tuple[float, ...] | None]]:
+        """Each daily price window of a version: its number (None: outside all), its part of the calls, its hours."""
+        if not windows:
+            yield None, 1.0, None
+            return
+        rest_mask, rest_part = np.ones((7, 24)), np.ones((1, span.stop - span.start))
+        for number, window in enumerate(windows):
+            parts = []
+            mask = np.zeros((7, 24))
+            for period in range(span.start, span.stop):
+                first, after = int(self.edges[period]), int(self.edges[period + 1])
+                hours = window_hours(window.hours, window.weekdays, self._utc_offset_h(first))
+                mask = hours if period == span.start else mask
+                calls = self._by_day[:1, first:after]
+                parts.append((calls * self._inside(hours.ravel())[self._rows[first:after]]).sum() / max(calls.sum(), 1e-300))
+            part = np.asarray(parts)[None, :]
+            rest_mask, rest_part = rest_mask - mask, rest_part - part
+            yield number, part, tuple(mask.ravel().tolist())
+        yield None, rest_part, tuple(np.clip(rest_mask, 0, 1).ravel().tolist())
+
+    def _admitted(self) -> Array | float:
+        """Share of calls under the cap, (D, days)."""
+        cap = self.scenario.workload.cap_per_s
+        if cap is None:
+            return 1.0
+        demand = self.scenario.workload.demand
+        spread = np.hypot(demand.day_sd, demand.hour_sd)
+        mean = self.column(self.scenario.workload.calls_per_day) / 86_400 * self._level * self.weekday[self._rows]
+        rates = mean[:, :, None] * self.hours
+        share: Array = (capped_share(rates, np.asarray(cap).reshape(-1, 1, 1), spread) * self.hours).mean(axis=2)
+        return share
+
+    def _inside(self, mask: Any) -> Array:
+        """Part of the calls of each day of the week that falls into the masked hours, (7,)."""
+        part: Array = (np.asarray(mask).reshape(7, 24) * self.hours).mean(axis=1)
+        return part
+
+    def _sum(self, by_day: Array) -> Array:
+        return by_day if len(self.edges) - 1 == by_day.shape[1] else np.add.reduceat(by_day, self.edges[:-1], axis=1)
+
+    def _by_draw(self, week: CacheWeek, start: Array, level: Array, weights: Array, rows: NDArray[np.int64],
+                 inner: NDArray[np.int64]) -> Array:
+        table, draws = hit_table(week), max(len(start), len(level), len(weights))
+        pieces = []
+        for begin in range(0, draws, CHUNK):
+            part = [x if len(x) == 1 else x[begin : begin + CHUNK] for x in (start, level, weights)]
+            weighted = table(part[0] + part[1], rows) * part[2]
+            total = np.broadcast_to(part[2], weighted.shape)
+            sums = (np.add.reduceat(x, inner[:-1], axis=1) for x in (weighted, total))
+            pieces.append(np.divide(*sums))
+        return np.concatenate(pieces)
+
+    def _utc_offset_h(self, day: int) -> float:
+        noon = datetime.combine(self._start + timedelta(days=day), datetime.min.time(), ZoneInfo(self._timezone))
+        offset = (noon + timedelta(hours=12)).utcoffset()
+        return offset.total_seconds() / 3600 if offset else 0.0

@@ -1,0 +1,150 @@
+"""Picks a wing, bills what it counted, and stamps the result: the only way from a scenario to dollars."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.billing import bill
+from simulator.domain.drawn import Drawn, Draws, check_draws, with_dials
+from simulator.domain.findings import Engine, SimulationResult
+from simulator.domain.ledger import CostLedger, LedgerLine
+from simulator.domain.scenario import Scenario
+from simulator.domain.usage import Activity, TokenPrice
+
+Array = NDArray[np.float64]
+
+STRUCTURAL = ("horizon_days", "ready_after_days", "retrain_every_days", "max")
+"""Dials that move days or counts of steps: draws that share their values are run together."""
+
+
+def run(
+    scenario: Scenario, option: str, *, engine: Engine = "expected", draws: Draws | None = None, daily: bool | None = None
+) -> SimulationResult:
+    """Count one option with an engine and bill it.
+
+    Args:
+        scenario: the question.
+        option: name of the option.
+        engine: which wing counts.
+        draws: dials by dotted path, each an array of shape (D,); every result then has D entries.
+        daily: a ledger by day (the default without draws), or only over spans of constant prices.
+
+    Raises:
+        InputError, NotSold, NotInForce: with one sentence.
+    """
+    draws = draws or {}
+    scenario.option(option)
+    if not draws:
+        return _run_together(scenario, option, engine, {}, True if daily is None else daily)
+    size = check_draws(scenario, draws)
+    structural = {path: values for path, values in draws.items() if _is_structural(path)}
+    if not structural:
+        return _run_together(scenario, option, engine, draws, bool(daily))
+    rest = {path: values for path, values in draws.items() if path not in structural}
+    keys, members = np.unique(np.stack(list(structural.values())), axis=1, return_inverse=True)
+    parts = []
+    for index in range(keys.shape[1]):
+        chosen = np.flatnonzero(members == index)
+        fixed = with_dials(scenario, dict(zip(structural, keys[:, index].tolist(), strict=True)))
+        some = {path: values[chosen] for path, values in rest.items()}
+        parts.append((chosen, _run_together(fixed, option, engine, some, False)))
+    return _joined(parts, size)
+
+
+def _is_structural(path: str) -> bool:
+    return path.rsplit(".", 1)[-1] in STRUCTURAL or path.startswith(("workload.demand.", "workload.events."))
+
+
+def _run_together(scenario: Scenario, option: str, engine: Engine, draws: Draws, daily: bool) -> SimulationResult:
+    from simulator.expected import engine as expected
+
+    activity = expected.count(scenario, option, draws, daily=daily)
+    view: Any = Drawn(scenario, draws) if draws else scenario
+    return _stamped(scenario, view, activity, bill(scenario, activity, view), engine)
+
+
+def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedger, engine: Engine) -> SimulationResult:
+    option, size = scenario.options[activity.option], ledger.draws
+    served = np.broadcast_to(activity.served.sum(axis=1), (size,))
+    delivered = served * activity.delivered_share
+    rate = view.options[activity.option].success_rate
+    why_not = activity.why_not
+    until = None if activity.serves_until is None else scenario.start + timedelta(days=activity.serves_until)
+    if why_not is None and until is not None:
+        why_not = f"it stops serving on {until}, inside the horizon"
+    tokens = {meter: np.zeros(size) for meter in ("input", "cached_input", "cache_write", "output")}
+    for count in activity.counts:
+        if isinstance(count.basis, TokenPrice) and count.line != "training":
+            tokens[count.basis.meter] = tokens[count.basis.meter] + 1e6 * count.quantity.sum(axis=1)
+    flags = list(activity.flags) + _over_limits(scenario, view, activity)
+    return SimulationResult(
+        option=activity.option,
+        kind=option.kind,
+        engine=engine,
+        ledger=ledger,
+        calls=np.broadcast_to(activity.calls.sum(axis=1), (size,)),
+        delivered_calls=np.broadcast_to(delivered, (size,)),
+        success_calls=np.broadcast_to(delivered * (1.0 if rate is None else rate), (size,)),
+        eligible_calls=np.broadcast_to(activity.eligible.sum(axis=1), (size,)),
+        hit_calls=np.broadcast_to(activity.hits.sum(axis=1), (size,)),
+        peak_per_s=np.broadcast_to(activity.peak_per_s, (size,)),
+        tokens=tokens,
+        why_not=why_not,
+        serves_until=until,
+        flags=tuple(flags),
+        approximate=activity.approximate,
+    )
+
+
+def _over_limits(scenario: Scenario, view: Any, activity: Activity) -> list[str]:
+    """Whether the busiest expected minute exceeds what the provider, or the option, admits."""
+    option = scenario.options[activity.option]
+    version = scenario.price_on(option.price, 0)
+    peak = float(np.max(activity.peak_per_s)) * 60.0
+    workload = scenario.workload
+    tokens = option.prefix_tokens + (option.input_tokens or workload.tokens.input)
+    tokens += option.output_tokens or workload.tokens.output
+    found = []
+    for name, demand in (("rpm", peak), ("tpm", peak * tokens)):
+        limits = [limit for limit in (getattr(option.limits, name), getattr(version.limits, name)) if limit is not None]
+        if limits and demand > min(limits):
+            found.append(f"the busiest minute asks for {demand:,.0f} {name}, the limit is {min(limits):,.0f}")
+    return found
+
+
+def _joined(parts: list[tuple[NDArray[np.int64], SimulationResult]], size: int) -> SimulationResult:
+    """Results of groups of draws as one, its ledger over a single period."""
+    first = parts[0][1]
+    keys: dict[tuple[str, str, str, bool], tuple[Array, Array]] = {}
+    for members, part in parts:
+        for line in part.ledger.lines:
+            key = (line.line, line.unit, line.price_version, line.one_off)
+            quantity, usd = keys.setdefault(key, (np.zeros((size, 1)), np.zeros((size, 1))))
+            quantity[members, 0] += np.broadcast_to(line.quantity.sum(axis=1), members.shape)
+            usd[members, 0] += np.broadcast_to(line.usd.sum(axis=1), members.shape)
+    lines = tuple(
+        LedgerLine(line=key[0], unit=key[1], price_version=key[2], one_off=key[3], quantity=quantity, usd=usd)
+        for key, (quantity, usd) in keys.items()
+    )
+    ledger = CostLedger(option=first.option, edges=np.array([0, 1]), lines=lines, draws=size)
+
+    def scattered(values: Iterator[Array]) -> Array:
+        whole = np.zeros(size)
+        for (members, _), value in zip(parts, values, strict=True):
+            whole[members] = value
+        return whole
+
+    arrays = {
+        name: scattered(getattr(part, name) for _, part in parts)
+        for name in ("calls", "delivered_calls", "success_calls", "eligible_calls", "hit_calls", "peak_per_s")
+    }
+    tokens: Mapping[str, Array] = {
+        meter: scattered(part.tokens[meter] for _, part in parts) for meter in first.tokens
+    }
+    return dataclasses.replace(first, ledger=ledger, tokens=tokens, **arrays)
