@@ -1,8 +1,8 @@
 """The plain per-iteration reference of the serving kernel: every step, every sequence, nothing clever.
 
 One function a scheduler, each a loop over engine steps as vLLM's own scheduler makes them. The state is a list of
-sequences; KV blocks are summed anew at every step. It shares no code with `simulator/simulated`, only the numbers of
-`StepTime`, and is a thousand times slower.
+sequences, and KV blocks lie one by one in a queue of free blocks, overwritten in the order in which they were freed.
+It shares no code with `simulator/simulated`, only the numbers of `StepTime`, and is a thousand times slower.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from simulator.simulated.queueing import Engine
-from simulator.simulated.steptime import StepTime
 
 BLOCK = 16
 
@@ -43,6 +42,11 @@ class Replica:
     warm: bool = False
     preemptions: int = 0
     busy: float = 0.0
+    free: deque[tuple[int, int]] = field(default_factory=deque)  # blocks by what they last held: call, place
+    table: dict[int, int] = field(default_factory=dict)  # blocks of each call in the engine
+
+    def __post_init__(self) -> None:
+        self.free.extend([(-1, 0)] * int(self.room()))
 
     # --- what a step costs -------------------------------------------------------------------------------------
     def products(self, tokens: int) -> float:
@@ -86,11 +90,21 @@ class Replica:
         )
 
     def preempt_until_it_fits(self) -> None:
+        """Every running sequence gets the block its next token needs, in order of admission, or the last one goes."""
         while self.held() > self.room() + 1e-9:
-            last = self.prefilling.pop() if self.prefilling else self.decoding.pop()
+            last = self.prefilling[-1] if self.prefilling else self.decoding[-1]
+            for call in self.decoding:
+                if call is not last:
+                    self.take(call, call.context, at_most=len(self.free))
+            if self.prefilling:
+                self.give_back(self.prefilling.pop(), keep=0)
+            else:
+                self.give_back(self.decoding.pop(), keep=(last.context - 1 - self.engine.prefix_tokens) // BLOCK)
             last.computed = 0
             self.waiting.appendleft(last)
             self.preemptions += 1
+        for call in self.decoding:
+            self.take(call, call.context)
 
     def next_waiting(self) -> Call | None:
         if not self.waiting or len(self.decoding) + len(self.prefilling) >= self.engine.max_num_seqs:
@@ -98,10 +112,32 @@ class Replica:
         if self.held() + self.need(self.waiting[0].context + 1) > self.room() + 1e-9:
             return None
         call = self.waiting.popleft()
-        call.computed = min(self.engine.prefix_tokens, call.context - 1) if self.warm else 0
+        found = 0
+        while (call.number, found) in self.free:
+            self.free.remove((call.number, found))
+            found += 1
+        self.table[call.number] = found
+        cached = (self.engine.prefix_tokens if self.warm else 0) + BLOCK * found
+        call.computed = min(cached, call.context - 1)
+        self.take(call, call.context + 1)
         self.warm = True
         self.prefilling.append(call)
         return call
+
+    # --- blocks, one by one (full attention only: with windowed layers they are only counted) ----------------------
+    def take(self, call: Call, context: int, at_most: int = 1 << 60) -> None:
+        if not self.engine.step.window:
+            more = min(ceil((context - self.engine.prefix_tokens) / BLOCK) - self.table[call.number], at_most)
+            for _ in range(more):
+                self.free.popleft()
+            self.table[call.number] += max(more, 0)
+
+    def give_back(self, call: Call, keep: int = 0) -> None:
+        """Free a call's blocks from its last to its first; the first `keep` can be found again."""
+        keep = keep if self.engine.prefix_caching else 0
+        if not self.engine.step.window:
+            for place in reversed(range(self.table.pop(call.number))):
+                self.free.append((call.number, place) if place < keep else (-1, 0))
 
     # --- one step ----------------------------------------------------------------------------------------------
     def emit(self, calls: list[Call]) -> None:
@@ -111,6 +147,7 @@ class Replica:
                 call.ttft = self.clock - call.arrival
             if call.emitted == call.output:
                 call.e2e = self.clock - call.arrival
+                self.give_back(call)
 
     def stall_step(self) -> bool:
         """A waiting call is prefilled alone; else all running sequences gain a token."""
@@ -135,7 +172,8 @@ class Replica:
         budget = self.engine.max_num_batched_tokens - len(decoding)
         tokens, sequences, attention, whole = len(decoding), len(decoding), 0.0, []
         while budget > 0:
-            call = self.prefilling[-1] if self.prefilling and self.prefilling[-1] not in whole else self.next_waiting()
+            cut = self.prefilling and self.prefilling[-1] not in whole
+            call = self.prefilling[-1] if cut else self.next_waiting()
             if call is None:
                 break
             chunk = min(call.context - call.computed, budget)
@@ -148,7 +186,8 @@ class Replica:
                 whole.append(call)
         if sequences == len(decoding):
             return self.decode_step()
-        self.spend(step.overhead_s + self.products(tokens) + step.per_sequence_s * sequences + attention + self.reading())
+        attention += self.reading()
+        self.spend(step.overhead_s + self.products(tokens) + step.per_sequence_s * sequences + attention)
         self.emit(decoding + whole)
         self.prefilling = [call for call in self.prefilling if call not in whole]
         self.decoding = [call for call in decoding + whole if call.emitted < call.output]
@@ -181,7 +220,9 @@ def simulate(arrival: list[float], prompt: list[int], output: list[int], engine:
     return simulate_fleet(arrival, prompt, output, engine, 1)
 
 
-def simulate_fleet(arrival: list[float], prompt: list[int], output: list[int], engine: Engine, replicas: int) -> Outcome:
+def simulate_fleet(
+    arrival: list[float], prompt: list[int], output: list[int], engine: Engine, replicas: int
+) -> Outcome:
     """Serve the calls on several replicas: each call goes where the fewest are running or waiting at that moment.
 
     A step of each replica is laid out only when every arrival up to its start is known.

@@ -87,7 +87,9 @@ def finish(
         sink(heap, rep.keys, 0, heap[rep.keys])
         i = call_of(key)
         if key & KIND_MASK == DONE:
-            stop_decoding(rep, phases, limits, window, calls[i].prompt + calls[i].output)
+            context = calls[i].prompt + calls[i].output
+            stop_decoding(rep, phases, limits, window, context)
+            rep.released += blocks_of(context - 1 - limits.prefix)  # its last token is never written
             calls[i].e2e_s = now - calls[i].arrival_s
             left += 1
         elif key & KIND_MASK == READ_FULL:
@@ -105,6 +107,7 @@ def finish(
             calls[i].ttft_s = now - calls[i].arrival_s
         if calls[i].emitted == calls[i].output:
             calls[i].e2e_s = now - calls[i].arrival_s
+            rep.released += blocks_of(calls[i].prompt + calls[i].output - limits.prefix)
             left += 1
         else:
             start_decoding(rep, heap, phases, calls, limits, window, i)
@@ -161,9 +164,10 @@ def _prefill(
             i = _admit(rep, phases, calls, limits, step.window)
             if i < 0:
                 break
-            done = 0
-            if rep.warm:  # at least one token is computed anew
-                done = min(limits.prefix, calls[i].prompt + calls[i].emitted - 1)
+            done = limits.prefix if rep.warm else 0
+            if calls[i].kept_until > 0:
+                done += _found_again(rep, phases, calls, limits, i)
+            done = min(done, calls[i].prompt + calls[i].emitted - 1)  # at least one token is computed anew
             rep.warm = 1
         left = calls[i].prompt + calls[i].emitted - done
         chunk = min(left, budget) if limits.chunked else left
@@ -197,6 +201,28 @@ def _prefill(
 
 
 @compiled_in_place
+def _taken(rep: Replica, phases: Phases, limits: Limits) -> int:
+    """Blocks that were taken from the free ones so far; never falls."""
+    return int(held_blocks(rep, phases, limits, 0, 0)) + rep.released - rep.reused  # type: ignore[no-any-return]
+
+
+@compiled_in_place
+def _found_again(rep: Replica, phases: Phases, calls: Calls, limits: Limits, i: int) -> int:
+    """Tokens of a preempted call that still stand in the cache, and mark them as in use.
+
+    Free blocks are overwritten in the order in which they were freed, those of one call from its last to its first
+    (vLLM: free_block_queue, blocks freed in reverse), so what is left of a call is its beginning. Call i has just
+    been admitted, so its own reservation does not count as taken.
+    """
+    own = calls[i].prompt + calls[i].emitted - limits.prefix
+    taken = _taken(rep, phases, limits) - blocks_of(own + 1)
+    found = min(max(calls[i].kept_until - taken, 0), (own - 1) >> 4)
+    calls[i].kept_until = 0
+    rep.reused += found
+    return found << 4  # type: ignore[no-any-return]
+
+
+@compiled_in_place
 def _admit(rep: Replica, phases: Phases, calls: Calls, limits: Limits, window: int) -> int:
     """Take the first waiting call into prefill and say which it is, or -1 where sequences or KV forbid it."""
     i = rep.first_waiting
@@ -211,7 +237,7 @@ def _admit(rep: Replica, phases: Phases, calls: Calls, limits: Limits, window: i
     rep.reserved += blocks_of(own)
     rep.reserved_window += blocks_of(min(own, window))
     rep.prefilling += 1
-    return i
+    return int(i)
 
 
 @compiled_in_place
@@ -234,6 +260,7 @@ def _preempt(rep: Replica, heap: Heap, phases: Phases, calls: Calls, limits: Lim
     if last >= 0:
         rep.partial = -1
         _release(rep, calls, limits, window, last)
+        rep.released += blocks_of(calls[last].prompt + calls[last].emitted + 1 - limits.prefix)
     else:
         for place in range(rep.keys):
             last = max(last, call_of(heap[place]))
@@ -249,8 +276,15 @@ def _preempt(rep: Replica, heap: Heap, phases: Phases, calls: Calls, limits: Lim
         rep.keys = kept
         for place in range(kept // 2 - 1, -1, -1):
             sink(heap, kept, place, heap[place])
-        calls[last].emitted = calls[last].output - (ends - rep.virtual)
-        stop_decoding(rep, phases, limits, window, calls[last].prompt + calls[last].emitted)
+        emitted = calls[last].output - (ends - rep.virtual)
+        context = calls[last].prompt + emitted
+        just_joined = emitted == calls[last].emitted  # then the block for its next token is already its own
+        calls[last].emitted = emitted
+        stop_decoding(rep, phases, limits, window, context)
+        rep.released += blocks_of(context - limits.prefix - (0 if just_joined else 1))
+        if limits.keeps and window == 0:
+            free = limits.room_blocks - held_blocks(rep, phases, limits, 0, 0)
+            calls[last].kept_until = max(int(free), 0) + _taken(rep, phases, limits)
     calls[last].behind = rep.first_waiting
     if rep.first_waiting < 0:
         rep.last_waiting = last

@@ -38,6 +38,7 @@ class Engine:
 
     kv_tokens: tokens the KV cache holds, as the engine reports them; full_share: share of a token's KV bytes that
     stands in full-attention layers (1 without windowed ones). prefix_tokens: shared by all calls, cached, held once.
+    prefix_caching: what a preempted call wrote is found again until it is overwritten (full attention only).
     """
 
     step: StepTime
@@ -47,6 +48,7 @@ class Engine:
     scheduler: str = "chunked"
     prefix_tokens: int = 0
     full_share: float = 1.0
+    prefix_caching: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a configuration that no engine would start with."""
@@ -74,6 +76,7 @@ class Engine:
             chunked=self.scheduler == "chunked",
             prefix=self.prefix_tokens,
             full_share=self.full_share,
+            keeps=self.prefix_caching,
         )
 
 
@@ -199,7 +202,7 @@ def _run(
     calls = np.empty(count, dtype=CALL).view(np.recarray)
     calls["arrival_s"], calls["prompt"], calls["output"] = arrival, prompt, output
     calls["ttft_s"] = calls["e2e_s"] = np.nan
-    calls["emitted"] = 0
+    calls["emitted"] = calls["kept_until"] = 0
     fleet = new_replicas(replicas)
     kinds = 3 if engine.step.window else 1  # a sequence has a key for its end, and one for each window it fills
     heaps = np.zeros((replicas, kinds * engine.max_num_seqs + 1), dtype=np.int64)
@@ -278,7 +281,13 @@ def _drive_arrivals(
 
 @compiled_in_place
 def _drive_closed_loop(
-    fleet: Any, heaps: NDArray[np.int64], phases: NDArray[np.int64], calls: Calls, step: StepTime, limits: Limits, concurrency: int
+    fleet: Any,
+    heaps: NDArray[np.int64],
+    phases: NDArray[np.int64],
+    calls: Calls,
+    step: StepTime,
+    limits: Limits,
+    concurrency: int,
 ) -> int:
     """Let a call arrive whenever one leaves; return how many were refused."""
     refused = 0

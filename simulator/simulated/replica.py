@@ -34,6 +34,7 @@ CALL = np.dtype(
         ("arrival_s", "f8"),
         ("ttft_s", "f8"),
         ("e2e_s", "f8"),
+        ("kept_until", "i8"),  # of a preempted call: blocks taken when its last block in the cache is overwritten
         ("prompt", "i4"),
         ("output", "i4"),
         ("emitted", "i4"),  # tokens out when it was last put among the sequences decoding
@@ -69,6 +70,8 @@ REPLICA = np.dtype(
         ("hold_growing", "i8"),  # how many those are
         ("reserved", "i8"),  # blocks of calls in prefill
         ("reserved_window", "i8"),
+        ("released", "i8"),  # blocks given back so far
+        ("reused", "i8"),  # blocks found again in the cache after a preemption so far
         ("preemptions", "i8"),
         ("prefilled", "i8"),  # tokens computed by prefill, recomputed ones included
         ("most_decoding", "i8"),
@@ -85,6 +88,7 @@ class Limits(NamedTuple):
     chunked                 True: prefill rides with the running decodes; False: it runs alone
     prefix                  tokens shared by all calls, held once
     full_share              share of a token's KV bytes that stands in full-attention layers
+    keeps                   freed blocks stay in the prefix cache until they are overwritten
     """
 
     room_blocks: float
@@ -93,6 +97,7 @@ class Limits(NamedTuple):
     chunked: bool
     prefix: int
     full_share: float
+    keeps: bool
 
 
 def new_replicas(count: int) -> Any:
@@ -178,14 +183,14 @@ def held_blocks(rep: Replica, phases: Phases, limits: Limits, window: int, ahead
         padding += phases[1, phase] * ((-(phase + virtual)) & (BLOCK - 1))
     near = ((rep.own_window + rep.hold_growing * ahead + padding) >> 4) + rep.reserved_window
     near += (rep.decoding - rep.hold_growing) * blocks_of(window)
-    return limits.full_share * full + (1.0 - limits.full_share) * near
+    return float(limits.full_share * full + (1.0 - limits.full_share) * near)
 
 
 @compiled_in_place
 def surely_fits(rep: Replica, limits: Limits, ahead: int, more_tokens: int) -> bool:
     """Whether the need stays within the room even if every sequence's last block were nearly empty."""
     own = rep.read + rep.decoding * (ahead - limits.prefix + (BLOCK - 1))
-    return own + BLOCK * rep.reserved + more_tokens + BLOCK <= BLOCK * limits.room_blocks
+    return bool(own + BLOCK * rep.reserved + more_tokens + BLOCK <= BLOCK * limits.room_blocks)
 
 
 @compiled_in_place
