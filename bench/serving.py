@@ -144,7 +144,8 @@ def main() -> None:
     tight = Engine(step=STEP, kv_tokens=20_000, scheduler="chunked")
     served = serve(arrivals(11, 50_000), np.full(50_000, PROMPT), np.full(50_000, OUTPUT), tight)
     speed = kernel_calls_per_cpu_s(tight, 11, 1, 50_000)
-    print(f"  a cache of 20,000 tokens, 11 calls/s, {served.preemptions / 50_000:.2f} preemptions a call: {speed / 1e6:.2f}")
+    often = served.preemptions / 50_000
+    print(f"  a cache of 20,000 tokens, 11 calls/s, {often:.2f} preemptions a call: {speed / 1e6:.2f}")
     engine = Engine(step=STEP, kv_tokens=KV_TOKENS, scheduler="stall")
     for rate in (2, 8, 12):
         slow, difference = simpy_calls_per_cpu_s(rate, 20_000)

@@ -78,9 +78,8 @@ def test_a_stay_lengthens_with_the_rate_and_is_endless_at_saturation(
         overhead_s=0.0017, weights_s=0.0087, per_token_s=8.7e-5, per_sequence_s=1.6e-5, read_s=7.6e-8, pair_s=3e-9
     )
     around = np.array([1 - spread, 1.0, 1 + spread])
-    at = station(
-        Engine(step=step, kv_tokens=393_000, scheduler=scheduler), np.ceil(prompt * around), 1 + np.ceil(output * around)
-    )
+    engine = Engine(step=step, kv_tokens=393_000, scheduler=scheduler)
+    at = station(engine, np.ceil(prompt * around), 1 + np.ceil(output * around))
     assert in_domain(at)
     top = replicas * saturation_per_s(at)
     got = stay(at, top * np.array([1e-6, 0.1, 0.3, 0.5, 0.7, 0.85, 1.001, 2.0]), replicas=replicas)

@@ -13,7 +13,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from simulator.simulated.queueing import Engine, Served, serve
 from simulator.simulated.steptime import StepTime

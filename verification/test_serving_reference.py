@@ -12,7 +12,7 @@ from verification.plain import simulate_fleet
 EXACT = 1e-9
 WITH_PREEMPTION = 1e-3
 
-# Llama-3.1-8B in bf16 on one A100 80 GB SXM (gpu_specs.csv, models.csv), with the defaults of facts/gpu.md 7.3.
+# Llama-3.1-8B in bf16 on one A100 80 GB SXM with default shares of its bandwidth and arithmetic.
 STEP = step_time(
     overhead_s=0.0017,
     mbu=0.85,

@@ -11,7 +11,7 @@ from simulator.expected import queueing as expected
 from simulator.simulated import queueing as simulated
 from simulator.simulated.steptime import StepTime, step_time
 
-# bytes/s, FLOP/s, MBU, MFU, KV tokens of Llama-3.1-8B in bf16 (gpu_specs.csv; facts/gpu.md sections 7 and 10)
+# bytes/s, FLOP/s, MBU, MFU, KV tokens of Llama-3.1-8B in bf16 (data sheets; fits on H100s, kernels of a 4090)
 CARDS = {
     "RTX 4090": (1008e9, 165.2e12, 0.914, 0.93, 41_408),
     "A100": (2039e9, 312e12, 0.85, 0.55, 393_000),
@@ -58,8 +58,9 @@ class Case:
     def engines(self, scheduler: str) -> tuple[simulated.Engine, expected.Engine]:
         kv_tokens, step = self.kv_tokens or CARDS[self.card][4], self.step()
         kernel = simulated.Engine(
-            step=step, kv_tokens=kv_tokens, scheduler=scheduler, prefix_tokens=self.prefix, max_num_seqs=self.max_num_seqs
-        )
+            step=step, kv_tokens=kv_tokens, scheduler=scheduler,
+            prefix_tokens=self.prefix, max_num_seqs=self.max_num_seqs,
+        )  # fmt: skip
         law = expected.Engine(
             step=expected.StepTime(**step._asdict()), kv_tokens=kv_tokens, scheduler=scheduler,
             prefix_tokens=self.prefix, max_num_seqs=self.max_num_seqs,

@@ -57,7 +57,7 @@ def step_time(
     tp_efficiency: float = 1.0,
     deployment_factor: float = 1.0,
 ) -> StepTime:
-    """Turn what a GPU can do and what a model needs into seconds (DESIGN section 4).
+    """Turn what a GPU can do and what a model needs into seconds.
 
     `tau(n, K) = overhead + max(W(n) / (MBU BW), 2 P n / (MFU F)) + per_sequence n + kv_bytes K / (MBU BW)`.
 
