@@ -16,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from simulator.simulated import kernels
-from simulator.simulated.queueing import Engine, serve, serve_closed_loop, why_refused
+from simulator.simulated.queueing import Engine, Fleet, serve, serve_closed_loop, why_refused
 from simulator.simulated.steptime import StepTime, attention_s, matmul_s, step_time
 from verification.plain import simulate_fleet
 
@@ -148,6 +148,40 @@ def test_a_closed_loop_keeps_as_many_calls_in_the_system_as_it_was_told() -> Non
     half = serve_closed_loop([100] * 200, [20] * 200, engine, concurrency=4)
     assert eight.makespan_s == pytest.approx(half.makespan_s)
     assert np.max(eight.waiting_at(np.linspace(0, eight.makespan_s, 500))) <= 8
+
+
+@settings(max_examples=40, deadline=None)
+@given(engine=engines(), replicas=st.sampled_from([1, 3]), seed=st.integers(0, 2**32 - 1), pieces=st.integers(2, 9))
+def test_a_run_in_pieces_is_the_same_run(engine: Engine, replicas: int, seed: int, pieces: int) -> None:
+    random = np.random.default_rng(seed)
+    arrival = np.sort(random.random(60)) * 3.0
+    prompt = engine.prefix_tokens + random.integers(1, 500, 60)
+    output = random.integers(1, 400, 60)
+    whole = serve(arrival, prompt, output, engine, replicas=replicas)
+    fleet = Fleet(engine, replicas)
+    parts = [
+        fleet.serve(arrival[at], prompt[at], output[at], drain=at[-1] == 59)
+        for at in np.array_split(np.arange(60), pieces)
+    ]
+    assert parts[-1].under_way == 0
+    assert sum(part.refused for part in parts) == whole.refused
+    assert sum(part.preemptions for part in parts) == whole.preemptions
+    assert sum(part.prefill_tokens for part in parts) == whole.prefill_tokens
+    came = np.concatenate([part.arrival_s for part in parts])
+    order = np.argsort(came)
+    for name in ("ttft_s", "e2e_s"):
+        joined = np.concatenate([getattr(part, name) for part in parts])[order]
+        np.testing.assert_array_equal(joined, getattr(whole, name))
+    np.testing.assert_allclose(sum(part.busy_s for part in parts), whole.busy_s, rtol=1e-12)
+
+
+def test_a_piece_cannot_begin_before_the_last_one_ended() -> None:
+    fleet = Fleet(Engine(step=SIMPLE, kv_tokens=1600))
+    assert fleet.serve([5.0], [10], [10]).under_way == 1
+    with pytest.raises(ValueError, match="before the last piece ended"):
+        fleet.serve([4.0], [10], [10])
+    with pytest.raises(ValueError, match="empty fleet"):
+        fleet.serve_closed_loop([10], [10], 1)
 
 
 def test_a_call_longer_than_the_cache_is_refused_with_the_arithmetic() -> None:

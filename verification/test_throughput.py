@@ -99,7 +99,8 @@ def test_no_row_is_dropped_silently(judged: Judged) -> None:
         load = "" if row.kind == "single stream" else load
         print(
             f"{row.number:4} {row.engine:9} {row.gpu:14} {row.model:28} {row.precision:11} "
-            f"{row.prompt:6.0f}/{row.output:<5.0f} {row.kind:13} {load:6} {row.tokens_per_s:9.1f} {got:9.1f} {got / row.tokens_per_s - 1:+7.1%}"
+            f"{row.prompt:6.0f}/{row.output:<5.0f} {row.kind:13} {load:6} "
+            f"{row.tokens_per_s:9.1f} {got:9.1f} {got / row.tokens_per_s - 1:+7.1%}"
             f"{'  fitted' if fitted else ''}{'' if abs(got / row.tokens_per_s - 1) <= AS_RUN else '  (!)'}"
         )
     for row in rows:

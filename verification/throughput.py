@@ -167,7 +167,7 @@ def engine_of(row: Row, with_: Parameters) -> Engine:
     if "KV cache" in row.notes:  # what the engine said
         kv_tokens = int(row.notes.split("KV cache ")[1].split(" ")[0])
     else:
-        # lost to activations and graphs: about 1.5 GB on a 24 GB card, 5 on an 80 GB one (H100: 377,024 tokens reported)
+        # lost to activations and graphs: about 1.5 GB on a 24 GB card, 5 on an 80 GB one (as an H100 reported)
         reserve = 1.5e9 if memory < 30e9 else 5.0e9
         room = 0.9 * memory - shape.params_b * 1e9 * bytes_per_weight - reserve
         kv_tokens = int(room / (shape.kv_bytes + shape.kv_window_bytes))

@@ -16,17 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from simulator.simulated.batching import finish, join, plan
-from simulator.simulated.kernels import compiled_in_place
-from simulator.simulated.replica import (
-    BLOCK,
-    CALL,
-    Calls,
-    Limits,
-    blocks_of,
-    need_of_call,
-    new_replicas,
-)
+from simulator.simulated.arrivals import REFUSED, drive_arrivals, drive_closed_loop, renumber
+from simulator.simulated.replica import BLOCK, CALL, Calls, Limits, blocks_of, need_of_call, new_replicas
 from simulator.simulated.steptime import StepTime
 
 SCHEDULERS = ("chunked", "stall")
@@ -85,17 +76,19 @@ class Served:
     """What became of the calls; arrays are in order of arrival, refused calls hold NaN.
 
     arrival_s, ttft_s, e2e_s: (N,) seconds, the last two from arrival. refused: calls whose prompt and output together
-    exceed the KV cache. busy_s: seconds in steps, decoding_s: integral of the number of sequences decoding, both (R,).
-    preemptions and prefill_tokens (recomputed ones included) count over all replicas.
+    exceed the KV cache; under_way: calls that have not ended yet (after a piece of a longer run). busy_s: seconds in
+    steps, decoding_s: integral of the number of sequences decoding, both (R,). preemptions and prefill_tokens
+    (recomputed ones included) count over all replicas; most_decoding is the most one replica ever decoded at once.
     """
 
     arrival_s: NDArray[np.float64]
-    output: NDArray[np.int64]
+    output: NDArray[np.int32]
     ttft_s: NDArray[np.float64]
     e2e_s: NDArray[np.float64]
     busy_s: NDArray[np.float64]
     decoding_s: NDArray[np.float64]
     refused: int
+    under_way: int
     preemptions: int
     prefill_tokens: int
     most_decoding: int
@@ -109,7 +102,7 @@ class Served:
     @property
     def output_tokens(self) -> int:
         """Tokens emitted for calls that were served."""
-        return int(self.output[~np.isnan(self.e2e_s)].sum())
+        return int(self.output[~np.isnan(self.e2e_s)].sum(dtype=np.int64))
 
     @property
     def makespan_s(self) -> float:
@@ -134,6 +127,105 @@ class Served:
         return (arrived - begun).astype(np.int64)
 
 
+class Fleet:
+    """Replicas that are served in pieces: calls under way at the end of one piece end in a later one.
+
+    A long run then needs no more memory than its longest piece, and gives the very same numbers as in one piece.
+    """
+
+    def __init__(self, engine: Engine, replicas: int = 1) -> None:
+        if replicas < 1:
+            raise ValueError(f"replicas {replicas}: must be at least 1")
+        kinds = 3 if engine.step.window else 1  # a sequence has a key for its end, and one for each window it fills
+        self.engine = engine
+        self._replicas = new_replicas(replicas)
+        self._heaps = np.zeros((replicas, kinds * engine.max_num_seqs + 1), dtype=np.int64)
+        self._phases = np.zeros((replicas, 2, BLOCK), dtype=np.int64)
+        self._under_way = np.empty(0, dtype=CALL).view(np.recarray)
+        self._clock_s = -np.inf
+
+    def serve(
+        self, arrival_s: ArrayLike, prompt_tokens: ArrayLike, output_tokens: ArrayLike, *, drain: bool = False
+    ) -> Served:
+        """Serve the next piece, and tell of the calls that ended in it; with `drain`, until the last has ended.
+
+        Arguments as in `serve`; no call may arrive before the last one of the piece before.
+        """
+        arrival = np.ascontiguousarray(arrival_s, dtype=np.float64)
+        if arrival.size and not (np.all(np.isfinite(arrival)) and np.all(np.diff(arrival) >= 0.0)):
+            raise ValueError("arrival times must be finite and ascending")
+        if arrival.size and arrival[0] < self._clock_s:
+            raise ValueError(f"a call arrives at {arrival[0]} s, before the last piece ended at {self._clock_s} s")
+        if arrival.size:
+            self._clock_s = float(arrival[-1])
+        first = self._under_way.size
+        calls = self._with_new(arrival, prompt_tokens, output_tokens)
+        state = (self._replicas, self._heaps, self._phases)
+        before = self._replicas.copy()
+        refused = drive_arrivals(*state, calls, self.engine.step, self.engine.limits, first, drain)
+        return self._told(calls, before, refused)
+
+    def serve_closed_loop(
+        self, prompt_tokens: ArrayLike, output_tokens: ArrayLike, concurrency: int
+    ) -> Served:
+        """Serve calls of which the next arrives the moment one leaves; the fleet must be empty."""
+        if concurrency < 1:
+            raise ValueError(f"concurrency {concurrency}: must be at least 1")
+        if self._clock_s > -np.inf:
+            raise ValueError("a closed loop begins with an empty fleet")
+        calls = self._with_new(np.zeros(np.size(prompt_tokens)), prompt_tokens, output_tokens)
+        before = self._replicas.copy()
+        state = (self._replicas, self._heaps, self._phases)
+        refused = drive_closed_loop(*state, calls, self.engine.step, self.engine.limits, concurrency)
+        self._clock_s = float(self._replicas["clock_s"].max())
+        return self._told(calls, before, refused)
+
+    def _with_new(self, arrival: NDArray[np.float64], prompt_tokens: ArrayLike, output_tokens: ArrayLike) -> Calls:
+        """Put the new calls behind those under way."""
+        prompt, output = np.atleast_1d(np.asarray(prompt_tokens)), np.atleast_1d(np.asarray(output_tokens))
+        count = arrival.size
+        if prompt.shape != (count,) or output.shape != (count,):
+            raise ValueError(f"{count} arrivals, {prompt.size} prompts and {output.size} outputs do not go together")
+        least = max(self.engine.prefix_tokens, 1)
+        if count and (prompt.min() < least or output.min() < 1 or prompt.max() + output.max() >= 2**31):
+            raise ValueError(
+                f"every prompt must hold the shared prefix of {self.engine.prefix_tokens} tokens (at least 1), "
+                "every output at least 1 token, and both together fewer than 2^31"
+            )
+        first = self._under_way.size
+        calls = np.empty(first + count, dtype=CALL).view(np.recarray)
+        calls[:first] = self._under_way
+        new = calls[first:]
+        new["arrival_s"], new["prompt"], new["output"] = arrival, prompt, output
+        new["ttft_s"] = new["e2e_s"] = np.nan
+        new["emitted"] = new["kept_until"] = 0
+        return calls
+
+    def _told(self, calls: Calls, before: Any, refused: int) -> Served:
+        """Keep the calls under way for the next piece, and tell of the others."""
+        under_way = np.isnan(calls["e2e_s"])
+        if refused:
+            under_way &= calls["emitted"] != REFUSED
+        self._under_way = calls[under_way]
+        if self._under_way.size:
+            renumber(self._replicas, self._heaps, self._under_way, np.cumsum(under_way) - 1)
+            calls = calls[~under_way]
+        now = self._replicas
+        return Served(
+            arrival_s=calls["arrival_s"],
+            output=calls["output"],
+            ttft_s=calls["ttft_s"],
+            e2e_s=calls["e2e_s"],
+            busy_s=now["busy_s"] - before["busy_s"],
+            decoding_s=now["decoding_s"] - before["decoding_s"],
+            refused=refused,
+            under_way=self._under_way.size,
+            preemptions=int((now["preemptions"] - before["preemptions"]).sum()),
+            prefill_tokens=int((now["prefilled"] - before["prefilled"]).sum()),
+            most_decoding=int(now["most_decoding"].max()),
+        )
+
+
 def serve(
     arrival_s: ArrayLike,
     prompt_tokens: ArrayLike,
@@ -153,10 +245,7 @@ def serve(
     >>> round(float(one.ttft_s[0]), 6), round(float(one.e2e_s[0]), 6)   # 10 + 100 ms, then twice 10 + 1 ms
     (0.11, 0.132)
     """
-    arrival = np.ascontiguousarray(arrival_s, dtype=np.float64)
-    if arrival.size and not (np.all(np.isfinite(arrival)) and np.all(np.diff(arrival) >= 0.0)):
-        raise ValueError("arrival times must be finite and ascending")
-    return _run(arrival, prompt_tokens, output_tokens, engine, replicas, 0)
+    return Fleet(engine, replicas).serve(arrival_s, prompt_tokens, output_tokens, drain=True)
 
 
 def serve_closed_loop(
@@ -171,58 +260,7 @@ def serve_closed_loop(
 
     prompt_tokens, output_tokens: (N,), taken in order; the first `concurrency` of them arrive at time 0.
     """
-    if concurrency < 1:
-        raise ValueError(f"concurrency {concurrency}: must be at least 1")
-    arrival = np.zeros(np.size(prompt_tokens), dtype=np.float64)
-    return _run(arrival, prompt_tokens, output_tokens, engine, replicas, concurrency)
-
-
-def _run(
-    arrival: NDArray[np.float64],
-    prompt_tokens: ArrayLike,
-    output_tokens: ArrayLike,
-    engine: Engine,
-    replicas: int,
-    concurrency: int,
-) -> Served:
-    """Lay out the state, run the kernel, gather what it leaves."""
-    prompt = np.ascontiguousarray(prompt_tokens, dtype=np.int64)
-    output = np.ascontiguousarray(output_tokens, dtype=np.int64)
-    count = arrival.size
-    if prompt.shape != (count,) or output.shape != (count,):
-        raise ValueError(f"{count} arrivals, {prompt.size} prompts and {output.size} outputs do not go together")
-    if count and (prompt.min() < max(engine.prefix_tokens, 1) or output.min() < 1):
-        raise ValueError(
-            f"every prompt must hold the shared prefix of {engine.prefix_tokens} tokens (at least 1), "
-            "every output at least 1 token"
-        )
-    if replicas < 1:
-        raise ValueError(f"replicas {replicas}: must be at least 1")
-    limits = engine.limits
-    calls = np.empty(count, dtype=CALL).view(np.recarray)
-    calls["arrival_s"], calls["prompt"], calls["output"] = arrival, prompt, output
-    calls["ttft_s"] = calls["e2e_s"] = np.nan
-    calls["emitted"] = calls["kept_until"] = 0
-    fleet = new_replicas(replicas)
-    kinds = 3 if engine.step.window else 1  # a sequence has a key for its end, and one for each window it fills
-    heaps = np.zeros((replicas, kinds * engine.max_num_seqs + 1), dtype=np.int64)
-    phases = np.zeros((replicas, 2, BLOCK), dtype=np.int64)
-    if concurrency:
-        refused = _drive_closed_loop(fleet, heaps, phases, calls, engine.step, limits, concurrency)
-    else:
-        refused = _drive_arrivals(fleet, heaps, phases, calls, engine.step, limits)
-    return Served(
-        arrival_s=calls["arrival_s"],
-        output=output,
-        ttft_s=calls["ttft_s"],
-        e2e_s=calls["e2e_s"],
-        busy_s=fleet["busy_s"],
-        decoding_s=fleet["decoding_s"],
-        refused=refused,
-        preemptions=int(fleet["preemptions"].sum()),
-        prefill_tokens=int(fleet["prefilled"].sum()),
-        most_decoding=int(fleet["most_decoding"].max()),
-    )
+    return Fleet(engine, replicas).serve_closed_loop(prompt_tokens, output_tokens, concurrency)
 
 
 def why_refused(engine: Engine, prompt_tokens: int, output_tokens: int) -> str | None:
@@ -236,81 +274,3 @@ def why_refused(engine: Engine, prompt_tokens: int, output_tokens: int) -> str |
         f"shared prefix of {engine.prefix_tokens}, but a cache of {engine.kv_tokens} tokens leaves "
         f"{limits.room_blocks:g}"
     )
-
-
-@compiled_in_place
-def _least_loaded(fleet: Any) -> int:
-    """Choose the replica with the fewest calls running or waiting; ties go to the lowest id."""
-    best = 0
-    for r in range(1, fleet.size):
-        if fleet[r].load < fleet[best].load:
-            best = r
-    return best
-
-
-@compiled_in_place
-def _too_long(calls: Calls, limits: Limits, window: int, i: int) -> bool:
-    """Whether call i would outgrow an empty cache."""
-    context = calls[i].prompt + calls[i].output
-    if blocks_of(context - limits.prefix) <= limits.room_blocks:
-        return False
-    return need_of_call(limits, window, context) > limits.room_blocks
-
-
-@compiled_in_place
-def _drive_arrivals(
-    fleet: Any, heaps: NDArray[np.int64], phases: NDArray[np.int64], calls: Calls, step: StepTime, limits: Limits
-) -> int:
-    """Let the calls arrive at their times; return how many were refused."""
-    refused = 0
-    for i in range(calls.size + 1):
-        now = np.inf if i == calls.size else calls[i].arrival_s
-        for r in range(fleet.size):
-            rep = fleet[r]
-            while rep.event_s < now:
-                finish(rep, heaps[r], phases[r], calls, step, limits)
-                plan(rep, heaps[r], phases[r], calls, step, limits)
-        if i == calls.size:
-            break
-        if _too_long(calls, limits, step.window, i):
-            refused += 1
-        else:
-            join(fleet[_least_loaded(fleet)], calls, limits, i)
-    return refused
-
-
-@compiled_in_place
-def _drive_closed_loop(
-    fleet: Any,
-    heaps: NDArray[np.int64],
-    phases: NDArray[np.int64],
-    calls: Calls,
-    step: StepTime,
-    limits: Limits,
-    concurrency: int,
-) -> int:
-    """Let a call arrive whenever one leaves; return how many were refused."""
-    refused = 0
-    coming = 0
-    free = concurrency
-    now = 0.0
-    at_step_end = -1  # the replica to be planned once the calls it lets in have arrived
-    while True:
-        while free > 0 and coming < calls.size:
-            calls[coming].arrival_s = now
-            if _too_long(calls, limits, step.window, coming):
-                refused += 1
-            else:
-                join(fleet[_least_loaded(fleet)], calls, limits, coming)
-                free -= 1
-            coming += 1
-        if at_step_end >= 0:
-            plan(fleet[at_step_end], heaps[at_step_end], phases[at_step_end], calls, step, limits)
-        at_step_end = 0
-        for r in range(1, fleet.size):
-            if fleet[r].event_s < fleet[at_step_end].event_s:
-                at_step_end = r
-        now = fleet[at_step_end].event_s
-        if now == np.inf:
-            return refused
-        free += finish(fleet[at_step_end], heaps[at_step_end], phases[at_step_end], calls, step, limits)
