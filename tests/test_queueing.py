@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from simulator.simulated import kernels
+from simulator.simulated import arrivals, kernels
 from simulator.simulated.queueing import Engine, Fleet, serve, serve_closed_loop, why_refused
 from simulator.simulated.steptime import StepTime, attention_s, matmul_s, step_time
 from verification.plain import simulate_fleet
@@ -260,6 +261,19 @@ def test_without_a_cache_folder_kernels_compile_and_the_user_is_told_once(monkey
         assert kernels.compiled(lambda x: x + 1)(1) == 2
         assert kernels.compiled_in_place(lambda x: x + 2)(1) == 3
     assert [str(one.message) for one in said] == [kernels.NO_CACHE]
+
+
+def test_a_cached_kernel_is_forgotten_when_another_file_with_kernels_changes(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("@compiled\ndef f(): return 1\n")
+    (tmp_path / "words.py").write_text("nothing = 0\n")
+    before = kernels.digest_of_kernels(tmp_path)
+    (tmp_path / "words.py").write_text("nothing = 1\n")
+    assert kernels.digest_of_kernels(tmp_path) == before
+    (tmp_path / "one.py").write_text("@compiled\ndef f(): return 2\n")
+    assert kernels.digest_of_kernels(tmp_path) != before
+    if not numba.config.DISABLE_JIT:  # numba compares this stamp with the one beside the cached machine code
+        stamp = arrivals.drive_arrivals._cache._cache_file._source_stamp
+        assert stamp[1] == kernels.DIGEST != ""
 
 
 def test_the_kernel_gives_the_same_numbers_as_plain_python() -> None:
