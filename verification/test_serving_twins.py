@@ -17,6 +17,21 @@ CARDS = {
     "A100": (2039e9, 312e12, 0.85, 0.55, 393_000),
     "H100": (3350e9, 989e12, 0.88, 0.64, 393_000),
 }
+# What a step reads and computes, by the published shapes: a dense model, one with windows, one with windows and experts
+MODELS: dict[str, dict[str, float]] = {
+    "Llama-3.1-8B": {
+        "weight_bytes": 15.01e9, "matmul_params": 7.505e9, "kv_bytes": 131072, "attention_width": 32 * 32 * 128,
+    },
+    "Gemma-3-12B": {
+        "weight_bytes": 23.53e9, "matmul_params": 11.765e9, "kv_bytes": 65536, "attention_width": 8 * 16 * 256,
+        "kv_window_bytes": 327680, "window": 1024, "attention_window_width": 40 * 16 * 256,
+    },
+    "gpt-oss-20b": {
+        "weight_bytes": 2.5e9, "expert_bytes": 11.3e9, "active_share": 4 / 32, "matmul_params": 3.605e9,
+        "kv_bytes": 24576, "attention_width": 12 * 64 * 64,
+        "kv_window_bytes": 24576, "window": 128, "attention_window_width": 12 * 64 * 64,
+    },
+}  # fmt: skip
 STANDARD_ERRORS = 4
 
 
@@ -30,6 +45,17 @@ class Case:
     prefix: int = 0
     kv_tokens: int = 0
     max_num_seqs: int = 256
+    model: str = "Llama-3.1-8B"
+
+    def __str__(self) -> str:
+        lengths = f"{self.prompt} (cv {self.prompt_cv}) in, {self.output} (cv {self.output_cv}) out"
+        said = f"{self.model} on {self.card}, {lengths}"
+        return said + (f", prefix {self.prefix}" if self.prefix else "")
+
+    @property
+    def full_share(self) -> float:
+        shape = MODELS[self.model]
+        return shape["kv_bytes"] / (shape["kv_bytes"] + shape.get("kv_window_bytes", 0.0))
 
     @property
     def varies(self) -> bool:
@@ -51,19 +77,18 @@ class Case:
         bandwidth, flops, mbu, mfu, _ = CARDS[self.card]
         return step_time(
             overhead_s=0.0017, mbu=mbu, mfu=mfu, per_sequence_s=16e-6,
-            bandwidth_bytes_per_s=bandwidth, flops_per_s=flops, weight_bytes=2 * 7.505e9, matmul_params=7.505e9,
-            kv_bytes=131072, attention_width=32 * 32 * 128,
+            bandwidth_bytes_per_s=bandwidth, flops_per_s=flops, **MODELS[self.model],
         )  # fmt: skip
 
     def engines(self, scheduler: str) -> tuple[simulated.Engine, expected.Engine]:
         kv_tokens, step = self.kv_tokens or CARDS[self.card][4], self.step()
         kernel = simulated.Engine(
             step=step, kv_tokens=kv_tokens, scheduler=scheduler,
-            prefix_tokens=self.prefix, max_num_seqs=self.max_num_seqs,
+            prefix_tokens=self.prefix, max_num_seqs=self.max_num_seqs, full_share=self.full_share,
         )  # fmt: skip
         law = expected.Engine(
             step=expected.StepTime(**step._asdict()), kv_tokens=kv_tokens, scheduler=scheduler,
-            prefix_tokens=self.prefix, max_num_seqs=self.max_num_seqs,
+            prefix_tokens=self.prefix, max_num_seqs=self.max_num_seqs, full_share=self.full_share,
         )  # fmt: skip
         return kernel, law
 
@@ -79,6 +104,8 @@ OPEN = [
     Case("RTX 4090", 200, 0.5, 400, 0.6),
     Case("RTX 4090", 320, 0.8, 40, 0.6, prefix=2400),
     Case("A100", 512, 0.8, 128, 0.6, max_num_seqs=64),
+    Case("A100", 600, 0.8, 200, 0.6, kv_tokens=110_000, model="Gemma-3-12B"),
+    Case("A100", 600, 0.8, 200, 0.6, kv_tokens=1_200_000, model="gpt-oss-20b"),
 ]
 FULL = [
     Case("RTX 4090", 512, 0.8, 128, 0.6),
@@ -92,6 +119,8 @@ FULL = [
     Case("A100", 512, 0.8, 128, 0.6, max_num_seqs=64),
     Case("H100", 512, 0.0, 128, 0.0),
     Case("A100", 512, 0.0, 128, 0.0),
+    Case("A100", 600, 0.8, 200, 0.6, kv_tokens=110_000, model="Gemma-3-12B"),
+    Case("A100", 600, 0.8, 200, 0.6, kv_tokens=1_200_000, model="gpt-oss-20b"),
 ]
 
 
