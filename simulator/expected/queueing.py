@@ -1,0 +1,293 @@
+"""Mean latency, load and saturation of replicas of a continuously batching engine, in closed form.
+
+Twin of `simulated/queueing.py`, class *approximate*: BAND says how closely the mean stay agrees, and where. Means
+only: percentiles and every verdict on a latency target come from the kernel.
+
+One replica, scheduler *stall*. Prefill has priority, so calls reach decode in batches G: the calls that a busy period
+of an M/G/1 queue with service S serves, `E[G] = 1 / (1 - rho)`, `Var G = (rho + lambda^2 Var S) / (1 - rho)^3`.
+Outside prefill the number decoding balances across every level n:
+`pi_n n' / (m tau(n')) = lambda sum_{k<n} pi_k P(G > n - 1 - k)`.
+Scheduler *chunked*. Prefill rides with the decodes of a step, so a step with n of them lasts T(n) on average, and
+`pi_n n' / (m T(n')) = lambda pi_{n-1}`.
+Without prefill both are the insensitive product form of a processor-sharing station (Cohen, 1979).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from simulator.expected.steptime import Engine, Station, StepTime, station
+
+Array = NDArray[np.float64]
+__all__ = ["BAND", "Engine", "Station", "Stay", "StepTime", "in_domain", "saturation_per_s", "station", "stay"]
+
+TAIL = 1e-10  # probability left beyond the last state
+MOST_STATES = 20_000
+
+
+class Band(NamedTuple):
+    """Up to which share of saturation the mean stay agrees within which relative difference."""
+
+    load: float
+    difference: float
+
+
+BAND = (Band(0.70, 0.05), Band(0.85, 0.08))
+PREFILL_DOMAIN = 0.1  # the bands hold where E[S] <= 0.1 m tau(1) ...
+PREEMPTION_DOMAIN = 0.01  # ... and fewer than one call in a hundred is preempted
+FLEET_BAND = (Band(0.70, 0.06), Band(0.85, 0.08))  # two and more replicas, lengths that vary (see LEAST_CV)
+LEAST_CV = 0.3  # calls of one and the same length fall into step with each other, which no mean-value law sees
+SATURATION_BAND, SATURATION_BAND_KV = 0.02, 0.08  # of lambda_sat; the second where KV binds, and then ...
+KV_DOMAIN = 5.0  # ... where lengths vary and a call decodes at most so many times the tokens of its prefill
+
+
+class Stay(NamedTuple):
+    """Mean times of a call and the state of a replica, (L,) over the rates; infinite at or beyond saturation.
+
+    e2e_s, ttft_s, tpot_s: seconds. decoding: sequences decoding. busy_share: of time, not idle. load: rate over
+    saturation, so the utilisation while the calls can be served.
+    """
+
+    e2e_s: Array
+    ttft_s: Array
+    tpot_s: Array
+    decoding: Array
+    busy_share: Array
+    load: Array
+
+
+def saturation_per_s(at: Station) -> float:
+    """The rate one replica can just serve: `1 / (E[S] + m tau(n') / n')` with n' sequences, as many as there can be.
+
+    Chunked: n' / m calls end per step, whose prefill rides along, so the step lasts `tau(n') + E[extra of Poisson(n'/m)
+    prefills]`. Where KV binds, the share `m / (q + m)` of the m tokens a call grows by is taken from the call admitted
+    last, which must compute as many anew, so prefill work grows by `m^2 / (q + m) / q` (q: tokens of a prefill;
+    fitted to no run; the kernel computes 0.02 to 8.3 times q anew where this says 0.02 to 9.1).
+    """
+    again = 0.0
+    if at.kv_binds:
+        q = at.mean(at.fresh)
+        again = at.steps**2 / (q + at.steps) / q
+    if at.engine.scheduler == "stall" or at.steps == 0:
+        return 1.0 / (at.mean(at.prefill_s) * (1.0 + again) + at.steps * float(at.decode_s(at.most)) / at.most)
+    ending = at.most / at.steps
+    joining = ending * (1.0 + again)
+    count = np.arange(_most_at_once(joining))
+    seconds, chance = _mixed_steps(at, np.array([at.most]), count.size)
+    mean = np.einsum("njk,njk->nj", seconds, chance)[0]
+    return float(ending / (_poisson(np.array(joining), count) @ mean))
+
+
+def in_domain(at: Station) -> bool:
+    """Whether prefill is short enough beside decoding for the bands to hold: `E[S] <= 0.1 m tau(1)`."""
+    return at.mean(at.prefill_s) <= PREFILL_DOMAIN * at.steps * float(at.decode_s(1.0))
+
+
+def stay(at: Station, rate_per_s: ArrayLike, *, replicas: int = 1) -> Stay:
+    """Mean stay of a call at so many replicas that share calls arriving at given rates.
+
+    rate_per_s: (L,), all replicas together. With two or more, calls go to the least loaded, which evens the arrivals
+    out: each replica is then the product form at `rate / replicas`, without batches and without a queue for prefill.
+
+    >>> step = StepTime(overhead_s=0.01, weights_s=0.0)
+    >>> alone = station(Engine(step=step, kv_tokens=1e6, scheduler="stall"), [100], [11])
+    >>> round(float(stay(alone, 1e-9).e2e_s[0]), 6)   # one prefill and ten steps of 10 ms
+    0.11
+    """
+    rate = np.atleast_1d(np.asarray(rate_per_s, dtype=np.float64)) / replicas
+    load = rate / saturation_per_s(at)
+    served = np.flatnonzero((load < 1.0) & (rate > 0.0))
+    empty = np.full(rate.size, np.inf)
+    out = Stay(empty.copy(), empty.copy(), empty.copy(), empty.copy(), np.ones(rate.size), load)
+    if served.size:
+        for values, part in zip(out[:5], _laws(at, rate[served], replicas), strict=True):
+            values[served] = part
+    idle = rate <= 0.0
+    out.busy_share[idle] = out.decoding[idle] = 0.0
+    return out
+
+
+def _laws(at: Station, rate: Array, replicas: int) -> tuple[Array, ...]:
+    """Solve the level-crossing law for every rate at once."""
+    levels = np.append(np.arange(np.ceil(at.most)), at.most)  # 0, 1, .. and n'_max, which need not be whole
+    tau = at.decode_s(levels)
+    tau[0] = 0.0
+    if at.engine.scheduler == "stall" or at.steps == 0:
+        s = at.prefill_s
+        extra = np.full((rate.size, levels.size), at.mean(s))
+        square = np.full_like(extra, at.mean(s * s))
+        first = _stall_first_token(at, rate, replicas)[:, None] + 0.0 * extra
+    else:
+        extra, square, first = _chunked_parts(at, rate, levels, replicas)
+    rho = np.minimum(rate[:, None] * extra, 0.999)
+    if replicas == 1:
+        tail = _batch_tail(rho, rate[:, None] ** 2 * np.maximum(square - extra**2, 0.0))
+    else:
+        tail = 1.0 / (1.0 - rho)[:, :, None]  # one at a time, in time stretched by prefill
+    law = _levels(rate, tau, levels, tail, at.steps)
+    top = levels.size - 1
+    state = np.minimum(np.arange(law.shape[1]), top)
+    weight = law / (1.0 - rho[:, state])  # a level's share of all time, prefill included
+    whole = weight.sum(axis=1)
+    weight = weight / whole[:, None]
+    number = np.arange(law.shape[1])
+    decoding = weight @ np.minimum(number, levels[top])
+    queued = weight @ np.maximum(number - levels[top], 0.0)
+    half = 0.0
+    if at.engine.scheduler == "stall" or at.steps == 0:
+        half = np.sum(weight[:, 1:] * tau[state[1:]], axis=1) / 2.0
+    ttft = queued / rate + np.sum(weight * first[:, state], axis=1) + half
+    e2e = ttft + decoding / rate
+    tpot = decoding / rate / at.steps if at.steps > 0 else np.zeros_like(e2e)
+    return e2e, ttft, tpot, decoding, 1.0 - law[:, 0] / whole
+
+
+def _stall_first_token(at: Station, rate: Array, replicas: int) -> Array:
+    """Mean wait behind other prefills, and the own one: M/G/1 with decode steps as vacations (Doshi, 1986).
+
+    Their residual, half a step, is added by the caller. With several replicas hardly two prefills meet.
+    """
+    s = at.prefill_s
+    mean, rho = at.mean(s), np.minimum(rate * at.mean(s), 0.999)
+    return mean + rate * at.mean(s * s) / (2.0 * (1.0 - rho)) / replicas
+
+
+def _batch_tail(rho: Array, spread: Array) -> Array:
+    """P(G > j), (L, levels, J): one call and a negative binomial with the mean and variance of those that follow it."""
+    rho = np.maximum(rho, 1e-9)
+    mean = rho / (1.0 - rho)
+    variance = (rho + spread) / (1.0 - rho) ** 3
+    p = mean / variance
+    size = mean * p / (1.0 - p)
+    chance = p**size
+    more = 1.0 - chance
+    tail = [np.ones_like(rho), more]
+    while more.max() > 1e-9 and len(tail) < 400:
+        j = len(tail) - 2
+        chance = chance * (j + size) / (j + 1.0) * (1.0 - p)
+        more = np.maximum(more - chance, 0.0)
+        tail.append(more)
+    return np.stack(tail, axis=2)
+
+
+def _levels(rate: Array, tau: Array, levels: Array, tail: Array, steps: float) -> Array:
+    """Stationary law of the number decoding or waiting to, (L, states), over the time outside prefill."""
+    top, span = levels.size - 1, tail.shape[2]
+    law = [np.ones(rate.size)]
+    up = np.zeros((rate.size, span + 1))  # calls per second crossing the next levels upwards, less the rate
+    total, ratio = law[0].copy(), np.zeros(rate.size)
+    while len(law) < MOST_STATES:
+        up[:, :span] += law[-1][:, None] * tail[:, min(len(law) - 1, top)]
+        k = min(len(law), top)
+        now = rate * steps * tau[k] / levels[k] * up[:, 0]
+        up[:, :-1] = up[:, 1:]
+        ratio = np.minimum(now / np.maximum(law[-1], 1e-300), 1.0 - 1e-9)
+        law.append(now)
+        total += now
+        if total.max() > 1e200:
+            law = [part / total for part in law]
+            up /= total[:, None]
+            total = np.ones(rate.size)
+        if steps == 0 or (len(law) > top + 2 and np.all(now * np.maximum(1.0, 1.0 / (1.0 - ratio)) < TAIL * total)):
+            break
+    return np.stack(law, axis=1) / total[:, None]
+
+
+def _most_at_once(mean: float) -> int:
+    """Prefills in one step that need be told apart when so many come on average."""
+    return int(min(mean + 8.0 * mean**0.5 + 12.0, 96.0))
+
+
+def _poisson(mean: Array, count: NDArray[np.int64]) -> Array:
+    """Poisson probabilities, (..., J)."""
+    logs = np.cumsum(np.log(np.maximum(count, 1)))
+    mean = np.maximum(np.asarray(mean, dtype=np.float64), 1e-300)[..., None]
+    return np.asarray(np.exp(count * np.log(mean) - mean - logs))
+
+
+def _mixed_steps(at: Station, n: Array, most: int) -> tuple[Array, Array]:
+    """Seconds and probabilities, (levels, J, 12), of a step of n decodes with j prefills of drawn lengths.
+
+    One prefill: twelve equal parts of its law. More: three Gauss-Hermite points of their sum's mean and variance.
+    """
+    step = at.engine.step
+    parts = np.array([np.mean(part) for part in np.array_split(_quantiles(at.fresh, at.weights), 12)])
+    mean = at.mean(at.fresh)
+    spread = max(at.mean(at.fresh**2) - mean**2, 0.0) ** 0.5
+    j = np.arange(most, dtype=np.float64)
+    tokens, chance = np.zeros((most, 12)), np.zeros((most, 12))
+    around = np.sqrt(3.0 * j)[:, None] * spread * np.array([-1.0, 0.0, 1.0])
+    tokens[:, :3] = np.maximum(j[:, None] * mean + around, j[:, None])
+    chance[:, :3] = (1 / 6, 2 / 3, 1 / 6)
+    if most > 1:
+        tokens[1], chance[1] = parts, 1 / 12
+    tokens[0], chance[0, 1:] = 0.0, 0.0
+    chance[0, 0] = 1.0
+    each = step.per_sequence_s + at.mean(at.attention_s)
+    products = step.matmul_s(n[:, None, None] + tokens) - step.matmul_s(n)[:, None, None]
+    seconds = at.decode_s(n)[:, None, None] + products + (j * each)[None, :, None]
+    return seconds, np.broadcast_to(chance, seconds.shape)
+
+
+def _quantiles(values: Array, weights: Array) -> Array:
+    """So many values of a weighted law that each stands for the same probability."""
+    order = np.argsort(values)
+    edges = np.cumsum(weights[order])
+    return np.asarray(values[order][np.minimum(np.searchsorted(edges, (np.arange(240) + 0.5) / 240), values.size - 1)])
+
+
+def _chunked_parts(at: Station, rate: Array, levels: Array, replicas: int) -> tuple[Array, Array, Array]:
+    """Per rate and level: what a prefill adds to the steps, its mean square, and the mean time to the first token.
+
+    The number of prefills in a step is a Markov chain: calls that come during a step of T seconds, Poisson(rate T), are
+    prefilled together in the next one, which is the longer for it. A call waits for the rest of the step it finds
+    (longer ones are found more often), then for a step with its own prefill and those of the others who came.
+    Routing to the least loaded of R replicas evens arrivals out: a share 1 - R^(-1/2) of steps takes just the mean.
+    """
+    some = np.unique(np.round(np.geomspace(1, levels.size - 1, 14)).astype(int))
+    n = levels[some]
+    count = np.arange(_most_at_once(float(rate.max() * (at.decode_s(at.most) + at.mean(at.prefill_s)))))
+    seconds, chance = _mixed_steps(at, n, count.size)
+    coming = rate[:, None, None, None] * seconds
+    arrivals = others = _poisson(coming, count)
+    if replicas > 1:
+        even = np.maximum(1.0 - np.abs(coming[..., None] - count), 0.0)  # the two whole numbers beside the mean
+        beside = np.append(even[..., 1:] * count[1:], np.zeros((*coming.shape, 1)), axis=-1) / coming[..., None]
+        uneven = replicas**-0.5
+        arrivals = arrivals * uneven + even * (1.0 - uneven)
+        others = others * uneven + beside * (1.0 - uneven)
+    move = np.einsum("njk,lnjki->lnji", chance, arrivals)
+    move[..., -1] += np.maximum(1.0 - move.sum(axis=-1), 0.0)
+    share = _stationary(move)
+    mean = np.einsum("njk,njk->nj", seconds, chance)
+    length = np.einsum("lnj,nj->ln", share, mean)
+    extra = (length - at.decode_s(n)) / np.maximum(share @ count, 1e-300)
+    own = np.einsum("nk,nk->n", seconds[:, 1] - seconds[:, 0, :1], chance[:, 1])
+    square = np.einsum("nk,nk->n", (seconds[:, 1] - seconds[:, 0, :1]) ** 2, chance[:, 1])
+    square = square / np.maximum(own, 1e-300) ** 2
+    rest = np.einsum("lnj,njk,njk->ln", share, seconds**2, chance) / length / 2.0
+    after = np.append(mean[:, 1:], mean[:, -1:], axis=1)  # a step with one prefill more
+    found = np.einsum("njk,lnjki,ni->lnj", seconds * chance, others, after)
+    first = rest + np.einsum("lnj,lnj->ln", share, found) / length
+    s = at.prefill_s
+
+    def over_levels(at_empty: float, values: Array) -> Array:
+        inner = np.array([np.interp(levels[1:], n, row) for row in values])
+        return np.concatenate([np.full((rate.size, 1), at_empty), inner], axis=1)
+
+    return (
+        over_levels(at.mean(s), extra),
+        over_levels(at.mean(s * s), extra**2 * square),
+        over_levels(at.mean(s), first),
+    )
+
+
+def _stationary(move: Array) -> Array:
+    """Stationary law of each chain, (..., J), by squaring its transition matrix."""
+    for _ in range(12):
+        move = move @ move
+        move = move / move.sum(axis=-1, keepdims=True)
+    return np.asarray(move[..., 0, :])
