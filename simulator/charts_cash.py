@@ -120,17 +120,17 @@ def paybacks(comparison: Comparison) -> Iterator[tuple[str, str, float, date]]:
 
 
 def _cheapest(comparison: Comparison) -> str:
-    """`tuned-api is cheapest over 365 days at $9,023, against $21.1k for long-prompt, which is done today`."""
+    """`tuned-api is cheapest over 365 days at $9,023, against $21.1k for long-prompt today`."""
     choice, base = comparison.verdict.choice, comparison.baseline
     said = f"{short(choice)} is cheapest over {days(comparison.horizon_days)} at {ending(comparison, choice)}"
     if choice == base:
         return f"{said}, and is what is done today"
-    return f"{said}, against {ending(comparison, base)} for {short(base)}, which is done today"
+    return f"{said}, against {ending(comparison, base)} for {short(base)} today"
 
 
 def _paid_words(paid: Sequence[tuple[str, str, float, date]]) -> list[str]:
     said = [f"{short(name)} has earned back by {day(when)} what it pays more up front" for name, _, _, when in paid[:1]]
-    return said + ([f"{len(paid) - 1} more paybacks are marked"] if len(paid) > 1 else [])
+    return said + ([f"{len(paid) - 1} more {'is' if len(paid) == 2 else 'are'} marked"] if len(paid) > 1 else [])
 
 
 def _draw_marks(

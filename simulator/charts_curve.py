@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simulator.charts_style import INK, RED, TICKS_USD, VEIL, figure, label, line_style
 from simulator.charts_words import feasible, foot_lines, named, text
 from simulator.domain.findings import BreakEven, Comparison, CostCurve, Crossing
-from simulator.formats import reading, short
+from simulator.formats import decade, reading, short, usd
 
 Array = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ def cost_against_volume(
     """
     found = _in_range(curve, break_evens)
     told = _told(curve, found)
-    log_x, log_y = curve.scale == "log", all((usd > 0).all() for usd in curve.usd_per_month.values())
+    log_x, log_y = curve.scale == "log", all((one > 0).all() for one in curve.usd_per_month.values())
     unit = "" if curve.unit in ("1/day", "") else f", {curve.unit}"
     what = "volume" if curve.unit == "1/day" else curve.label[:1].lower() + curve.label[1:]
     all_usd = np.concatenate(list(curve.usd_per_month.values()))
@@ -61,8 +61,10 @@ def cost_against_volume(
     )
     chart.update_layout(hovermode="x unified")
     for place, (name, values) in enumerate(curve.usd_per_month.items()):
-        chart.add_scatter(x=curve.x, y=values, name=named(name, comparison), hovertemplate="%{y:$,.4~s}",
-                          **line_style(place, feasible(name, comparison)))
+        chart.add_scatter(
+            x=curve.x, y=values, name=named(name, comparison), customdata=[text(usd(one)) for one in values],
+            hovertemplate="%{customdata}", **line_style(place, feasible(name, comparison)),
+        )
     _draw_crossings(chart, curve, found)
     _label_crossings(chart, curve, found)
     chart.add_vline(x=curve.today, line={"color": INK, "width": 1.5, "dash": "dot"})
@@ -149,10 +151,14 @@ def _label_crossings(chart: go.Figure, curve: CostCurve, found: Sequence[Found])
     for i, one in enumerate(sorted(shown, key=lambda one: one.crossing.at)):
         x, y = one.crossing.at, one.usd_per_month
         at = (math.log10(x) if log_x else x, math.log10(y) if log_y else y)
-        label(chart, [reading(x, curve.unit)], at, (-52, -48 - 30 * i))
+        near_the_edge = _far(curve, x, float(curve.x[0])) < 0.25 * _far(curve, float(curve.x[-1]), float(curve.x[0]))
+        label(chart, [reading(x, curve.unit)], at, (52, -84 - 30 * i) if near_the_edge else (-52, -48 - 30 * i))
 
 
 def _decades(values: Array, sign: str = "") -> dict[str, Any]:
-    """Ticks of a log axis: whole decades where there are several; k for thousands unless parts of one are shown."""
+    """Ticks of a log axis: whole decades in our own words where there are several, else those of the library."""
     low, high = float(values.min()), float(values.max())
-    return {"tickformat": f"{sign}~s" if low >= 1 else f"{sign}~r", **({"dtick": 1} if high > 100 * low else {})}
+    if high <= 100 * low:
+        return {"tickformat": f"{sign}~s" if low >= 1 else f"{sign}~r"}
+    decades = [10.0**k for k in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+    return {"tickvals": decades, "ticktext": [text(f"{sign}{decade(one)}") for one in decades]}

@@ -90,7 +90,7 @@ def figure(
     x: dict[str, Any],
     y: dict[str, Any],
     height: int = 470,
-    left: int = 74,
+    left: int = 80,
     legend_rows: int = 0,
 ) -> go.Figure:
     """An empty chart: question above, axes, legend at the right, foot below.

@@ -109,6 +109,16 @@ def quantity(value: float) -> str:
     return f"{'-' if value < 0 else ''}{_decimals(_significant(abs(value), 9), 9, least=0)}"
 
 
+def decade(value: float) -> str:
+    """A power of ten as an axis shows it.
+
+    >>> [decade(x) for x in (0.01, 1, 100, 1_000, 1e5, 1e7, 1e9)]
+    ['0.01', '1', '100', '1k', '100k', '10M', '1B']
+    """
+    letter, unit = next(((letter, unit) for letter, unit in LARGE if value >= unit), ("", 1.0))
+    return f"{value / unit:g}{letter}"
+
+
 def share(value: float) -> str:
     """A part of the whole in percent, precise enough that nearly all never reads as all.
 
