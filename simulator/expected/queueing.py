@@ -65,7 +65,7 @@ def saturation_per_s(at: Station) -> float:
     Chunked: n' / m calls end per step, whose prefill rides along, so the step lasts `tau(n') + E[extra of Poisson(n'/m)
     prefills]`. Where KV binds, the share `m / (q + m)` of the m tokens a call grows by is taken from the call admitted
     last, which must compute as many anew, so prefill work grows by `m^2 / (q + m) / q` (q: tokens of a prefill;
-    fitted to no run; the kernel computes 0.02 to 8.3 times q anew where this says 0.02 to 9.1).
+    read off kernel runs, a heuristic: they compute 0.02 to 8.3 times q anew where this says 0.02 to 9.1).
     """
     again = 0.0
     if at.kv_binds:
