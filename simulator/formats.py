@@ -67,15 +67,17 @@ def rate(value: float) -> str:
 
 
 def per_call(value: float) -> str:
-    """Dollars for one call: three significant digits, however small.
+    """Dollars for one call: three significant digits, however small, and cents from a dollar on.
 
-    >>> per_call(0.00011432), per_call(0.012), per_call(1.5), per_call(0)
-    ('$0.000114', '$0.0120', '$1.50', '$0')
+    >>> per_call(0.00011432), per_call(0.012), per_call(1.5), per_call(13.046), per_call(0)
+    ('$0.000114', '$0.0120', '$1.50', '$13.05', '$0')
     """
     if not math.isfinite(value):
         return NONE
     size = _significant(abs(value), 3)
-    return "$0" if size == 0 else _signed(value, f"{size:,.{max(0, 2 - math.floor(math.log10(size)))}f}")
+    if size == 0 or size >= 1:
+        return _signed(value, f"{abs(value):,.2f}") if size else "$0"
+    return _signed(value, f"{size:.{2 - math.floor(math.log10(size))}f}")
 
 
 def count(value: float) -> str:
