@@ -263,6 +263,9 @@ def test_a_fallback_follows_its_own_price_changes_successors_and_windows(ask: As
     stopping = run(ask(f"{option}, {prompt('b', 'e')}", f"{small}, {ending}"), "a", daily=daily)
     assert stopping.total_usd[0] == pytest.approx(60 * 1 + 0.5 * 30 * 1)
     assert stopping.flags == ("nothing serves the fallback of a from 2026-12-31, when b has stopped",)
+    later = ask(f"{option}, {prompt('b', 'q', ', prefix_tokens: 1e6, ready_after_days: 20, until_ready: z')}, "
+                f"{prompt('z', 'z')}", f"{small}, {NEXT}, {LASTING}")
+    assert run(later, "a", daily=daily).total_usd[0] == pytest.approx(60 * 1 + 0.5 * (20 * 9 + 40 * 2 * 4))
     peaks = ask(f"{option}, {prompt('b', 'w')}", f"{small}, {DEEPSEEK.replace('mine/p', 'mine/w')}",
                 "workload.timezone=Europe/Berlin", start="2027-03-15", days=28)
     assert run(peaks, "a", daily=daily).total_usd[0] == pytest.approx(28 * (1 + 0.5 * 0.15 * (1 + 35 / 168)))

@@ -124,7 +124,7 @@ def _servers(scenario: Scenario, view: Any, stage: Stage, day: int) -> Iterator[
     if fallback is not None:
         for other in stages(scenario, fallback.to)[0]:
             if other.first <= day < other.after:
-                yield fallback.to, other.price, fallback.share
+                yield other.option, other.price, fallback.share
 
 
 def _placed(item: Count, span: slice, shape: tuple[int, int]) -> Count:

@@ -9,7 +9,7 @@ more than a smooth cost could is a jump, the rest is a root.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -18,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pricing.errors import InputError
+from pricing.table import PriceVersion
 from simulator.domain.dials import Dial
 from simulator.domain.drawn import find_dial, with_dials
 from simulator.domain.findings import Answer, BreakEven, Crossing, Payback, SimulationResult
-from simulator.domain.plan import closed_reason, stages
+from simulator.domain.options import HostedFineTuned
+from simulator.domain.plan import closed_reason, stages, training_price, version_spans
 from simulator.domain.scenario import Scenario
 from simulator.run import run
 from simulator.studies.finance import cumulative, payback_day
@@ -252,16 +254,15 @@ def _concerns(scenario: Scenario, name: str, along: str) -> bool:
     """Whether a dial can change the cost of an option: a dial of an option it never uses cannot."""
     if not along.startswith("options."):
         return True
-    option = scenario.options[name]
-    used = {name, option.until_ready, option.fallback.to if option.fallback else None}
-    stand_in = scenario.options[option.until_ready] if option.until_ready else None
-    if stand_in is not None and stand_in.fallback is not None:
-        used.add(stand_in.fallback.to)
+    used = {name}
+    for _ in range(3):  # a stand-in may have a fallback, and that a stand-in of its own
+        for option in [scenario.options[other] for other in used]:
+            used |= {other for other in (option.until_ready, option.fallback and option.fallback.to) if other}
     return along.split(".")[1] in used
 
 
 def _points(scenario: Scenario, between: tuple[str, str], along: str, dial: Dial, low: float, high: float) -> Array:
-    """Scan points from low to high, with a point on and just below every known discontinuity."""
+    """Scan points from low to high, with a point on and on either side of every known discontinuity."""
     if dial.whole:
         low, high = math.ceil(low), math.floor(high)
         count = min(POINTS, int(high - low) + 1)
@@ -271,15 +272,30 @@ def _points(scenario: Scenario, between: tuple[str, str], along: str, dial: Dial
         points[0], points[-1] = low, high
     else:
         points = np.linspace(low, high, POINTS)
-    steps = np.asarray([step for name in between for step in _steps(scenario, name, along, low, high)])
-    inside = steps[(steps > low) & (steps < high)] if len(steps) else steps
-    return np.unique(np.concatenate([points, inside, inside * (1 - WIDTH / 4)]))
+    known: list[float] = []
+    for name in between:
+        known += _epoch_steps(scenario, name, along)
+        for served in _served_by(scenario, name):
+            known += _steps(scenario, *served, along, low, high)
+    steps = np.asarray(known)
+    around = np.concatenate([steps, steps * (1 - WIDTH / 4), steps * (1 + WIDTH / 4)])
+    return np.unique(np.concatenate([points, around[(around > low) & (around < high)]]))
 
 
-def _steps(scenario: Scenario, name: str, along: str, low: float, high: float) -> list[float]:
+def _served_by(scenario: Scenario, name: str) -> Iterator[tuple[str, PriceVersion]]:
+    """Every option and price version that serves calls of an option: stand-ins, successors, fallbacks included."""
+    for stage in stages(scenario, name)[0]:
+        fallback = scenario.options[stage.option].fallback
+        for part in [stage, *(stages(scenario, fallback.to)[0] if fallback else ())]:
+            for first, _ in version_spans(scenario, part.price, part.first, part.after):
+                yield part.option, scenario.price_on(part.price, first)
+
+
+def _steps(
+    scenario: Scenario, name: str, version: PriceVersion, along: str, low: float, high: float
+) -> list[float]:
     """Values of a dial at which the bill of an option is known to jump: cache minimum and increment, length tiers."""
     option = scenario.options[name]
-    version = scenario.price_on(option.price, 0)
     caching, tokens = version.rules.caching, version.rules.tokens
     found: list[float] = []
     if along == f"options.{name}.prefix_tokens" and caching.mode != "off":
@@ -295,6 +311,17 @@ def _steps(scenario: Scenario, name: str, along: str, low: float, high: float) -
         elif along in ("workload.tokens.input", f"options.{name}.input_tokens"):
             found.append(tier.above - option.prefix_tokens - overhead)
     return found
+
+
+def _epoch_steps(scenario: Scenario, name: str, along: str) -> list[float]:
+    """Numbers of examples at which the provider's rule takes another number of epochs."""
+    option = scenario.options[name]
+    if along != f"options.{name}.training.examples" or not isinstance(option, HostedFineTuned):
+        return []
+    rule = scenario.price_on(training_price(option), 0).rules.training.epochs
+    if rule is None or option.training is None or option.training.epochs is not None:
+        return []
+    return [size / passes for size in (rule.min_examples, rule.max_examples) for passes in range(1, rule.cap + 1)]
 
 
 def _limit_flags(scenario: Scenario, between: tuple[str, str], along: str, at: float) -> list[str]:

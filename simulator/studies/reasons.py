@@ -79,29 +79,37 @@ def _premium(scenario: Scenario, reference: str, challenger: str) -> str | None:
 
 
 def nearest_change(scenario: Scenario, between: tuple[str, str]) -> str | None:
-    """The smallest change of one price or prompt, up to tenfold, that would make the challenger the cheaper one."""
+    """The smallest change of one price or prompt, up to tenfold, that would make the challenger the cheaper one.
+
+    Only changes that the words can state exactly are tried, so that the sentence holds to its last digit.
+    """
     reference, challenger = between
     prefix = scenario.options[reference].prefix_tokens
+    times = np.round(np.geomspace(1.0, 10.0, 181), 2)
     candidates = [
         (
             f"options.{challenger}.price_factor",
             scenario.options[challenger].price_factor,
-            -1,
+            np.arange(100, 9, -1) / 100.0,
             f"the prices of {challenger} fell to {{share:.0%}} of today's",
         ),
         (
             f"options.{reference}.price_factor",
             scenario.options[reference].price_factor,
-            1,
-            f"the prices of {reference} rose to {{share:.1f}} times today's",
+            times,
+            f"the prices of {reference} rose to {{share:.3g}} times today's",
         ),
-        (f"options.{reference}.prefix_tokens", prefix, 1, f"the prompt of {reference} were {{value:,.0f}} tokens long"),
+        (
+            f"options.{reference}.prefix_tokens",
+            prefix,
+            np.ceil(prefix * times) / max(prefix, 1e-9),
+            f"the prompt of {reference} were {{value:,.0f}} tokens long",
+        ),
     ]
     best: tuple[float, str] | None = None
-    for path, now, direction, words in candidates:
+    for path, now, factors, words in candidates:
         if now <= 0:
             continue
-        factors = np.geomspace(1.0, 10.0, 181) ** direction
         points = now * factors
         cost = {name: run(scenario, name, draws={path: points}).total_usd for name in between}
         pays = np.flatnonzero(cost[challenger] <= cost[reference])
