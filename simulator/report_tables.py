@@ -40,17 +40,17 @@ def places(comparison: Comparison) -> dict[str, str]:
 def options_table(comparison: Comparison) -> str:
     """What each option costs, read in the ways that finance and engineering ask for."""
     judged = any(
-        option.result.feasible and abs(option.per_success_usd - option.per_call_usd) > 1e-9 * option.per_call_usd
+        abs(option.per_success_usd - option.per_call_usd) > 1e-9 * option.per_call_usd
         for option in comparison.options.values()
     )
     heads = ["Option", "#Total", "#Present value", "#Recurring a month", "#of it fixed", "#Paid once",
              "#All-in per call", *(["#per right answer"] if judged else []), "#One more call", "#Cache hits"]
     rows = []
     for name, option in comparison.options.items():
-        each = [option.per_call_usd, *([option.per_success_usd] if judged else []), option.unit_usd]
         cells = [_option_head(comparison, name), _total(option), usd(option.npv_usd), usd(option.monthly_usd),
                  usd(option.fixed_usd_per_month), usd(option.one_off_usd),
-                 *(per_call(one) if option.result.feasible else NONE for one in each),
+                 per_call(option.per_call_usd), *([per_call(option.per_success_usd)] if judged else []),
+                 per_call(option.unit_usd) if option.result.feasible else NONE,
                  share(float(option.result.cache_hit_rate.mean())) if option.result.eligible_calls.any() else NONE]
         rows.append(row(cells, kind="choice" if name == comparison.verdict.choice else "",
                         numbers=frozenset(range(1, len(cells)))))
