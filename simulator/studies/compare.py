@@ -11,6 +11,7 @@ from pricing.book import PriceBook
 from pricing.errors import NoFeasibleOption
 from simulator.domain.findings import Comparison, CostCurve, OptionSummary, PriceUsed, SimulationResult
 from simulator.domain.ledger import TOKEN_LINES
+from simulator.domain.plan import stages
 from simulator.domain.scenario import Scenario
 from simulator.run import run
 from simulator.studies.assumptions import assumptions
@@ -126,7 +127,7 @@ def prices_used(scenario: Scenario, results: Mapping[str, SimulationResult]) -> 
 def cost_curve(
     scenario: Scenario, along: str = VOLUME, low: float | None = None, high: float | None = None, points: int = 161
 ) -> CostCurve:
-    """Monthly cost of every option along a dial, averaged over the horizon, one-offs included.
+    """Monthly cost of every option along a dial, averaged over the days it serves, one-offs included.
 
     Args:
         scenario: the question.
@@ -141,8 +142,11 @@ def cost_curve(
     x = spaced(*ends, points)
     if dial.whole:
         x = np.unique(np.round(x))
-    months = scenario.horizon_days * 24.0 / scenario.hours_per_month
-    usd = {name: run(scenario, name, draws={along: x}).total_usd / months for name in scenario.options}
+    usd = {}
+    for name in scenario.options:
+        stop = stages(scenario, name)[1]
+        served = scenario.horizon_days if stop is None else max(stop, 1)
+        usd[name] = run(scenario, name, draws={along: x}).total_usd / (served * 24.0 / scenario.hours_per_month)
     today = float(_read(scenario, along))
     return CostCurve(
         along=along, label=dial.label, unit=dial.unit, scale=dial.scale, today=today, x=x, usd_per_month=usd
