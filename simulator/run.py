@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 
 STRUCTURAL = ("horizon_days", "ready_after_days", "retrain_every_days", "max")
 """Dials that move days or counts of steps: draws that share their values are run together."""
+CHUNK = 3000
+"""Draws run together: an array of draws by days of a year is then 9 MB, whatever the number of draws."""
 
 
 def run(
@@ -49,17 +51,27 @@ def run(
         return _run_together(scenario, option, engine, {}, True if daily is None else daily)
     size = check_draws(scenario, draws)
     structural = {path: values for path, values in draws.items() if _is_structural(path)}
-    if not structural:
+    if not structural and (daily or size <= CHUNK):
         return _run_together(scenario, option, engine, draws, bool(daily))
     rest = {path: values for path, values in draws.items() if path not in structural}
-    keys, members = np.unique(np.stack(list(structural.values())), axis=1, return_inverse=True)
     parts = []
-    for index in range(keys.shape[1]):
-        chosen = np.flatnonzero(members == index)
-        fixed = with_dials(scenario, dict(zip(structural, keys[:, index].tolist(), strict=True)))
-        some = {path: values[chosen] for path, values in rest.items()}
-        parts.append((chosen, _run_together(fixed, option, engine, some, False)))
+    for fixed, alike in _alike(scenario, structural, size):
+        for begin in range(0, len(alike), CHUNK):
+            chosen = alike[begin : begin + CHUNK]
+            some = {path: values[chosen] for path, values in rest.items()}
+            parts.append((chosen, _run_together(fixed, option, engine, some, False)))
     return _joined(parts, size)
+
+
+def _alike(scenario: Scenario, structural: Draws, size: int) -> Iterator[tuple[Scenario, NDArray[np.int64]]]:
+    """The draws that share the values of all structural dials, and the scenario with those values set."""
+    if not structural:
+        yield scenario, np.arange(size)
+        return
+    keys, members = np.unique(np.stack(list(structural.values())), axis=1, return_inverse=True)
+    for index in range(keys.shape[1]):
+        values = dict(zip(structural, keys[:, index].tolist(), strict=True))
+        yield with_dials(scenario, values), np.flatnonzero(members == index)
 
 
 def _is_structural(path: str) -> bool:

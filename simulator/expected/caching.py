@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -320,7 +321,11 @@ def _grid(first: int, after: int) -> Array:
 def _lagrange(t: Array) -> list[Array]:
     """Six-point interpolation weights at nodes -2..3 for t in [0, 1)."""
     nodes = range(-2, 4)
-    return [np.prod([(t - other) / (node - other) for other in nodes if other != node], axis=0) for node in nodes]
+    apart = [t - node for node in nodes]
+    before = list(itertools.accumulate(apart[:-1], np.multiply, initial=np.ones_like(t)))
+    after = list(itertools.accumulate(reversed(apart[1:]), np.multiply, initial=np.ones_like(t)))[::-1]
+    scales = [math.prod(node - other for other in nodes if other != node) for node in nodes]
+    return [b * a / scale for b, a, scale in zip(before, after, scales, strict=True)]
 
 
 @functools.lru_cache(maxsize=128)

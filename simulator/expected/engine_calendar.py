@@ -18,8 +18,8 @@ from simulator.expected.caching import CacheWeek, Noise, hit_table, span_table
 from simulator.expected.calls import capped_share, event_factors, growth_by_day, week_shape, window_hours
 
 Array = NDArray[np.float64]
-CHUNK = 2048
-"""Draws handled at once where growth differs by draw, so that memory stays small."""
+CHUNK = 256
+"""Draws handled at once where growth differs by draw, so that what they need stays in a processor's cache."""
 
 
 def utc_offset_h(start: date, timezone: str, day: int) -> float:
