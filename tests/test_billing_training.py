@@ -9,6 +9,7 @@ import pytest
 from questions import asked, billed, told
 
 from pricing.errors import NotSold
+from simulator.run import run
 
 PAGE = """
 start: 2026-12-01
@@ -129,6 +130,16 @@ def test_training_that_is_not_sold_that_way_is_an_error(bill: Bill) -> None:
 
 def test_a_typed_training_bill_needs_no_price(bill: Bill) -> None:
     assert bill("training: {usd: 75, runs_per_model: 2}") == {"training": 150}
+
+
+@pytest.mark.parametrize(("examples", "told"), [(9, ("a training job at mine/p needs at least 10 examples",)), (10, ())])
+def test_a_training_set_smaller_than_the_provider_takes_is_flagged(
+    tmp_path: Path, examples: int, told: tuple[str, ...]
+) -> None:
+    option = f"training: {{examples: {examples}, tokens_per_example: 500, retrain_every_days: 30}}"
+    text = (f"{PAGE}prices: {{mine/p: {{{trained(rules='min_examples: 10')}}}}}\n"
+            f"options: {{a: {{kind: hosted_fine_tuned, price: mine/p, {option}}}}}\n")
+    assert run(asked(tmp_path, text), "a").flags == told
 
 
 # Building: data, engineering, evaluation, typed sums

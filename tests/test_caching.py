@@ -150,6 +150,8 @@ def test_a_capped_rate_keeps_caches_only_as_warm_as_the_calls_admitted(answer: A
     capped = answer(2880, 300, flags=("workload.cap_per_s=0.005",))
     assert capped.calls[0] == pytest.approx(28 * 86_400 * 0.005)
     assert capped.cache_hit_rate[0] == pytest.approx(1 - np.exp(-1.5), rel=1e-9)
+    assert "workload.cap_per_s" in " ".join(capped.approximate)             # exact for flat days only
+    assert answer(2880, 300).approximate == ()
 
 
 def test_a_stored_cache_is_paid_for_the_time_it_lives(answer: Answer) -> None:

@@ -22,6 +22,7 @@ from simulator.expected.engine_tokens import MTOK, token_counts
 from simulator.expected.training import billed_hours, billed_tokens, jobs_per_release, release_days
 
 Array = NDArray[np.float64]
+CAPPED = "cache hits are those of calls spread over the day like demand, at the mean rate that workload.cap_per_s admits"
 
 
 def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Activity:
@@ -73,6 +74,7 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
         serves_until=stops,
         why_not=closed_reason(scenario, option),
         flags=tuple(flags),
+        approximate=(CAPPED,) if scenario.workload.cap_per_s is not None and eligible.any() else (),
     )
 
 
@@ -196,6 +198,8 @@ class _Lines:
             )
             for day in release_days(stage.first, stage.after, every):
                 if training is not None:
+                    if first_release:
+                        flags += self._too_few(training, price, day)
                     closes = jobs_end(self.scenario, price)
                     if closes is not None and self.scenario.day_index(closes) <= day and not first_release:
                         flags.append(
@@ -207,6 +211,12 @@ class _Lines:
                     path = f"options.{self.name}.evaluation_usd"
                     yield self._typed("evaluation", "release", 1.0, option.evaluation_usd, path, day, first_release)
                 first_release = False
+
+    def _too_few(self, training: Any, price: str, day: int) -> Iterator[str]:
+        """What to say of a training set smaller than the provider takes."""
+        least = self.scenario.price_on(price, day).rules.training.min_examples
+        if training.examples is not None and np.any(np.asarray(training.examples) < least):
+            yield f"a training job at {price} needs at least {least} examples"
 
     def _jobs(self, training: Any, price: str, day: int, one_off: bool) -> Iterator[Count]:
         """The training jobs of one release, and the tokens that grade them."""
