@@ -132,7 +132,9 @@ def test_a_typed_training_bill_needs_no_price(bill: Bill) -> None:
     assert bill("training: {usd: 75, runs_per_model: 2}") == {"training": 150}
 
 
-@pytest.mark.parametrize(("examples", "told"), [(9, ("a training job at mine/p needs at least 10 examples",)), (10, ())])
+@pytest.mark.parametrize(
+    ("examples", "told"), [(9, ("a training job at mine/p needs at least 10 examples",)), (10, ())]
+)
 def test_a_training_set_smaller_than_the_provider_takes_is_flagged(
     tmp_path: Path, examples: int, told: tuple[str, ...]
 ) -> None:

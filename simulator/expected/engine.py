@@ -22,7 +22,7 @@ from simulator.expected.engine_tokens import MTOK, token_counts
 from simulator.expected.training import billed_hours, billed_tokens, jobs_per_release, release_days
 
 Array = NDArray[np.float64]
-CAPPED = "cache hits are those of calls spread over the day like demand, at the mean rate that workload.cap_per_s admits"
+CAPPED = "cache hits are those of calls spread over the day like demand, at the mean rate workload.cap_per_s admits"
 
 
 def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Activity:
