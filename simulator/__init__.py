@@ -26,6 +26,7 @@ _WHERE = {
     "describe_trace": "simulator.intake.trace:describe",
     "ledger_rows": "simulator.answers",
     "read_prompt": "simulator.intake.tokens",
+    "fit_log": "simulator.intake.counts",
     "read_scenario": "simulator.files",
     "read_trace": "simulator.intake.trace",
     "replay": "simulator.studies.replay",
@@ -33,6 +34,7 @@ _WHERE = {
     "scenario_schema": "simulator.files:schema",
     "shipped_book": "pricing.load",
     "shipped_scenarios": "simulator.files",
+    "write_fitted": "simulator.files.fitted",
     "write_results": "simulator.files",
 }
 """Where each name lives; after a colon, what it is called there."""

@@ -26,19 +26,19 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         },
         "baseline": comparison.baseline,
         "engine": comparison.engine,
-        "fidelity": None,
-        "runs": 1,
-        "seed": 0,
+        "fidelity": comparison.fidelity,
+        "runs": 1 if comparison.played is None else len(comparison.played.numbers),
+        "seed": comparison.seed,
         "start": comparison.start.isoformat(),
         "horizon_days": comparison.horizon_days,
-        "options": {name: _option(option) for name, option in comparison.options.items()},
-        "break_even": break_even_json(comparison.break_even),
+        "options": {name: _option(option) | _spread(comparison, name) for name, option in comparison.options.items()},
+        "break_even": _with_payback(comparison, break_even_json(comparison.break_even)),
         "verdict": {
             "choice": verdict.choice,
             "runner_up": verdict.runner_up,
             "saving_usd": verdict.saving_usd,
             "saving_vs_baseline_usd": verdict.saving_vs_baseline_usd,
-            "confidence": None,
+            "confidence": _cheapest(comparison).get(verdict.choice),
             "too_close": verdict.too_close,
             "money": verdict.money,
             "with_quality": verdict.with_quality,
@@ -162,6 +162,35 @@ def _option(option: OptionSummary) -> dict[str, Any]:
         "approximate": list(result.approximate),
         "flags": list(result.flags),
     }
+
+
+def _cheapest(comparison: Comparison) -> dict[str, float]:
+    return {} if comparison.played is None else comparison.played.cheapest_share()
+
+
+def _spread(comparison: Comparison, name: str) -> dict[str, Any]:
+    """What the runs of a simulation say of an option."""
+    played = comparison.played
+    if played is None:
+        return {}
+    story = comparison.options[name].result.timeline
+    return {
+        "interval_usd": list(played.interval_usd(name)),
+        "cheapest_share": _cheapest(comparison).get(name),
+        "line_interval_usd": {line: list(found) for line, found in played.line_interval_usd(name).items()},
+        "timeline": [{"day": moment.day, "text": moment.text} for moment in story],
+    }
+
+
+def _with_payback(comparison: Comparison, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The distribution of the payback day beside its value in the mean run."""
+    played = comparison.played
+    for one in found if played else ():
+        name = one["between"][1]
+        if played is not None and name in played.payback_days:
+            one["payback"]["interval_days"] = list(played.payback_interval(name))
+            one["payback"]["never_share"] = played.never_share(name)
+    return found
 
 
 def _lines(option: OptionSummary) -> list[dict[str, Any]]:

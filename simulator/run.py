@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pricing.errors import InputError
+from pricing.nearest import nearest
 from simulator.billing import bill
 from simulator.domain.drawn import Drawn, Draws, check_draws, with_dials
 from simulator.domain.findings import Engine, SimulationResult
@@ -19,10 +22,21 @@ from simulator.domain.usage import Activity, TokenPrice
 
 Array = NDArray[np.float64]
 
+FIDELITIES = ("aggregate", "call")
 STRUCTURAL = ("horizon_days", "ready_after_days", "retrain_every_days", "max")
 """Dials that move days or counts of steps: draws that share their values are run together."""
 CHUNK = 3000
 """Draws run together: an array of draws by days of a year is then 9 MB, whatever the number of draws."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _How:
+    """Which wing counts, and which runs of the simulation are played."""
+
+    engine: Engine
+    seed: int
+    runs: NDArray[np.int64]
+    fidelity: str
 
 
 def run(
@@ -32,6 +46,9 @@ def run(
     engine: Engine = "expected",
     draws: Draws | None = None,
     daily: bool | None = None,
+    seed: int = 0,
+    runs: int | range | None = None,
+    fidelity: str | None = None,
 ) -> SimulationResult:
     """Count one option with an engine and bill it.
 
@@ -39,27 +56,38 @@ def run(
         scenario: the question.
         option: name of the option.
         engine: which wing counts.
-        draws: dials by dotted path, each an array of shape (D,); every result then has D entries.
+        draws: dials by dotted path, each an array of shape (D,); every result then has D entries. In a simulation
+            the draws are the runs.
         daily: a ledger by day (the default without draws), or only over spans of constant prices.
+        seed: of the simulation; the same seed gives the same numbers, however the runs are split.
+        runs: how many runs are simulated, or which (`range(200, 400)`); default: the scenario's.
+        fidelity: `aggregate` or `call`; default: the scenario's.
 
     Raises:
         InputError, NotSold, NotInForce: with one sentence.
     """
     draws = draws or {}
     scenario.option(option)
+    size = check_draws(scenario, draws) if draws else 1
+    how = _How(
+        engine=engine,
+        seed=_checked_seed(seed),
+        runs=_numbered(scenario, runs, size if draws else None) if engine == "simulated" else np.zeros(1, dtype=int),
+        fidelity=_checked_fidelity(fidelity or scenario.simulation.fidelity),
+    )
     if not draws:
-        return _run_together(scenario, option, engine, {}, True if daily is None else daily)
-    size = check_draws(scenario, draws)
+        return _run_together(scenario, option, how, {}, True if daily is None else daily)
     structural = {path: values for path, values in draws.items() if _is_structural(path)}
     if not structural and (daily or size <= CHUNK):
-        return _run_together(scenario, option, engine, draws, bool(daily))
+        return _run_together(scenario, option, how, draws, bool(daily))
     rest = {path: values for path, values in draws.items() if path not in structural}
     parts = []
     for fixed, alike in _alike(scenario, structural, size):
         for begin in range(0, len(alike), CHUNK):
             chosen = alike[begin : begin + CHUNK]
             some = {path: values[chosen] for path, values in rest.items()}
-            parts.append((chosen, _run_together(fixed, option, engine, some, False)))
+            these = dataclasses.replace(how, runs=how.runs[chosen]) if engine == "simulated" else how
+            parts.append((chosen, _run_together(fixed, option, these, some, False)))
     return _joined(parts, size)
 
 
@@ -78,13 +106,44 @@ def _is_structural(path: str) -> bool:
     return path.rsplit(".", 1)[-1] in STRUCTURAL or path.startswith(("workload.demand.", "workload.events."))
 
 
-def _run_together(scenario: Scenario, option: str, engine: Engine, draws: Draws, daily: bool) -> SimulationResult:
-    from simulator.expected import engine as expected
+def _checked_seed(seed: int) -> int:
+    if not 0 <= seed < 2**64:
+        raise InputError(f"seed is {seed}; it must be a whole number from 0 to 2^64 - 1")
+    return seed
 
-    activity = expected.count(scenario, option, draws, daily=daily)
+
+def _checked_fidelity(fidelity: str) -> str:
+    if fidelity not in FIDELITIES:
+        raise InputError(f'fidelity is "{fidelity}"; it must be aggregate or call{nearest(fidelity, FIDELITIES)}')
+    return fidelity
+
+
+def _numbered(scenario: Scenario, runs: int | range | None, draws: int | None) -> NDArray[np.int64]:
+    """The numbers of the runs to be played."""
+    if runs is None:
+        runs = scenario.simulation.runs if draws is None else draws
+    wanted = range(runs) if isinstance(runs, int) else runs
+    if not wanted or wanted.start < 0 or wanted.step < 1:
+        raise InputError(f"runs is {runs}; play at least one")
+    if draws is not None and len(wanted) != draws:
+        raise InputError(f"there are {draws} draws and {len(wanted)} runs; in a simulation every run is a draw")
+    return np.asarray(wanted, dtype=np.int64)
+
+
+def _run_together(scenario: Scenario, option: str, how: _How, draws: Draws, daily: bool) -> SimulationResult:
     view: Any = Drawn(scenario, draws) if draws else scenario
-    size = max((len(values) for values in draws.values()), default=1)
-    return _stamped(scenario, view, activity, bill(scenario, activity, view, size), engine)
+    if how.engine == "expected":
+        from simulator.expected import engine as expected
+
+        activity = expected.count(scenario, option, draws, daily=daily)
+        size = max((len(values) for values in draws.values()), default=1)
+    else:
+        from simulator.simulated import engine as simulated
+
+        activity = simulated.count(scenario, option, draws, seed=how.seed, runs=how.runs, fidelity=how.fidelity)
+        size = len(how.runs)
+    result = _stamped(scenario, view, activity, bill(scenario, activity, view, size), how.engine)
+    return result if how.engine == "expected" else dataclasses.replace(result, runs=tuple(how.runs.tolist()))
 
 
 def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedger, engine: Engine) -> SimulationResult:
@@ -118,6 +177,7 @@ def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedg
         serves_until=until,
         flags=tuple(flags),
         approximate=activity.approximate,
+        timeline=activity.timeline,
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from simulator.domain.findings import Crossing
 from simulator.domain.scenario import Scenario
-from simulator.expected.calls import HOURS
+from simulator.domain.shapes import HOURS
 from simulator.files import read_scenario
 from simulator.run import run
 from simulator.studies.breakeven import VOLUME, break_even

@@ -13,7 +13,7 @@ from questions import asked, billed, crossed, told
 
 from pricing.errors import InputError, NoFeasibleOption
 from simulator.domain.scenario import Scenario
-from simulator.expected.calls import HOURS, WEEKDAYS
+from simulator.domain.shapes import HOURS, WEEKDAYS
 from simulator.run import run
 from simulator.studies.compare import compare
 

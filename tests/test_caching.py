@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from questions import asked
 
 from simulator.domain.findings import SimulationResult
+from simulator.domain.shapes import HOURS, WEEKDAYS
 from simulator.expected.caching import CacheWeek, Noise, hit_table, poisson_hit_share, span_table, week_hit_share
-from simulator.expected.calls import HOURS, WEEKDAYS
 from simulator.run import run
 
 PAGE = """

@@ -13,16 +13,14 @@ from questions import asked
 from scipy import integrate
 
 from simulator.domain.findings import SimulationResult
+from simulator.domain.shapes import HOURS, WEEKDAYS, week_shape
 from simulator.expected.calls import (
-    HOURS,
-    WEEKDAYS,
     attempts,
     capped_share,
     event_factors,
     growth_by_day,
     lognormal_sigma,
     tier_shares,
-    week_shape,
     window_hours,
 )
 from simulator.run import run

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pricing.errors import InputError
-from simulator.cli.flags import Bare, Csv, Json, Set, one_form, typed_number
+from pricing.nearest import nearest
+from simulator.cli.flags import Bare, Csv, Json, Set, one_form, typed_number, typed_share
 from simulator.cli.output import emit_csv, emit_json, say
 
 if TYPE_CHECKING:
     from simulator import Scenario
     from simulator.domain.findings import Comparison
 
-ENGINES = ("expected",)
+ENGINES = ("expected", "simulated")
 VOLUME = "workload.calls_per_day"
 
 OPTION_COLUMNS = (
@@ -61,7 +62,18 @@ def compare(
     ] = None,
     set_: Set = None,
     bare: Bare = False,
-    engine: Annotated[str, typer.Option("--engine", help="How calls are counted: expected.")] = "expected",
+    engine: Annotated[
+        str, typer.Option("--engine", help="How calls are counted: expected or simulated.")
+    ] = "expected",
+    fidelity: Annotated[
+        str | None, typer.Option("--fidelity", help="Of a simulation: aggregate (hourly totals) or call (every call).")
+    ] = None,
+    runs: Annotated[int | None, typer.Option("--runs", metavar="N", help="How many runs are simulated.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of a simulation (default: 0).")] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option("--precision", metavar="1%", help="Simulate until the two best are told apart to this share."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write result, ledger, report and charts there.")
     ] = None,
@@ -78,10 +90,17 @@ def compare(
 
     one_form(json, csv)
     if engine not in ENGINES:
-        raise InputError(f'--engine: "{engine}" is not one of {", ".join(ENGINES)}, the engine of this version')
+        raise InputError(f'--engine: "{engine}" is not one of {", ".join(ENGINES)}{nearest(engine, ENGINES)}')
+    typed = {"--fidelity": fidelity, "--runs": runs, "--seed": seed, "--precision": precision}
+    if engine == "expected" and (stray := [flag for flag, value in typed.items() if value is not None]):
+        raise InputError(f"{stray[0]} is of the simulated engine; add --engine simulated")
+    if runs is not None and runs < 1:
+        raise InputError(f"--runs is {runs}; play at least one")
+    share = None if precision is None else typed_share(precision, "--precision")
     conditions = [read_condition(text) for text in fail_if or ()]
     asked = read_scenario(default_scenario_path() if scenario is None else scenario, set_ or (), bare)
-    comparison = compare(asked)
+    played: dict[str, Any] = {"runs": runs, "seed": seed or 0, "fidelity": fidelity, "precision": share}
+    comparison = compare(asked) if engine == "expected" else compare(asked, engine="simulated", **played)
     answer = comparison_json(comparison)
     try:
         if out is not None:

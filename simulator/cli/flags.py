@@ -53,6 +53,19 @@ def typed_number(text: str, flag: str) -> float:
     return number
 
 
+def typed_share(text: str, flag: str) -> float:
+    """A share typed after a flag: `1%` and `0.01` are the same.
+
+    Raises:
+        InputError: it is no number, or not between 0 and 1.
+    """
+    percent = text.strip().endswith("%")
+    share = typed_number(text.strip().removesuffix("%"), flag) / (100.0 if percent else 1.0)
+    if not 0 < share < 1:
+        raise InputError(f'{flag}: "{text}" is not a share above 0 and below 1; write it as in 1% or 0.01')
+    return share
+
+
 def day_or_today(text: str | None, flag: str = "--on") -> date:
     """The day typed after a flag, or today: the only clock of this program."""
     return date.today() if text is None else typed_day(text, flag)

@@ -22,10 +22,16 @@ def trace(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with TIMESTAMP,ContextTokens,GeneratedTokens.")],
     price: Annotated[str | None, typer.Option("--price", metavar="ID", help="Bill every call at this price.")] = None,
     on: On = None,
+    fit: Annotated[
+        Path | None, typer.Option("--fit", metavar="OUT.yaml", help="Fit demand to it and write a scenario.")
+    ] = None,
     json: Json = False,
     csv: Csv = False,
 ) -> None:
     """Read a log of calls, describe its demand, and bill it to the last token."""
+    if fit is not None:
+        _fit(file, fit, price, json, csv)
+        return
     from simulator import describe_trace, read_trace, replay, shipped_book
 
     one_form(json, csv)
@@ -51,6 +57,27 @@ def trace(
         emit_csv([row], list(row))
     else:
         _show_trace(found, str(file), read.notes)
+
+
+def _fit(file: Path, out: Path, price: str | None, json: bool, csv: bool) -> None:
+    """Fit, write the scenario, and set the figures of the fitted model beside those of the log."""
+    from simulator import fit_log, write_fitted
+    from simulator.formats import quantity
+
+    one_form(json, csv)
+    if price is not None:
+        raise InputError("--fit and --price: a log is fitted or billed; ask for one of them")
+    found = fit_log(file)
+    write_fitted(out, found.workload, str(file))
+    rows = [{"figure": what, "log": log, "fitted": model} for what, log, model in found.rows]
+    if json:
+        emit_json({"workload": found.workload, "fit": rows, "notes": list(found.notes), "written": str(out)})
+    elif csv:
+        emit_csv(rows, ["figure", "log", "fitted"])
+    else:
+        said = [(what, *("-" if x is None else quantity(x) for x in both)) for what, *both in found.rows]
+        say(table({"": "left", "log": "right", "fitted": "right"}, said))
+        say(points(found.notes), f"Written to {out}; ask it: tunepoint compare {out}")
 
 
 def tokens(

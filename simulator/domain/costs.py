@@ -31,6 +31,8 @@ class Training:
     """One training campaign: what a run is billed by, how often it runs, and when it runs again.
 
     Exactly one of `usd`, `tokens`, `examples` with `tokens_per_example`, and `hours` says how large a run is.
+    `job_hours` is how long one takes on the calendar; runs follow each other from the first day on, so that failed
+    ones can put the cut-over off (the simulated engine plays it; in expectation the cut-over is on its day).
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -45,6 +47,7 @@ class Training:
     grader: Grader | None = None
     runs_per_model: Annotated[float, Dial("Runs per released model", "runs", 1, 10)] = 1.0
     failure_rate: Annotated[float, Dial("Training runs that fail and are paid", "share", 0, 0.9, most=0.99)] = 0.0
+    job_hours: Annotated[float, Dial("Wall time of a training run", "h", 0, 200, most=10_000)] = 0.0
     retrain_every_days: Annotated[float | None, Dial("Retrain every", "days", 7, 730, least=1, whole=True)] = None
     price: str | None = None
     method: TrainingMethod = "sft"
@@ -96,11 +99,26 @@ class Retries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fallback:
-    """A share of calls that is served again by another option."""
+    """A share of calls that is served again by another option, which also takes all calls during an outage."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     to: str
-    share: Annotated[float, Dial("Calls served again elsewhere", "share", 0, 0.5, most=1)]
+    share: Annotated[float, Dial("Calls served again elsewhere", "share", 0, 0.5, most=1)] = 0.0
+
+    def __post_init__(self) -> None:
+        check_dials(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outages:
+    """Times in which a provider does not answer: how many begin a month, and how long one lasts on average.
+
+    The calls go to the option named by `fallback`, else they are lost.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    per_month: Annotated[float, Dial("Outages a month", "1/month", 0, 10)] = 0.0
+    hours: Annotated[float, Dial("Length of an outage", "h", 0, 48)] = 0.0
 
     def __post_init__(self) -> None:
         check_dials(self)

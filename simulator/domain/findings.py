@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.domain.ledger import CostLedger
+from simulator.domain.usage import Moment
+
+if TYPE_CHECKING:
+    from simulator.domain.played import Runs
 
 Array = NDArray[np.float64]
-Engine = Literal["expected"]
+Engine = Literal["expected", "simulated"]
 Answer = Literal["crosses", "always", "never", "tie"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulationResult:
-    """What one option does and costs; arrays have one entry a draw, shape (D,)."""
+    """What one option does and costs; arrays have one entry a draw, shape (D,).
+
+    `runs` are the numbers of the simulated runs, one a draw; empty for an expectation.
+    """
 
     option: str
     kind: str
@@ -37,6 +44,8 @@ class SimulationResult:
     serves_until: date | None = None
     flags: tuple[str, ...] = ()
     approximate: tuple[str, ...] = ()
+    timeline: tuple[Moment, ...] = ()
+    runs: tuple[int, ...] = ()
 
     @property
     def feasible(self) -> bool:
@@ -180,7 +189,7 @@ class PriceUsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Every option side by side."""
+    """Every option side by side; of a simulation, `options` hold the mean run and `played` all of them."""
 
     scenario_name: str
     question: str
@@ -196,4 +205,7 @@ class Comparison:
     prices_digest: str
     stale: tuple[str, ...]
     engine: Engine = "expected"
+    fidelity: str | None = None
+    seed: int = 0
+    played: Runs | None = None
     version: str = "0.1.0"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from pricing.table import STRICT, CachingMode, Limits
-from simulator.domain.costs import Dataset, Fallback, Human, Retries, Training
+from simulator.domain.costs import Dataset, Fallback, Human, Outages, Retries, Training
 from simulator.domain.dials import Dial, check_dials
 
 OPS_HOURS = {"hosted_prompt": 2.0, "hosted_fine_tuned": 4.0}
@@ -71,6 +71,7 @@ class HostedOption:
     one_off_usd: dict[str, float] = field(default_factory=dict)
     recurring_usd_per_month: dict[str, float] = field(default_factory=dict)
     fallback: Fallback | None = None
+    outages: Outages = field(default_factory=Outages)
     human: Human | None = None
     limits: Limits = field(default_factory=Limits)
     dataset: Dataset | None = None

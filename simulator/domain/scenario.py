@@ -109,9 +109,23 @@ class Scenario:
             made = option.dataset.examples if option.dataset else None
             if made is None and (training is None or training.examples is None) and _priced_each(option.dataset):
                 raise ValueError(f"options.{name}.dataset needs examples: how many are to be made")
+            self._check_outages(name, option)
         for item in self.adjust:
             for name in item.on:
                 known(f'adjust "{item.label}"', name)
+
+    def _check_outages(self, name: str, option: HostedOption) -> None:
+        out, where = option.outages, f"options.{name}.outages"
+        horizon_h = self.horizon_days * 24.0
+        if out.per_month > 0 and out.hours >= horizon_h:
+            raise ValueError(
+                f"{where}.hours is {out.hours:g}; an outage must end within the horizon of {horizon_h:g} hours"
+            )
+        if out.per_month * out.hours >= self.hours_per_month:
+            raise ValueError(
+                f"{where}: {out.per_month:g} a month of {out.hours:g} h each fill a month of "
+                f"{self.hours_per_month:g} h; lower one of them"
+            )
 
     def _check_quality(self) -> None:
         unset = [name for name, option in self.options.items() if option.success_rate is None]

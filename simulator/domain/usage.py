@@ -83,12 +83,21 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """Something that happened on a day, counted from the first."""
+
+    day: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
     """Everything one option does over the horizon.
 
     `edges` (T+1,) are day numbers that bound the periods; within one period every price is constant.
     `calls`, `served`, `eligible`, `hits` have shape (D, T). `serves_until` is the first day without
-    service, or None; `why_not` the sentence that rules the option out, or None.
+    service, or None; `why_not` the sentence that rules the option out, or None. `timeline` is what happened
+    in the first run of a simulation, in order.
     """
 
     option: str
@@ -105,3 +114,4 @@ class Activity:
     flags: tuple[str, ...] = ()
     approximate: tuple[str, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
+    timeline: tuple[Moment, ...] = ()

@@ -385,13 +385,3 @@ def with_retries(
         share: Array = (h + a - 1) / a
         return share
     return np.where(s > 0, ((1 - f) * h + s - (1 - f)) / np.where(s > 0, s, 1.0), 0.0)
-
-
-def eligible_prefix(prefix: ArrayLike, min_tokens: int, increment: int) -> Array:
-    """The cacheable part of a prefix: nothing below the minimum, else whole increments.
-
-    >>> [float(eligible_prefix(p, 1024, 128)) for p in (900, 1024, 2600)]
-    [0.0, 1024.0, 2560.0]
-    """
-    tokens = np.asarray(prefix, dtype=float)
-    return np.where((tokens > 0) & (tokens >= min_tokens), np.floor(tokens / increment) * increment, 0.0)

@@ -19,6 +19,7 @@ from simulator.domain.usage import Activity, Count, JobPrice, RecurringPrice, To
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar, clock_changes
 from simulator.expected.engine_tokens import MTOK, token_counts
+from simulator.expected.outages import share_of_time_out
 from simulator.expected.training import billed_hours, billed_tokens, jobs_per_release, release_days
 
 Array = NDArray[np.float64]
@@ -48,14 +49,14 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
     for stage in plan:
         for first, after in itertools.pairwise(day for day in changes if stage.first <= day <= stage.after):
             span = slice(int(np.searchsorted(edges, first)), int(np.searchsorted(edges, after)))
-            for name, price, share in _servers(scenario, view, stage, first):
+            for name, price, share, time in _servers(scenario, view, stage, first):
                 version = scenario.price_on(price, first)
-                found = token_counts(calendar, view.options[name], name, price, version, span, share)
+                found = token_counts(calendar, view.options[name], name, price, version, span, share, time)
                 counts += [_placed(item, span, shape) for item in found.counts]
                 if name == stage.option:
                     eligible[:, span] += found.eligible
                     hits[:, span] += found.hits
-            served[:, span] = calendar.calls[:, span]
+            served[:, span] = calendar.calls[:, span] * calendar.column(_answered(scenario, view, stage, first))
     flags = list(_unserved(scenario, plan))
     lines = _Lines(scenario, view, option, calendar, plan)
     counts += [*lines.building(), *lines.releases(flags), *lines.recurring()]
@@ -119,14 +120,36 @@ def _training_prices(scenario: Scenario, stage: Stage) -> Iterator[str]:
         yield training.grader.price
 
 
-def _servers(scenario: Scenario, view: Any, stage: Stage, day: int) -> Iterator[tuple[str, str, Any]]:
-    """Who serves a stage, at which price, with which share of the calls: the option, and its fallback."""
-    yield stage.option, stage.price, 1.0
+def _servers(scenario: Scenario, view: Any, stage: Stage, day: int) -> Iterator[tuple[str, str, Any, Any]]:
+    """Who serves a stage, at which price, with which share of the calls, in which share of the time.
+
+    The option while it answers, and its fallback: for a share of the calls then, and for all during an outage.
+    """
+    out = np.atleast_1d(_time_out(view, stage.option))
+    yield stage.option, stage.price, 1.0, 1.0 - out
     fallback = view.options[stage.option].fallback
     if fallback is not None:
         for other in stages(scenario, fallback.to)[0]:
             if other.first <= day < other.after:
-                yield other.option, other.price, fallback.share
+                if np.any(np.asarray(fallback.share) > 0):
+                    yield other.option, other.price, fallback.share, 1.0 - out
+                if np.any(out > 0):
+                    yield other.option, other.price, 1.0, out
+
+
+def _answered(scenario: Scenario, view: Any, stage: Stage, day: int) -> Array:
+    """Share of the calls of a stage that are served: all but those lost in outages without a fallback."""
+    out = np.atleast_1d(_time_out(view, stage.option))
+    fallback = scenario.options[stage.option].fallback
+    relieved = fallback is not None and any(
+        other.first <= day < other.after for other in stages(scenario, fallback.to)[0]
+    )
+    return np.ones(1) if relieved else 1.0 - out
+
+
+def _time_out(view: Any, option: str) -> Array:
+    outages = view.options[option].outages
+    return share_of_time_out(outages.per_month, outages.hours, view.hours_per_month)
 
 
 def _placed(item: Count, span: slice, shape: tuple[int, int]) -> Count:
@@ -296,7 +319,8 @@ class _Lines:
                     yield self._count("storage", "month", hours / hours_per_month, basis)
 
     def _stage_calls(self, stage: Stage) -> Array:
-        return self.calendar.calls * (self._days(stage.first, stage.after) / self.calendar.days)
+        answered = self.calendar.column(_answered(self.scenario, self.view, stage, stage.first))
+        return self.calendar.calls * (self._days(stage.first, stage.after) / self.calendar.days) * answered
 
     def _count(self, line: str, unit: str, quantity: Array, basis: Any) -> Count:
         return Count(line=line, unit=unit, quantity=quantity, basis=basis, option=self.name)

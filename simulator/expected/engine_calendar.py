@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from pricing.table import WindowRates
 from simulator.domain.scenario import Scenario
+from simulator.domain.shapes import week_shape
 from simulator.expected.caching import CacheWeek, Noise, hit_table, span_table
-from simulator.expected.calls import capped_share, event_factors, growth_by_day, week_shape, window_hours
+from simulator.expected.calls import capped_share, event_factors, growth_by_day, window_hours
 
 Array = NDArray[np.float64]
 CHUNK = 256
@@ -168,9 +169,20 @@ class Calendar:
         demand = self.scenario.workload.demand
         spread = np.hypot(demand.day_sd, demand.hour_sd)
         mean = self.column(self.scenario.workload.calls_per_day) / 86_400 * self._level * self.weekday[self._rows]
-        rates = mean[:, :, None] * self.hours
-        share: Array = (capped_share(rates, np.asarray(cap).reshape(-1, 1, 1), spread) * self.hours).mean(axis=2)
+        rates, limit = mean[:, :, None] * self.hours, np.asarray(cap).reshape(-1, 1, 1)
+        admitted = np.zeros(())
+        for factor, lasting in self._burst_states():
+            admitted = admitted + lasting * factor * capped_share(rates * factor, limit, spread)
+        share: Array = (admitted * self.hours).mean(axis=2)
         return share
+
+    def _burst_states(self) -> list[tuple[float, float]]:
+        """Relative rate and share of time of each state of the bursts; one state without them."""
+        if self._noise.burst is None:
+            return [(1.0, 1.0)]
+        ratio, on_share, _ = self._noise.burst
+        off = 1.0 / (ratio * on_share + 1.0 - on_share)
+        return [(ratio * off, on_share), (off, 1.0 - on_share)]
 
     def _inside(self, mask: Any) -> Array:
         """Part of the calls of each day of the week that falls into the masked hours, (7,)."""

@@ -9,25 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing.errors import InputError
 from pricing.table import PriceVersion, Service
-from simulator.domain.options import REACH
+from simulator.domain.cacheplan import LINES, CachePlan, cache_plan
 from simulator.domain.usage import Count, RecurringPrice, TokenMeter, TokenPrice
-from simulator.expected.caching import eligible_prefix, with_retries
+from simulator.expected.caching import with_retries
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar
 from simulator.expected.footprint import Lengths, tokens_by_meter
 
 Array = NDArray[np.float64]
-LINES = {
-    "standard": {"input": "input", "cached_input": "cached_input", "cache_write": "cache_write", "output": "output"},
-    "batch": {
-        "input": "batch_input",
-        "cached_input": "batch_cached_input",
-        "cache_write": "cache_write",
-        "output": "batch_output",
-    },
-}
 MTOK = 1e6
 
 
@@ -40,54 +30,15 @@ class Served:
     hits: Array
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CachePlan:
-    """How a stage uses the cache: what can be cached, for how long, and how the hits come about."""
-
-    cacheable: Array
-    ttl_s: int
-    reach: Any
-    pinned: Any
-    calls_per_cache: Any
-    writes_billed: bool
-    refresh: bool
-    batch_too: bool
-    stored: bool
-
-
-def cache_plan(option: Any, version: PriceVersion, where: str) -> CachePlan:
-    """What the option's wishes and the provider's rule make of the cache.
-
-    Raises:
-        InputError: a time to live the provider does not sell.
-    """
-    rule, wish = version.rules.caching, option.caching
-    pinned, per_cache = option.cache_hit_rate, wish.calls_per_cache
-    mode = wish.mode or (
-        "explicit" if rule.mode == "off" and (pinned is not None or per_cache is not None) else rule.mode
-    )
-    ruled = rule.mode != "off"
-    ttl = wish.ttl or rule.ttl_s[0]
-    if ruled and mode != "off" and wish.ttl is not None and wish.ttl not in rule.ttl_s:
-        offered = ", ".join(f"{seconds}" for seconds in rule.ttl_s)
-        raise InputError(f"{where}.caching.ttl: {wish.ttl} s is not on offer at {option.price}; it sells {offered}")
-    prefix = np.asarray(option.prefix_tokens, dtype=float)
-    cacheable = eligible_prefix(prefix, rule.min_tokens, rule.increment) if mode != "off" else 0.0 * prefix
-    return CachePlan(
-        cacheable=cacheable,
-        ttl_s=ttl,
-        reach=REACH[mode] if wish.reach is None else wish.reach,
-        pinned=pinned,
-        calls_per_cache=per_cache,
-        writes_billed=rule.writes_billed or (not ruled and version.usd_per_mtok.cache_write is not None),
-        refresh=rule.refresh,
-        batch_too=rule.batch_stacks,
-        stored=mode == "explicit" and version.cache_storage_usd_per_mtok_hour is not None,
-    )
-
-
 def token_counts(
-    calendar: Calendar, option: Any, name: str, price: str, version: PriceVersion, span: slice, share: Any = 1.0
+    calendar: Calendar,
+    option: Any,
+    name: str,
+    price: str,
+    version: PriceVersion,
+    span: slice,
+    share: Any = 1.0,
+    time: Any = 1.0,
 ) -> Served:
     """Counts of one option at one price version over the periods of `span`.
 
@@ -98,7 +49,8 @@ def token_counts(
         price: id of the price that serves.
         version: its version in force.
         span: periods served, as a slice of the calendar's.
-        share: share of the workload's calls that comes here.
+        share: share of the workload's calls that comes here, while any come.
+        time: share of the time in which they come, which leaves the rate that a cache sees as it is.
     """
     workload = calendar.scenario.workload
     column = calendar.column
@@ -106,7 +58,7 @@ def token_counts(
     tries, delivered = attempts(option.retries.failure_rate, option.retries.max)
     billed = tries if option.retries.billed else delivered
     deferred = column(np.asarray(workload.deferrable_share, dtype=float) * option.batch_share)
-    calls = calendar.calls[:, span] * column(share)
+    calls = calendar.calls[:, span] * column(share) * column(time)
     rules = version.rules.tokens
     overhead = rules.per_request + rules.per_message * (1.0 + (np.asarray(option.prefix_tokens) > 0))
     input_tokens = workload.tokens.input if option.input_tokens is None else option.input_tokens
@@ -162,7 +114,7 @@ def token_counts(
             counts.append(Count(line=line, unit="Mtok", quantity=quantity, basis=basis, option=name))
     cached = interactive * (column(plan.cacheable) > 0)
     if plan.stored:
-        counts.append(_stored(calendar, plan, arriving, cached, option.caching.scopes, price, name, span))
+        counts.append(_stored(calendar, plan, arriving, cached, option.caching.scopes, price, name, span, time))
     return Served(counts=counts, eligible=cached, hits=cached * hit_all)
 
 
@@ -207,7 +159,15 @@ def _written_ahead(
 
 
 def _stored(
-    calendar: Calendar, plan: CachePlan, arriving: Array, cached: Array, scopes: Any, price: str, name: str, span: slice
+    calendar: Calendar,
+    plan: CachePlan,
+    arriving: Array,
+    cached: Array,
+    scopes: Any,
+    price: str,
+    name: str,
+    span: slice,
+    time: Any,
 ) -> Count:
     """Million token-hours kept: caches that are open, or one time to live for every cache written ahead."""
     column = calendar.column
@@ -220,7 +180,7 @@ def _stored(
             if plan.pinned is None
             else column(plan.pinned)
         )
-        hours = alive * column(scopes) * calendar.days[:, span] * 24.0
+        hours = alive * column(scopes) * calendar.days[:, span] * 24.0 * column(time)
     kept = hours * column(plan.cacheable) / MTOK
     basis = RecurringPrice(price=price, rate="cache_storage_usd_per_mtok_hour")
     return Count(line="storage", unit="Mtok-h", quantity=kept, basis=basis, option=name)

@@ -9,7 +9,7 @@ import numpy as np
 
 from pricing.book import PriceBook
 from pricing.errors import NoFeasibleOption
-from simulator.domain.findings import Comparison, CostCurve, OptionSummary, PriceUsed, SimulationResult
+from simulator.domain.findings import Comparison, CostCurve, Engine, OptionSummary, PriceUsed, SimulationResult
 from simulator.domain.ledger import TOKEN_LINES
 from simulator.domain.plan import stages
 from simulator.domain.scenario import Scenario
@@ -17,6 +17,7 @@ from simulator.run import run
 from simulator.studies.assumptions import assumptions
 from simulator.studies.breakeven import VOLUME, Costs, break_even, dial_at, steady
 from simulator.studies.finance import by_month, present_value
+from simulator.studies.runs import play
 from simulator.studies.verdict import verdict
 
 PER_CALL_LINES = TOKEN_LINES | {"human", "failures"}
@@ -24,13 +25,32 @@ PER_CALL_LINES = TOKEN_LINES | {"human", "failures"}
 STALE_DAYS = 90
 
 
-def compare(scenario: Scenario) -> Comparison:
+def compare(
+    scenario: Scenario,
+    *,
+    engine: Engine = "expected",
+    runs: int | range | None = None,
+    seed: int = 0,
+    fidelity: str | None = None,
+    precision: float | None = None,
+) -> Comparison:
     """Run every option, compare, and say what to do.
+
+    Args:
+        scenario: the question.
+        engine: which wing counts; of a simulation the means are compared, and the runs say how sure that is.
+        runs: how many runs are simulated, or which (default: the scenario's).
+        seed: of the simulation.
+        fidelity: `aggregate` or `call` (default: the scenario's).
+        precision: see `studies.runs.play`.
 
     Raises:
         NoFeasibleOption: nothing can be bought that serves the whole horizon.
     """
-    results = {name: run(scenario, name) for name in scenario.options}
+    played = None
+    if engine == "simulated":
+        played = play(scenario, runs, seed=seed, fidelity=fidelity, precision=precision)
+    results = dict(played.mean) if played else {name: run(scenario, name) for name in scenario.options}
     if not any(result.feasible for result in results.values()):
         reasons = "; ".join(f"{name}: {result.why_not}" for name, result in results.items())
         raise NoFeasibleOption(f"no option serves the whole horizon ({reasons})")
@@ -57,6 +77,10 @@ def compare(scenario: Scenario) -> Comparison:
         prices_used=used,
         prices_digest=PriceBook(prices=scenario.prices).digest,
         stale=stale,
+        engine=engine,
+        fidelity=(fidelity or scenario.simulation.fidelity) if played else None,
+        seed=seed,
+        played=played,
     )
 
 

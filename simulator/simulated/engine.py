@@ -1,0 +1,182 @@
+"""The simulated wing: plays the days out, run by run, and hands over an Activity; it knows no dollars.
+
+The control plane (`engine_control.py`) decides who serves; this file lets demand come and be served, an hour's
+totals at once for all runs of a block (`fidelity: aggregate`) or call by call (`engine_calls.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.domain.drawn import Drawn, Draws
+from simulator.domain.plan import closed_reason
+from simulator.domain.scenario import Scenario
+from simulator.domain.usage import Activity, Moment
+from simulator.simulated.calls import thin
+from simulator.simulated.engine_control import Control, Duty
+from simulator.simulated.engine_demand import Demand
+from simulator.simulated.engine_lines import Books
+from simulator.simulated.engine_played import Played
+from simulator.simulated.engine_tally import joined
+from simulator.simulated.engine_tokens import Outcome, Server, Streams, column
+from simulator.simulated.streams import BLOCK_RUNS, stream
+
+Array = NDArray[np.float64]
+
+
+def count(
+    scenario: Scenario, option: str, draws: Draws, *, seed: int, runs: NDArray[np.int64], fidelity: str
+) -> Activity:
+    """Play one option over the horizon and count what it does.
+
+    Args:
+        scenario: the question.
+        option: name of the option.
+        draws: dials replaced by arrays with one value a run, in the order of `runs`.
+        seed: of every random stream.
+        runs: numbers of the runs, rising; the numbers of a run do not depend on which others are played.
+        fidelity: `aggregate` or `call`.
+
+    Raises:
+        InputError: the option cannot be counted as written.
+    """
+    blocks: list[Played] = []
+    rows: list[NDArray[np.int64]] = []
+    if fidelity == "call":
+        from simulator.simulated.engine_calls import CallRun
+
+        for index, run in enumerate(runs.tolist()):
+            of_run = {path: values[index : index + 1] for path, values in draws.items()}
+            blocks.append(CallRun(scenario, option, of_run, seed, run).play())
+            rows.append(np.zeros(1, dtype=np.int64))
+    else:
+        for block in np.unique(runs // BLOCK_RUNS).tolist():
+            inside = np.flatnonzero(runs // BLOCK_RUNS == block)
+            at = runs[inside] - block * BLOCK_RUNS
+            told = None if blocks else int(at[0])
+            blocks.append(_Block(scenario, option, _spread(draws, inside, at), seed, block, told).play())
+            rows.append(at)
+    return _activity(scenario, option, blocks, rows)
+
+
+def _spread(draws: Draws, inside: NDArray[np.int64], at: NDArray[np.int64]) -> Draws:
+    """The draws of a whole block; runs that are not asked for repeat the first value."""
+    found = {}
+    for path, values in draws.items():
+        found[path] = np.full(BLOCK_RUNS, values[inside[0]])
+        found[path][at] = values[inside]
+    return found
+
+
+class _Block:
+    """Plays a block of runs with hourly totals."""
+
+    def __init__(self, scenario: Scenario, option: str, draws: Draws, seed: int, block: int, told: int | None) -> None:
+        self.scenario, self.name, self.seed, self.block = scenario, option, seed, block
+        self.view: Any = Drawn(scenario, draws) if draws else scenario
+        self.control = Control(scenario, self.view, option, seed, block, told)
+        self.demand = Demand(scenario, self.view, seed, block, BLOCK_RUNS)
+        self.servers: dict[tuple[Any, ...], Server] = {}
+
+    def play(self) -> Played:
+        """Play every day of the horizon."""
+        schedule = self.control.play()
+        days = len(schedule.duties)
+        played = Played(self.name, BLOCK_RUNS, days, schedule)
+        books = Books(self.scenario, self.view, played.tally)
+        books.building()
+        for release in schedule.releases:
+            books.release(release)
+        self.demand.warm()
+        for day, duties in enumerate(schedule.duties):
+            calls = self.demand.next_day()
+            played.calls[:, day] = calls.sum(axis=1)
+            played.peak_per_s = np.maximum(played.peak_per_s, calls.max(axis=1) / 3600.0)
+            for place, duty in enumerate(duties):
+                self._serve(played, books, day, duty, calls * duty.share[:, None], 10 * place)
+        return played
+
+    def _serve(self, played: Played, books: Books, day: int, duty: Duty, calls: Array, slot: int) -> None:
+        """A day's calls at the option on duty, and at its fallback."""
+        name, streams = duty.stage.option, self._streams(day, slot)
+        away = played.schedule.away_on(name, day)
+        fallback = self.view.options[name].fallback
+        lost = np.zeros_like(calls) if away is None else thin(streams("lost", 0), calls, away)
+        here = calls - lost
+        up = 1.0 if away is None else 1.0 - away
+        present = duty.share[:, None] * up
+        outcome = self._at(played, day, name, duty.stage.price, here, 1.0, present, streams)
+        served, delivered = here.sum(axis=1), outcome.delivered
+        if fallback is not None:
+            again = thin(streams("fallback", 0), here, column(fallback.share))
+            other = self._standby(fallback.to, day)
+            if other is not None:
+                to, second, third = fallback.to, self._streams(day, slot + 1), self._streams(day, slot + 2)
+                if again.any():
+                    self._at(played, day, to, other, again, column(fallback.share), present, second)
+                if away is not None and lost.any():
+                    found = self._at(played, day, to, other, lost, 1.0, duty.share[:, None] * away, third)
+                    served, delivered = served + lost.sum(axis=1), delivered + found.delivered
+        played.served[:, day] += served
+        played.delivered[:, day] += delivered
+        played.eligible[:, day] += outcome.eligible.sum(axis=1)
+        played.hits[:, day] += outcome.hits.sum(axis=1)
+        books.day(day, duty, served, delivered, streams)
+
+    def _at(
+        self,
+        played: Played,
+        day: int,
+        name: str,
+        price: str,
+        calls: Array,
+        share: Any,
+        present: Array,
+        streams: Streams,
+    ) -> Outcome:
+        version = self.scenario.price_on(price, day)
+        key = (name, price, version.effective, version.recorded)
+        if key not in self.servers:
+            self.servers[key] = Server.opened(self.scenario, self.view, name, price, version, self.demand.bursts)
+        server = self.servers[key]
+        midnight = datetime.combine(self.scenario.start, datetime.min.time()) + timedelta(days=day)
+        rates = self.demand.rates_behind(server.ttl_s)
+        return server.serve(played.tally, day, midnight, calls, rates, share, present, streams)
+
+    def _standby(self, name: str, day: int) -> str | None:
+        """The price at which a fallback serves on a day; None if it does not."""
+        return next((stage.price for stage in self.control.standby(name) if stage.first <= day < stage.after), None)
+
+    def _streams(self, day: int, slot: int) -> Streams:
+        return lambda phenomenon, part: stream(self.seed, phenomenon, day, self.block, 100 * slot + part)
+
+
+def _activity(scenario: Scenario, option: str, blocks: Sequence[Played], rows: Sequence[NDArray[np.int64]]) -> Activity:
+    def of(name: str) -> Array:
+        return np.concatenate([getattr(block, name)[at] for block, at in zip(blocks, rows, strict=True)])
+
+    served, delivered = of("served"), of("delivered")
+    whole = served.sum(axis=1)
+    share = np.divide(delivered.sum(axis=1), whole, out=np.zeros_like(whole), where=whole > 0)
+    schedules = [block.schedule for block in blocks]
+    timeline: tuple[Moment, ...] = tuple(schedules[0].timeline)
+    return Activity(
+        option=option,
+        edges=np.arange(served.shape[1] + 1),
+        counts=joined([(block.tally, at) for block, at in zip(blocks, rows, strict=True)]),
+        calls=of("calls"),
+        served=served,
+        eligible=of("eligible"),
+        hits=of("hits"),
+        peak_per_s=of("peak_per_s"),
+        delivered_share=share,
+        serves_until=schedules[0].stops,
+        why_not=closed_reason(scenario, option),
+        flags=tuple(dict.fromkeys(flag for schedule in schedules for flag in schedule.flags)),
+        timeline=timeline,
+    )

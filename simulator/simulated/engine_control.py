@@ -1,0 +1,227 @@
+"""The control plane: SimPy plays data set, training, cut-over, outages, retirement and price changes of one option.
+
+No call is an event here. What comes out is a schedule: who serves which run on which day, in which hours the
+provider is away, how many jobs were trained, and the story of the first run as a timeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from simulator.domain.options import HostedFineTuned
+from simulator.domain.plan import Stage, jobs_end, stages, training_price, version_spans
+from simulator.domain.scenario import Scenario
+from simulator.domain.usage import Moment
+from simulator.simulated.outages import mark_hours, outages
+from simulator.simulated.streams import BLOCK_RUNS, stream
+from simulator.simulated.training import Process, campaign, models_to_train
+
+Array = NDArray[np.float64]
+AFTER_MIDNIGHT_H = 1e-6
+"""The calendar looks this long after midnight, so that a job that ends at midnight has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """That an option serves at a price: `share` is 1 for the runs where it does and 0 elsewhere, (rows,)."""
+
+    stage: Stage
+    share: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A model released on a day: jobs it took in each run, (rows,), bought at `price` ('' where nothing is trained)."""
+
+    day: int
+    price: str
+    jobs: Array
+    first: bool
+
+
+@dataclass(slots=True)
+class Schedule:
+    """What the control plane hands over; `away` holds the share of each hour lost by option and run."""
+
+    duties: list[list[Duty]]
+    stops: int | None
+    releases: list[Release] = field(default_factory=list)
+    away: dict[str, list[list[float]]] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
+    timeline: list[Moment] = field(default_factory=list)
+
+    def away_on(self, option: str, day: int) -> Array | None:
+        """Share of each hour of a day in which an option does not answer, (rows, 24); None if it always does."""
+        if option not in self.away:
+            return None
+        return np.asarray([hours[24 * day : 24 * day + 24] for hours in self.away[option]])
+
+
+class Control:
+    """Plays one option for one block of runs.
+
+    Args:
+        scenario: the question.
+        view: the same with drawn dials as arrays of shape (BLOCK_RUNS,).
+        name: the option.
+        seed: of the simulation.
+        block: number of the block of runs.
+        told: the run of the block whose story is kept, or None.
+    """
+
+    def __init__(self, scenario: Scenario, view: Any, name: str, seed: int, block: int, told: int | None = 0) -> None:
+        self.told = told
+        self.scenario, self.view, self.name, self.seed, self.block = scenario, view, name, seed, block
+        self.plain = scenario.options[name]
+        self.option = view.options[name]
+        self.plan, stops = stages(scenario, name)
+        self.horizon = int(scenario.horizon_days)
+        self.env = simpy.Environment()
+        self.ready = np.full(BLOCK_RUNS, float(min(int(self.plain.ready_after_days), self.horizon)))
+        self.schedule = Schedule(duties=[], stops=stops)
+        self._others: dict[str, list[Stage]] = {}
+
+    def play(self) -> Schedule:
+        """Run the calendar to the end of the horizon."""
+        for text, day in self._dated():
+            self.env.process(self._notice(text, day))
+        for name in sorted({stage.option for stage in self.plan}):
+            self._start_outages(name)
+        self.env.process(self._releases())
+        self.env.process(self._calendar())
+        self.env.run(until=24.0 * self.horizon)
+        self.schedule.timeline.sort(key=lambda moment: moment.day)
+        return self.schedule
+
+    def standby(self, name: str) -> list[Stage]:
+        """The stages of another option, for a fallback."""
+        if name not in self._others:
+            self._others[name] = stages(self.scenario, name)[0]
+        return self._others[name]
+
+    def _tell(self, text: str) -> None:
+        """Note what happens now to the run whose story is kept."""
+        if self.told is not None and 0 <= self.env.now < 24.0 * self.horizon:
+            self.schedule.timeline.append(Moment(day=int(self.env.now // 24), text=text))
+
+    def _calendar(self) -> Process:
+        """At every midnight, after all that ends then: who serves the day."""
+        yield self.env.timeout(AFTER_MIDNIGHT_H)
+        for day in range(self.horizon):
+            today = []
+            late = self.ready > day
+            for stage in self._standing_in(day) if late.any() else []:
+                today.append(Duty(stage=stage, share=late.astype(float)))
+            for stage in self.plan:
+                if stage.own and stage.first <= day < stage.after:
+                    today.append(Duty(stage=stage, share=(~late).astype(float)))
+            self.schedule.duties.append([duty for duty in today if duty.share.any()])
+            if day and self.plain.until_ready and self.ready[self.told or 0] == day:
+                self._tell(f"{self.name} takes over from {self.plain.until_ready}")
+            yield self.env.timeout(24)
+
+    def _standing_in(self, day: int) -> Iterator[Stage]:
+        """The stage that serves before the cut-over; where jobs failed it goes on after the planned day."""
+        for stage in self.standby(self.plain.until_ready) if self.plain.until_ready else ():
+            if stage.first <= day < stage.after:
+                yield Stage(option=stage.option, price=stage.price, first=stage.first, after=stage.after, own=False)
+
+    def _releases(self) -> Process:
+        """The first model, trained from the first day on; then retraining by cadence and at a change of price."""
+        tuned = self.plain if isinstance(self.plain, HostedFineTuned) else None
+        training = tuned.training if tuned else None
+        every = training.retrain_every_days if training else None
+        first = True
+        for stage in (stage for stage in self.plan if stage.own):
+            price = training_price(tuned, stage.price if stage.moved else None) if tuned and training else ""
+            for day in range(stage.first, stage.after, int(every) if every else self.horizon + 1):
+                start = 0.0 if first else 24.0 * day
+                yield self.env.timeout(max(0.0, start - self.env.now))
+                closes = jobs_end(self.scenario, price) if price else None
+                if closes is not None and self.scenario.day_index(closes) <= day and not first:
+                    self.schedule.flags.append(
+                        f"{price} takes no training jobs from {closes}, so the model is not retrained after"
+                    )
+                    break
+                self._train(price, day, first)
+                first = False
+
+    def _train(self, price: str, day: int, first: bool) -> None:
+        release = Release(day=day, price=price, jobs=np.zeros(BLOCK_RUNS), first=first)
+        self.schedule.releases.append(release)
+        if not price:
+            return
+        if first and self.plain.dataset is not None:
+            self._tell("the data set is made")
+        self._tell(f"training at {price} begins")
+        training = self.option.training
+        dials = [np.broadcast_to(x, (BLOCK_RUNS,)) for x in (training.runs_per_model, training.failure_rate)]
+        hours = np.broadcast_to(training.job_hours, (BLOCK_RUNS,))
+        for run in range(BLOCK_RUNS):
+            generator = stream(self.seed, "training", day, self.block * BLOCK_RUNS + run)
+            needed = models_to_train(generator, float(dials[0][run]))
+            failed = partial(self._tell, "a training job failed and is run again") if run == self.told else _silent
+            jobs = campaign(self.env, generator, needed, float(dials[1][run]), float(hours[run]), failed)
+            self.env.process(self._released(release, run, jobs))
+
+    def _released(self, release: Release, run: int, jobs: Process) -> Process:
+        """Count the jobs of one run, and put its first cut-over off while they are not done."""
+        waits = release.first and self.plain.until_ready is not None
+        planned = self.ready[run]
+        if waits:
+            self.ready[run] = self.horizon
+        release.jobs[run] = yield self.env.process(jobs)
+        if waits:
+            self.ready[run] = max(planned, np.ceil(self.env.now / 24.0))
+        if run == self.told:
+            self._tell(f"the model is evaluated and released after {release.jobs[run]:.0f} jobs")
+
+    def _start_outages(self, name: str) -> None:
+        out = self.view.options[name].outages
+        often, long, month = (
+            np.broadcast_to(np.asarray(x, dtype=float), (BLOCK_RUNS,))
+            for x in (out.per_month, out.hours, self.view.hours_per_month)
+        )
+        if not np.any(often * long > 0):
+            return
+        lost = [[0.0] * (24 * self.horizon) for _ in range(BLOCK_RUNS)]
+        self.schedule.away[name] = lost
+        for run in np.flatnonzero(often * long > 0).tolist():
+            generator = stream(self.seed, "outages", 0, self.block * BLOCK_RUNS + run)
+            up = month[run] / often[run] - long[run]
+            self.env.process(outages(self.env, generator, up, float(long[run]), partial(self._out, name, run)))
+
+    def _out(self, name: str, run: int, begin: float, end: float) -> None:
+        mark_hours(self.schedule.away[name][run], begin, end)
+        if run == self.told:
+            self._tell(f"{name} is away for {end - begin:.1f} hours")
+
+    def _notice(self, text: str, day: int) -> Process:
+        yield self.env.timeout(24.0 * day)
+        self._tell(text)
+
+    def _dated(self) -> Iterator[tuple[str, int]]:
+        """What is known beforehand: campaigns, price changes, retirements."""
+        for event in self.scenario.workload.events:
+            day = self.scenario.day_index(event.from_)
+            if 0 <= day < self.horizon:
+                yield f"{event.name}: calls x {event.factor:g} until {event.to}", day
+        for stage in self.plan:
+            for first, _ in version_spans(self.scenario, stage.price, stage.first, stage.after):
+                if first > stage.first:
+                    yield f"{stage.price} changes its prices", first
+            if stage.own and stage.moved:
+                yield f"{self.name} moves to {stage.price}", stage.first
+        if self.schedule.stops is not None:
+            yield f"{self.name} stops serving", self.schedule.stops
+
+
+def _silent() -> None:
+    """Nothing is told of the other runs."""

@@ -1,0 +1,94 @@
+"""Plays every option many times over, under the same randomness, until the runs asked for or a precision is reached."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pricing.errors import InputError
+from simulator.domain.findings import SimulationResult
+from simulator.domain.played import Runs, mean_of
+from simulator.domain.scenario import Scenario
+from simulator.run import run
+from simulator.studies.finance import cumulative, payback_day
+
+Array = NDArray[np.float64]
+BATCH = 100
+"""Runs played at once; more only fill the memory."""
+MOST = 10_000
+"""Runs after which a precision is given up: the half-width falls only with their root."""
+
+
+def play(
+    scenario: Scenario,
+    runs: int | range | None = None,
+    *,
+    seed: int = 0,
+    fidelity: str | None = None,
+    precision: float | None = None,
+) -> Runs:
+    """Play every option of a scenario.
+
+    Args:
+        scenario: the question.
+        runs: how many, or which (default: the scenario's).
+        seed: of every random stream.
+        fidelity: `aggregate` or `call` (default: the scenario's).
+        precision: play on, a batch at a time, until the half-width of the 95 % interval of the cost difference of the
+            two best options is below this share of what the cheaper one costs; at most `MOST` runs.
+
+    Raises:
+        InputError: no run, or a precision that is no share.
+    """
+    if precision is not None and not 0 < precision < 1:
+        raise InputError(f"precision is {precision:g}; it must be a share above 0 and below 1, such as 1%")
+    wanted = scenario.simulation.runs if runs is None else runs
+    numbers = range(wanted) if isinstance(wanted, int) else wanted
+    if not numbers or numbers.start < 0 or numbers.step < 1:
+        raise InputError(f"runs is {wanted}; play at least one")
+    found = _batches(scenario, numbers, seed, fidelity)
+    while precision is not None and len(found.numbers) < MOST and not precise(found, precision):
+        more = range(numbers.stop, numbers.stop + BATCH)
+        found, numbers = found.merged(_batches(scenario, more, seed, fidelity)), more
+    return found
+
+
+def precise(found: Runs, precision: float) -> bool:
+    """Whether the two best options are told apart to a share of what the cheaper one costs."""
+    best = found.best_two()
+    return not best or found.half_width_usd() <= precision * float(found.total_usd[best[0]].mean())
+
+
+def _batches(scenario: Scenario, numbers: range, seed: int, fidelity: str | None) -> Runs:
+    whole: Runs | None = None
+    for begin in range(0, len(numbers), BATCH):
+        part = _batch(scenario, numbers[begin : begin + BATCH], seed, fidelity)
+        whole = part if whole is None else whole.merged(part)
+    assert whole is not None
+    return whole
+
+
+def _batch(scenario: Scenario, numbers: range, seed: int, fidelity: str | None) -> Runs:
+    results = {
+        name: run(scenario, name, engine="simulated", seed=seed, runs=numbers, fidelity=fidelity)
+        for name in scenario.options
+    }
+    base = results[scenario.baseline]
+    return Runs(
+        numbers=np.asarray(numbers, dtype=np.int64),
+        total_usd={name: result.total_usd for name, result in results.items()},
+        by_line={name: result.ledger.by_line() for name, result in results.items()},
+        payback_days={name: payback_days(result, base) for name, result in results.items() if result is not base},
+        mean={name: mean_of([result]) for name, result in results.items()},
+    )
+
+
+def payback_days(result: SimulationResult, base: SimulationResult) -> Array:
+    """Days until an option has paid back what it costs more up front than the baseline, by run; else infinite."""
+    one_off, recurring = (result.ledger.usd(one_off=kind) - base.ledger.usd(one_off=kind) for kind in (True, False))
+    found = np.full(len(one_off), np.inf)
+    for row in range(len(one_off)):
+        day = payback_day(*cumulative(one_off[row], recurring[row]))
+        if day.days is not None:
+            found[row] = day.days
+    return found
