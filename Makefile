@@ -8,16 +8,25 @@ INSTALLED := $(ENV)/.installed
 LOCK_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test app bench verify lint lock
+.PHONY: help run test batch-demo app bench verify lint lock
 
 help:            ## this list
-	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 run: $(INSTALLED)  ## answer the shipped question and write runs/support-triage
 	$(ENV)/bin/tunepoint compare --out runs/support-triage
 
 test: $(INSTALLED)  ## the fast tests, and the examples in the docstrings
 	$(ENV)/bin/python -m pytest
+
+DEMO := runs/article-cases
+DEMO_RUN := $(ENV)/bin/tunepoint batch scenarios/batches/article-cases.yaml --out $(DEMO) --on processes:2
+batch-demo: $(INSTALLED)  ## seven cases x 25 volumes x 4 prompts, killed half-way and resumed
+	rm -rf $(DEMO)
+	@$(DEMO_RUN) & client=$$!; \
+	while kill -0 $$client && [ $$(find $(DEMO) -name '*.parquet' | wc -l) -lt 70 ]; do sleep 0.1; done 2>/dev/null; \
+	kill -9 $$client; echo "killed with $$(find $(DEMO) -name '*.parquet' | wc -l) of 140 files written; now the rest"
+	$(DEMO_RUN) --resume
 
 app: $(INSTALLED)  ## open the dashboard
 	@if [ -f app.py ]; then $(ENV)/bin/python -m streamlit run app.py; \

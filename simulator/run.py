@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pricing.errors import InputError
 from pricing.nearest import nearest
 from simulator.billing import bill
-from simulator.domain.drawn import Drawn, Draws, check_draws, with_dials
+from simulator.domain.drawn import Drawn, Draws, check_draws, is_structural, with_dials
 from simulator.domain.findings import Engine, SimulationResult
 from simulator.domain.ledger import CostLedger, LedgerLine
 from simulator.domain.scenario import Scenario
@@ -23,8 +23,6 @@ from simulator.domain.usage import Activity, TokenPrice
 Array = NDArray[np.float64]
 
 FIDELITIES = ("aggregate", "call")
-STRUCTURAL = ("horizon_days", "ready_after_days", "retrain_every_days", "max")
-"""Dials that move days or counts of steps: draws that share their values are run together."""
 CHUNK = 3000
 """Draws run together: an array of draws by days of a year is then 9 MB, whatever the number of draws."""
 
@@ -77,7 +75,7 @@ def run(
     )
     if not draws:
         return _run_together(scenario, option, how, {}, True if daily is None else daily)
-    structural = {path: values for path, values in draws.items() if _is_structural(path)}
+    structural = {path: values for path, values in draws.items() if is_structural(path)}
     if not structural and (daily or size <= CHUNK):
         return _run_together(scenario, option, how, draws, bool(daily))
     rest = {path: values for path, values in draws.items() if path not in structural}
@@ -100,10 +98,6 @@ def _alike(scenario: Scenario, structural: Draws, size: int) -> Iterator[tuple[S
     for index in range(keys.shape[1]):
         values = dict(zip(structural, keys[:, index].tolist(), strict=True))
         yield with_dials(scenario, values), np.flatnonzero(members == index)
-
-
-def _is_structural(path: str) -> bool:
-    return path.rsplit(".", 1)[-1] in STRUCTURAL or path.startswith(("workload.demand.", "workload.events."))
 
 
 def _checked_seed(seed: int) -> int:

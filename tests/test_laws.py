@@ -13,9 +13,9 @@ from questions import asked, told
 
 from pricing.errors import NotSold
 from simulator.domain.dials import walk_dials
-from simulator.domain.drawn import find_dial, with_dials
+from simulator.domain.drawn import STRUCTURAL, find_dial, with_dials
 from simulator.domain.scenario import Scenario
-from simulator.run import STRUCTURAL, run
+from simulator.run import run
 from simulator.studies.compare import summary
 
 EXACT = 1e-9

@@ -15,7 +15,7 @@ import typer
 
 import simulator
 from pricing.errors import InputError, TunepointError
-from simulator.cli import answers, inputs, prices
+from simulator.cli import answers, batch, dataset, export, inputs, own, prices
 from simulator.cli.output import give_up_stdout
 
 PROGRAM = "tunepoint"
@@ -32,9 +32,14 @@ app = typer.Typer(
 )
 app.command("compare")(answers.compare)
 app.command("break-even")(answers.break_even)
+app.command("batch")(batch.batch)
 app.add_typer(prices.app, name="prices")
 app.command("trace")(inputs.trace)
 app.command("tokens")(inputs.tokens)
+app.command("dataset")(dataset.dataset)
+app.command("usage")(own.usage)
+app.command("init")(own.init)
+app.command("export")(export.export)
 app.command("schema")(inputs.schema)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from pricing.errors import InputError
 from pricing.nearest import nearest
+from simulator.cli.difference import difference_json, show_difference
 from simulator.cli.flags import Bare, Csv, Json, Set, one_form, typed_number, typed_share
 from simulator.cli.output import emit_csv, emit_json, say
 
@@ -60,6 +61,12 @@ def compare(
     scenario: Annotated[
         Path | None, typer.Argument(metavar="SCENARIO", help="A scenario file (default: the shipped one).")
     ] = None,
+    other: Annotated[
+        Path | None, typer.Argument(metavar="[OTHER]", help="With --diff: what to compare the first one with.")
+    ] = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Tell what changed from SCENARIO to OTHER, and why.")
+    ] = False,
     set_: Set = None,
     bare: Bare = False,
     engine: Annotated[
@@ -98,10 +105,21 @@ def compare(
         raise InputError(f"--runs is {runs}; play at least one")
     share = None if precision is None else typed_share(precision, "--precision")
     conditions = [read_condition(text) for text in fail_if or ()]
+    if diff != (other is not None):
+        two = "compare SCENARIO OTHER --diff"
+        raise InputError(f"--diff: it is told of two scenarios, {two}" if diff else f"{other}: write {two}")
+    if not diff and any(condition.path == "verdict_changed" for condition in conditions):
+        raise InputError("--fail-if: only compare A B --diff tells whether the verdict changed")
     asked = read_scenario(default_scenario_path() if scenario is None else scenario, set_ or (), bare)
+    before = asked
+    if other is not None:
+        asked = read_scenario(other, set_ or (), bare)
     played: dict[str, Any] = {"runs": runs, "seed": seed or 0, "fidelity": fidelity, "precision": share}
-    comparison = compare(asked) if engine == "expected" else compare(asked, engine="simulated", **played)
+    how: dict[str, Any] = {} if engine == "expected" else {"engine": "simulated", **played}
+    comparison = compare(asked, **how)
     answer = comparison_json(comparison)
+    if diff:
+        answer |= difference_json(before, asked, comparison_json(compare(before, **how)), answer)
     try:
         if out is not None:
             _write(out, asked, comparison, answer)
@@ -150,7 +168,7 @@ def break_even(
     if json:
         emit_json(break_even_json(found))
     elif csv:
-        emit_csv([row for one in break_even_json(found) for row in _crossing_rows(one)], CROSSING_COLUMNS)
+        emit_csv([row for one in break_even_json(found) for row in crossing_rows(one)], CROSSING_COLUMNS)
     else:
         from simulator.cli.answers_shown import show_break_evens
 
@@ -162,6 +180,8 @@ def _tell(comparison: Comparison, answer: dict[str, Any], json: bool, csv: bool)
         emit_json(answer)
     elif csv:
         emit_csv([_option_row(name, option) for name, option in answer["options"].items()], OPTION_COLUMNS)
+    elif "difference" in answer:
+        show_difference(answer)
     else:
         from simulator.cli.answers_shown import show_comparison
 
@@ -186,7 +206,7 @@ def _option_row(name: str, option: dict[str, Any]) -> dict[str, Any]:
     return {column: name if column == "option" else option[column] for column in OPTION_COLUMNS}
 
 
-def _crossing_rows(one: dict[str, Any]) -> list[dict[str, Any]]:
+def crossing_rows(one: dict[str, Any]) -> list[dict[str, Any]]:
     """A line for each crossing, and one where there is none."""
     whole = {
         **{key: one[key] for key in ("along", "unit", "answer", "cheaper", "reason")},

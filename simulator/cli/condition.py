@@ -55,6 +55,8 @@ class Condition:
         keys = self.path.split(".")
         if keys[0] in answer:
             return self.path, _at(self, answer, keys)
+        if "options" not in answer:
+            raise InputError(f"{FLAG} {self}: no key {keys[0]!r}{nearest(keys[0], answer) or _inside(answer)}")
         choice = answer["verdict"]["choice"]
         option = answer["options"][choice]
         if keys[0] not in option:
@@ -63,14 +65,18 @@ class Condition:
 
 
 def read_condition(text: str) -> Condition:
-    """A condition as typed.
+    """A condition as typed; `verdict changed` is said for `verdict_changed > 0`.
 
     Raises:
         InputError: it is not of the form KEY SIGN NUMBER.
 
     >>> read_condition("total_usd > 5_000")
     Condition(path='total_usd', sign='>', number=5000.0)
+    >>> read_condition("verdict changed")
+    Condition(path='verdict_changed', sign='>', number=0.0)
     """
+    if text.split() == ["verdict", "changed"]:
+        return Condition(path="verdict_changed", sign=">", number=0.0)
     found = _FORM.fullmatch(text)
     if found is None:
         raise InputError(f'{FLAG}: "{text}" is no comparison; {HOW}')

@@ -19,7 +19,7 @@ ENOUGH_BYTES = 32_000_000
 
 
 def trace(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV with TIMESTAMP,ContextTokens,GeneratedTokens.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A log of calls: CSV, JSONL or Parquet, plain or gzip.")],
     price: Annotated[str | None, typer.Option("--price", metavar="ID", help="Bill every call at this price.")] = None,
     on: On = None,
     fit: Annotated[
@@ -32,7 +32,7 @@ def trace(
     if fit is not None:
         _fit(file, fit, price, json, csv)
         return
-    from simulator import describe_trace, read_trace, replay, shipped_book
+    from simulator import describe_trace, describe_trace_file, read_trace, replay, shipped_book
 
     one_form(json, csv)
     if on is not None and price is None:
@@ -40,9 +40,12 @@ def trace(
     table_of_price = None if price is None else shipped_book([price.partition("/")[0]]).prices.get(price)
     if price is not None and table_of_price is None:
         table_of_price = shipped_book().table(price)  # which names the nearest id
-    read = read_trace(file)
-    found: dict[str, Any] = describe_trace(read)
-    if table_of_price is not None:
+    found: dict[str, Any]
+    if table_of_price is None:
+        found, notes = describe_trace_file(file)
+    else:
+        read = read_trace(file)
+        found, notes = describe_trace(read), read.notes
         bill = replay(read, table_of_price, day_or_today(on))
         found |= {
             "cost_usd": bill.cost_usd,
@@ -51,12 +54,12 @@ def trace(
             "price_confidence": bill.confidence,
         }
     if json:
-        emit_json({**found, "notes": list(read.notes)})
+        emit_json({**found, "notes": list(notes)})
     elif csv:
         row = _flat(found)
         emit_csv([row], list(row))
     else:
-        _show_trace(found, str(file), read.notes)
+        _show_trace(found, str(file), notes)
 
 
 def _fit(file: Path, out: Path, price: str | None, json: bool, csv: bool) -> None:
@@ -86,10 +89,13 @@ def tokens(
     json: Json = False,
 ) -> None:
     """Count the tokens of a text, offline."""
-    from simulator import count_tokens, decode_prompt, read_prompt, shipped_book
+    from simulator import chat_in, count_tokens, decode_prompt, read_prompt, shipped_book
 
     rule = None if model is None else shipped_book().table(model).versions[-1].rules.tokens
     text = decode_prompt(sys.stdin.buffer.read(ENOUGH_BYTES), "-") if file == "-" else read_prompt(file)
+    if (request := chat_in(text)) is not None:
+        _tell_chat(request, rule, model, json)
+        return
     counted = count_tokens(text, PLAIN) if rule is None else count_tokens(text, rule.encoding, rule.factor)
     exact = counted.exact and (rule is None or rule.exact)
     note = counted.note or ("" if exact else f"that {model} counts with {counted.encoding} is not confirmed")
@@ -99,6 +105,27 @@ def tokens(
         )
     else:
         say(f"{counted.tokens:,} tokens ({counted.encoding}, {'exact' if exact else f'an estimate: {note}'})")
+
+
+def _tell_chat(request: dict[str, Any], rule: Any, model: str | None, json: bool) -> None:
+    """Tokens of a chat request; tool definitions make it an estimate, as nobody publishes how they are written."""
+    from simulator import chat_tokens, count_tokens
+
+    encoding, factor = (PLAIN, 1.0) if rule is None else (rule.encoding, rule.factor)
+    added = (3, 3) if rule is None else (rule.per_message, rule.per_request)
+    found = chat_tokens(request, lambda part: count_tokens(part, encoding).tokens, *added)
+    whole = count_tokens("", encoding)
+    exact = whole.exact and factor == 1 and not found.tools and (rule is None or rule.exact)
+    total = round(found.total * factor)
+    if json:
+        emit_json({
+            "tokens": total, "exact": exact, "encoding": whole.encoding, "model": model, "messages": found.messages,
+            "text": found.text, "overhead": found.overhead, "tools": found.tools,
+        })
+        return
+    parts = f"{found.text:,} of text, {found.overhead:,} around it, {found.tools:,} of tools"
+    how = "exact" if exact else "an estimate"
+    say(f"{total:,} tokens in {found.messages} messages: {parts} ({whole.encoding}, {how})")
 
 
 def schema(json: Annotated[bool, typer.Option("--json", help="JSON is what it prints anyway.")] = False) -> None:

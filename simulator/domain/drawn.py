@@ -15,6 +15,11 @@ from simulator.domain.dials import Dial, dials_of, walk_dials
 
 Draws = Mapping[str, NDArray[np.float64]]
 
+STRUCTURAL = ("horizon_days", "ready_after_days", "retrain_every_days", "max")
+"""Dials that move days or counts of steps: draws that share their values are run together."""
+BY_DAY = ("workload.growth_per_month", "hours_per_month", "workload.cap_per_s")
+"""Dials that change the shape of the days: drawn, they cost an array of draws by days."""
+
 
 class Drawn:
     """Attribute and item access like the node itself, but a drawn dial reads as its array of shape (D,).
@@ -51,6 +56,15 @@ class Drawn:
     def __getitem__(self, name: str) -> Any:
         below = self._below.get(name)
         return self._node[name] if below is None else Drawn._inside(self._node[name], below)
+
+
+def is_structural(path: str) -> bool:
+    """Whether a dial moves days or counts of steps, so that only draws of one value run together.
+
+    >>> is_structural("options.tuned.retries.max"), is_structural("workload.calls_per_day")
+    (True, False)
+    """
+    return path.rsplit(".", 1)[-1] in STRUCTURAL or path.startswith(("workload.demand.", "workload.events."))
 
 
 def find_dial(scenario: Any, path: str) -> Dial:

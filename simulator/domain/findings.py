@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from simulator.domain.played import Runs
 
 Array = NDArray[np.float64]
+VERSION = "0.1.0"
+"""Of this program: the same version gives the same numbers."""
 Engine = Literal["expected", "simulated"]
 Answer = Literal["crosses", "always", "never", "tie"]
 
@@ -208,4 +210,4 @@ class Comparison:
     fidelity: str | None = None
     seed: int = 0
     played: Runs | None = None
-    version: str = "0.1.0"
+    version: str = VERSION

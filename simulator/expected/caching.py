@@ -31,7 +31,7 @@ NODES = 5
 LOWEST, HIGHEST = math.log(1e-12), math.log(1e9)
 """Calls per second beyond which the share is 0 or 1 to the last digit."""
 CHUNK = 16
-"""Levels evaluated at once, which bounds the memory."""
+"""Levels evaluated at once, which bounds the memory; tables of levels grow by as many."""
 SAME_DAY_S = 3600.0
 """Up to this time to live the calls before midnight are few enough to be taken at the level of the day itself."""
 
@@ -281,7 +281,7 @@ def _at_daily_levels(week: CacheWeek) -> list[tuple[CacheWeek, Array, Array]]:
 class LogTable:
     """A smooth function of the logarithm of a rate, evaluated on demand on a fixed grid and interpolated.
 
-    The grid does not depend on what is asked, so the same rate gives the same digits in every call.
+    The grid does not depend on what is asked, so the same rate gives the same digits in every call and process.
     """
 
     def __init__(self, evaluate: Callable[[Array], Array]) -> None:
@@ -303,15 +303,18 @@ class LogTable:
         return found
 
     def _covering(self, first: int, last: int) -> Array:
+        """The values in whole blocks: each beside the same neighbours, whatever was asked before."""
+        first, after = first // CHUNK * CHUNK, (last // CHUNK + 1) * CHUNK
         if self._values is None:
-            self._first, self._values = first, self._evaluate(_grid(first, last + 1))
+            self._first, self._values = first, self._blocks(first, after)
         if first < self._first:
-            below = self._evaluate(_grid(first, self._first))
-            self._values, self._first = np.concatenate([below, self._values]), first
-        if last >= self._first + len(self._values):
-            above = self._evaluate(_grid(self._first + len(self._values), last + 1))
-            self._values = np.concatenate([self._values, above])
+            self._values, self._first = np.concatenate([self._blocks(first, self._first), self._values]), first
+        if after > (end := self._first + len(self._values)):
+            self._values = np.concatenate([self._values, self._blocks(end, after)])
         return self._values
+
+    def _blocks(self, first: int, after: int) -> Array:
+        return np.concatenate([self._evaluate(_grid(at, at + CHUNK)) for at in range(first, after, CHUNK)])
 
 
 def _grid(first: int, after: int) -> Array:

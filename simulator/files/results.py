@@ -73,7 +73,7 @@ def write_results(
     except OSError as error:
         with contextlib.suppress(OSError):
             (folder / MANIFEST).unlink(missing_ok=True)
-        raise InputError(f"{folder}: {_why(error)}") from None
+        raise InputError(f"{folder}: {why_not(error)}") from None
     return digests
 
 
@@ -151,5 +151,6 @@ def as_parquet(rows: Iterable[Mapping[str, Any]]) -> bytes:
     return out.getvalue()
 
 
-def _why(error: OSError) -> str:
+def why_not(error: OSError) -> str:
+    """Why something cannot be written, and the remedy, to end a sentence."""
     return _WHY.get(error.errno or 0, f"cannot be written ({error.strerror or error}); name another folder")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ from simulator.intake.trace_faults import (
     has_zone,
     open_plain,
 )
+from simulator.intake.trace_shapes import shape_blocks, shape_of
 
 Counts = NDArray[np.int64]
 
@@ -82,7 +84,8 @@ def read_trace(path: str | os.PathLike[str]) -> Trace:
     """Read a trace; rows out of order are sorted (equal stamps keep the order of the file) and a note says so.
 
     Args:
-        path: a CSV file, plain or gzip, whose header names TIMESTAMP, ContextTokens and GeneratedTokens.
+        path: a CSV file, plain or gzip, whose header names TIMESTAMP, ContextTokens and GeneratedTokens; or one of
+            the shapes of `trace_shapes`.
 
     Raises:
         InputError: not a file, empty, binary, not UTF-8, another header, no rows, or a row that cannot be read.
@@ -92,7 +95,12 @@ def read_trace(path: str | os.PathLike[str]) -> Trace:
         if not path.is_file():
             what = "a folder or a device cannot be a trace" if path.exists() else "there is no such file"
             raise InputError(f"{path}: {what}; name a CSV file with the columns {','.join(COLUMNS)}")
-        stamps, inputs, outputs = _read_columns(path, zoned=_check_head(path))
+        shape = shape_of(path)
+        if shape is None:
+            stamps, inputs, outputs = _read_columns(path, zoned=check_head(path))
+        else:
+            parts = zip(*shape_blocks(path, shape), strict=True)
+            stamps, inputs, outputs = (np.concatenate(column) for column in parts)
     except (OSError, EOFError, zlib.error) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise InputError(
@@ -118,7 +126,7 @@ def read_trace(path: str | os.PathLike[str]) -> Trace:
     )
 
 
-def _check_head(path: Path) -> bool:
+def check_head(path: Path) -> bool:
     """Refuse what its first bytes show to be no trace, and tell whether the stamps name a zone."""
     with open_plain(path) as plain:
         head = plain.read(_HEAD_BYTES)
@@ -140,12 +148,32 @@ def _check_head(path: Path) -> bool:
 
 def _read_columns(path: Path, zoned: bool) -> tuple[Counts, Counts, Counts]:
     """Return stamps (ns since 1970) and both token columns, in the order of the file."""
+    columns = [np.empty(0, dtype=np.int64) for _ in COLUMNS]
+    rows = 0
+    for block in azure_blocks(path, zoned):
+        end = rows + len(block[0])
+        for values, column in zip(block, columns, strict=True):
+            if end > len(column):  # grown in place: joining blocks at the end would hold everything twice
+                column.resize(2 * end, refcheck=False)
+            column[rows:end] = values
+        rows = end
+    for column in columns:
+        column.resize(rows, refcheck=False)
+    stamps, inputs, outputs = columns
+    return stamps, inputs, outputs
+
+
+def azure_blocks(path: Path, zoned: bool) -> Iterator[tuple[Counts, Counts, Counts]]:
+    """Blocks of stamps (ns since 1970) and both token columns, in the order of the file.
+
+    Raises:
+        InputError: a row cannot be read.
+    """
     import pyarrow as pa
     from pyarrow import csv
 
     types = {STAMP: pa.timestamp("ns", tz="UTC" if zoned else None)} | dict.fromkeys(COUNTS, pa.int64())
     convert = csv.ConvertOptions(include_columns=COLUMNS, column_types=types, null_values=[])
-    columns = [np.empty(0, dtype=np.int64) for _ in COLUMNS]
     rows = 0
     try:
         with (
@@ -153,21 +181,14 @@ def _read_columns(path: Path, zoned: bool) -> tuple[Counts, Counts, Counts]:
             csv.open_csv(plain, csv.ReadOptions(block_size=LONGEST_LINE), convert_options=convert) as reader,
         ):
             for batch in reader:
-                end = rows + batch.num_rows
-                for name, column in zip(COLUMNS, columns, strict=True):
-                    values = batch.column(name).to_numpy().view(np.int64)
-                    if name in COUNTS and np.any((values < 0) | (values > MOST_TOKENS)):
+                block = tuple(batch.column(name).to_numpy().view(np.int64) for name in COLUMNS)
+                for name, values in zip(COUNTS, block[1:], strict=True):
+                    if np.any((values < 0) | (values > MOST_TOKENS)):
                         raise InputError(first_fault(path, zoned, rows, f"{name} out of range"))
-                    if end > len(column):  # grown in place: joining blocks at the end would hold everything twice
-                        column.resize(2 * end, refcheck=False)
-                    column[rows:end] = values
-                rows = end
+                rows += batch.num_rows
+                yield block
     except pa.ArrowInvalid as error:
         raise InputError(first_fault(path, zoned, rows, str(error).partition("\n")[0][:200])) from None
-    for column in columns:
-        column.resize(rows, refcheck=False)
-    stamps, inputs, outputs = columns
-    return stamps, inputs, outputs
 
 
 def describe(trace: Trace) -> dict[str, Any]:

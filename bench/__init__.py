@@ -1,0 +1,1 @@
+"""Speed as CPU seconds and ratios, one file a subject; never a test."""

@@ -1,0 +1,145 @@
+"""`tunepoint batch`: many scenarios over many points, on one machine or a cluster, resumable, with what changed."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from simulator.cli.condition import FLAG, Condition, read_condition
+from simulator.cli.flags import Json
+from simulator.cli.output import emit_json, points, say, table
+
+FIGURES = ("total_usd", "saving_usd", "saving_vs_baseline_usd", "per_call_usd")
+SHOWN = 20
+
+
+def batch(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Batch files: scenarios, axes to vary.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder of the batch.")],
+    on: Annotated[
+        str, typer.Option("--on", metavar="PLACE", help="serial, processes:N or dask:tcp://host:port.")
+    ] = "serial",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run of this batch stopped.")] = False,
+    against: Annotated[
+        Path | None, typer.Option("--against", metavar="DIR", help="Compare with this run (default: the one before).")
+    ] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-if", metavar="EXPR", help='Exit with 1 if it holds anywhere: "verdict changed", total_usd > 5000.'
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Price many scenarios over all combinations of their axes."""
+    from simulator import BatchFolder, packed, price_batch, read_batch, read_batch_plan, read_place, summarise_batch
+
+    place = read_place(on)
+    conditions = [read_condition(text) for text in fail_if or ()]
+    if against is not None:
+        read_batch_plan(against)                                # said before hours of work, not after
+    asked = read_batch(files)
+    failed = dict(asked.refused)
+    folder = BatchFolder(out, asked)
+    with folder.opened(resume) as todo:
+        left = sum(piece.after - piece.first for piece in todo)
+        with _progress(left, asked.points - left) as advance:
+            for done in price_batch(asked, todo, place, packed):
+                if done.problem is None:
+                    folder.keep(done.piece, done.content)
+                else:
+                    failed.setdefault(asked.members[done.piece.member].name, done.problem)
+                advance(done.piece.after - done.piece.first)
+        summary = summarise_batch(out, failed, against)
+        folder.finish(summary, failed)
+    if json:
+        emit_json(summary)
+    else:
+        _show(summary, out)
+    held = [sentence for condition in conditions if (sentence := _holds(condition, summary))]
+    if held:
+        typer.echo(f"{FLAG} {'; '.join(held)}", err=True)
+    if failed:
+        typer.echo(f"{len(failed)} of {len(failed) + len(summary['scenarios'])} scenarios failed", err=True)
+    if held or failed:
+        raise typer.Exit(1)
+
+
+def _holds(condition: Condition, summary: dict[str, Any]) -> str:
+    """What was found, where a condition holds; a figure without a place is asked of every point."""
+    answer = {**summary, "verdict_changed": summary["verdict_changed"] or 0}
+    if condition.path in FIGURES:
+        spans = [one[condition.path] for one in summary["scenarios"].values() if one[condition.path]]
+        ends = [span[key] for span in spans for key in ("min", "max")]
+        is_so, found = False, ""
+        for end in ends:
+            is_so, found = condition.holds({condition.path: end})
+            if is_so:
+                break
+    else:
+        is_so, found = condition.holds(answer)
+    return f"{condition} holds: {found}" if is_so else ""
+
+
+@contextlib.contextmanager
+def _progress(points_left: int, points_done: int) -> Iterator[Callable[[int], None]]:
+    """A bar with rate and time left, where a terminal shows it."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import MofNCompleteColumn as DoneColumn
+
+    rate = TaskProgressColumn(show_speed=True)
+    columns = (BarColumn(), DoneColumn(), TextColumn("points"), rate, TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("", total=points_left + points_done, completed=points_done)
+        yield lambda count: progress.advance(bar, count)
+
+
+def _show(summary: dict[str, Any], out: Path) -> None:
+    from simulator.formats import usd
+
+    scenarios = summary["scenarios"]
+    say(f"{summary['points']:,} points of {len(scenarios)} scenarios in {out}")
+    rows = []
+    for name, one in list(scenarios.items())[:SHOWN]:
+        total = one["total_usd"]
+        chosen = sorted(one["choices"].items(), key=lambda item: -item[1])
+        share = ", ".join(f"{option or 'none'} {100 * count / one['points']:.0f} %" for option, count in chosen)
+        span = (usd(total["min"]), usd(total["max"])) if total else ("", "")
+        rows.append((name, f"{one['points']:,}", share, *span))
+    heads = {"scenario": "left", "points": "right", "cheapest": "left", "from": "right", "to": "right"}
+    say(table(heads, rows))
+    if len(scenarios) > SHOWN:
+        say(f"and {len(scenarios) - SHOWN} more, in {out}/summary.json")
+    _show_changes(summary)
+    if summary["failed"]:
+        say("Failed:", points([f"{name}: {why}" for name, why in summary["failed"].items()]))
+
+
+def _show_changes(summary: dict[str, Any]) -> None:
+    from simulator.formats import usd
+
+    changes = summary["changes"]
+    if changes is None:
+        return
+    say(f"Against {summary['against']}: {summary['verdict_changed']:,} points have another answer")
+    for name, one in list(changes.items())[:SHOWN]:
+        lines = list(one["why"][:SHOWN])
+        if one["total_usd"] is not None:
+            before, after = one["total_usd"]["before"], one["total_usd"]["after"]
+            lines.append(f"sum of the chosen totals: {usd(before)} -> {usd(after)}")
+        for point in one["points"]:
+            known = ("point", "before", "after", "total_usd")
+            at = ", ".join(f"{path} {value:,.6g}" for path, value in point.items() if path not in known)
+            lines.append(f"at {at or 'its only point'}: {point['before']} -> {point['after']}")
+        say(f"{name}:", points(lines))
+    if len(changes) > SHOWN:
+        say(f"and {len(changes) - SHOWN} more scenarios, in summary.json")

@@ -1,0 +1,83 @@
+"""`tunepoint dataset`: a file of training examples checked by line, counted, and priced where it can be trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from simulator.cli.flags import Csv, Json, On, day_or_today, one_form
+from simulator.cli.output import emit_csv, emit_json, points, say, table
+
+PLAIN = "o200k_base"
+VALIDATION_SHARE = 0.1
+"""Of the examples, kept aside to measure on: a tenth, as in the cookbook's notebooks."""
+SHOWN = 15
+OFFER_COLUMNS = ("price", "method", "epochs", "tokens", "usd", "confidence", "note")
+
+
+def dataset(
+    file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="One training example a line.")],
+    model: Annotated[str | None, typer.Option("--model", metavar="ID", help="Count as its tokenizer does.")] = None,
+    on: On = None,
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Check a training set by line, count its tokens, and price a run at everybody who still sells one."""
+    import numpy as np
+
+    from simulator import count_tokens, read_dataset, shipped_book, training_offers
+
+    one_form(json, csv)
+    book = shipped_book()
+    encoding = PLAIN if model is None else book.table(model).versions[-1].rules.tokens.encoding or PLAIN
+    check = read_dataset(file, lambda text: count_tokens(text, encoding).tokens)
+    examples = len(check.lengths)
+    offers = training_offers(book.prices, day_or_today(on), examples, {None: check.tokens})
+    p50, p95 = np.percentile(check.lengths, (50, 95)).tolist()
+    validation = round(VALIDATION_SHARE * examples)
+    found: dict[str, Any] = {
+        "records": check.records,
+        "format": check.shape,
+        "problems": [{"line": line, "what": what} for line, what in check.problems],
+        "problem_count": check.problem_count,
+        "notes": list(check.notes),
+        "encoding": encoding,
+        "tokens": {
+            "total": check.tokens, "mean": check.tokens / examples, "p50": p50, "p95": p95,
+            "max": int(check.lengths.max()), "answers": check.answer_tokens, "tools": check.tool_tokens,
+        },
+        "without": dict(check.without),
+        "split": {"train": examples - validation, "validation": validation},
+        "training": [{column: getattr(offer, column) for column in OFFER_COLUMNS} for offer in offers],
+    }
+    if json:
+        emit_json(found)
+    elif csv:
+        emit_csv(found["training"], OFFER_COLUMNS)
+    else:
+        _show(found, str(file))
+
+
+def _show(found: dict[str, Any], source: str) -> None:
+    from simulator.formats import usd
+
+    tokens = found["tokens"]
+    say(f"{source}: {found['records']:,} records ({found['format']}), {tokens['total']:,} tokens ({found['encoding']})")
+    say(f"an example: mean {tokens['mean']:,.0f}, p50 {tokens['p50']:,.0f}, p95 {tokens['p95']:,.0f}, "
+        f"max {tokens['max']:,}; answers hold {tokens['answers']:,}, tool definitions another {tokens['tools']:,}")
+    say(f"split: {found['split']['train']:,} to train on, {found['split']['validation']:,} to measure on")
+    if found["problems"]:
+        more = found["problem_count"] - min(SHOWN, len(found["problems"]))
+        lines = [f"line {one['line']}: {one['what']}" for one in found["problems"][:SHOWN]]
+        say(f"{found['problem_count']:,} problems:", points([*lines, *([f"and {more:,} more"] if more else [])]))
+    if found["notes"]:
+        say("Good to know:", points(found["notes"]))
+    sold = [one for one in found["training"] if one["confidence"] != "unverified"]
+    rows = [(one["price"], one["method"], f"{one['epochs']:g}", usd(one["usd"]), one["note"]) for one in sold[:SHOWN]]
+    heads = {"training at": "left", "method": "fixed", "epochs": "right", "a run": "right", "": "left"}
+    say(table(heads, rows))
+    hidden = len(found["training"]) - len(rows)
+    if hidden:
+        say(f"{hidden} dearer or unverified prices more with --json")

@@ -1,0 +1,155 @@
+"""`tunepoint usage` and `init`: a log, a prompt and a data set of one's own become a first scenario."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pricing.errors import InputError
+from simulator.cli.flags import Json, day_or_today, typed_number
+from simulator.cli.output import emit, emit_json, points, say, table
+
+if TYPE_CHECKING:
+    from simulator import Usage
+
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="FIELD=COLUMN", help="For a CSV of one's own: time=..., input=..., output=..."),
+]
+TODAY = "openai/gpt-5.4-mini"
+ASSUMED = {"calls_per_day": 10_000.0, "input_tokens": 400.0, "output_tokens": 100.0, "prefix_tokens": 1500.0}
+"""Where nobody says: the article's 10,000 calls, and a prompt long enough for the question to be worth asking."""
+PATHS = {
+    "calls_per_day": "workload.calls_per_day", "input_tokens": "workload.tokens.input",
+    "output_tokens": "workload.tokens.output", "prefix_tokens": "options.today.prefix_tokens",
+}
+
+
+def usage(
+    file: Annotated[Path, typer.Argument(metavar="LOG", help="A usage export of OpenAI, Anthropic, LiteLLM, ...")],
+    column: Columns = None,
+    json: Json = False,
+) -> None:
+    """Sum up a usage log, and check what was paid against the price book."""
+    from simulator import checked_bill, shipped_book
+
+    read = _read(file, column)
+    day = max(read.by_day)
+    bills = checked_bill(read.models, shipped_book().prices, day, paid=read.usd is not None)
+    if json:
+        emit_json({
+            "rows": read.rows, "calls": read.calls, "days": read.days, "failed": read.failed, "paid_usd": read.usd,
+            "calls_per_day": read.calls / read.days, "hours": read.hours, "weekdays": read.weekdays,
+            "by_day": {str(day): calls for day, calls in read.by_day.items()}, "models": read.models,
+            "bill": [{"model": one.model, "price": one.price, "book_usd": one.book_usd, "paid_usd": one.paid_usd,
+                      "note": one.note} for one in bills],
+        })
+        return
+    from simulator.formats import usd
+
+    def paid(amount: float | None) -> str:
+        return "" if amount is None else usd(amount)
+
+    say(f"{file}: {read.calls:,.0f} calls on {read.days:g} days, {read.calls / read.days:,.0f} a day")
+    calls = {name: sums["calls"] for name, sums in read.models.items()}
+    rows = [
+        (one.model or "(no name)", f"{calls[one.model]:,.0f}", paid(one.book_usd), paid(one.paid_usd), one.note)
+        for one in bills
+    ]
+    say(table({"model": "left", "calls": "right", "by the book": "right", "paid": "right", "price": "left"}, rows))
+
+
+def init(
+    log: Annotated[Path | None, typer.Option("--from", metavar="LOG", help="A usage log to take demand from.")] = None,
+    prompt: Annotated[Path | None, typer.Option("--prompt", metavar="FILE", help="The prompt of today.")] = None,
+    dataset: Annotated[Path | None, typer.Option("--dataset", metavar="FILE", help="Training examples, JSONL.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to write (default: print).")] = None,
+    on: Annotated[str | None, typer.Option("--start", metavar="DATE", help="The first day (default: today).")] = None,
+    column: Columns = None,
+) -> None:
+    """Write a commented scenario from what there is; on a terminal, ask for the rest."""
+    from simulator import Start, count_tokens, read_dataset, read_prompt, shipped_book, starter, write_whole
+
+    if out is not None and out.exists():
+        raise InputError(f"{out}: is there already; name another file")
+    known: dict[str, str] = {}
+    numbers: dict[str, Any] = {}
+    more: dict[str, Any] = {}
+    price = TODAY
+    if log is not None:
+        read = _read(log, column)
+        price = _main_price(read) or TODAY
+        numbers |= _from_log(read, more)
+        known |= {PATHS[name]: f"{log.name}, {read.days:g} days" for name in numbers}
+    rule = shipped_book().table(price).versions[-1].rules.tokens
+    if prompt is not None:
+        counted = count_tokens(read_prompt(prompt), rule.encoding, rule.factor)
+        numbers["prefix_tokens"] = counted.tokens
+        if log is not None:                                     # a log counts the prompt as input
+            numbers["input_tokens"] = max(1.0, numbers["input_tokens"] - counted.tokens)
+        known[PATHS["prefix_tokens"]] = f"{prompt.name}, counted with {counted.encoding}"
+    elif log is not None:
+        numbers["prefix_tokens"] = 0.0
+        known[PATHS["prefix_tokens"]] = "not known from a log: all input counts as the call's own"
+    if dataset is not None:
+        check = read_dataset(dataset, lambda text: count_tokens(text, rule.encoding, rule.factor).tokens)
+        more |= {"examples": len(check.lengths), "tokens_per_example": check.tokens / len(check.lengths)}
+        known["options.tuned.training.examples"] = dataset.name
+    for name, guess in ASSUMED.items():
+        if name not in numbers:
+            numbers[name], known[PATHS[name]] = _asked(name, guess)
+    text = starter(Start(start=day_or_today(on, "--start"), price=price, known=known, **numbers, **more))
+    if out is None:
+        emit(text)
+        return
+    try:
+        write_whole(out, text.encode())
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror or error}); name another file") from None
+    say(f"Written to {out}. What it rests on:", points(f"{path}: {words}" for path, words in sorted(known.items())))
+
+
+def _read(file: Path, column: list[str] | None) -> Usage:
+    from simulator import read_usage, summed_usage
+
+    columns = None
+    if column:
+        columns = {}
+        for text in column:
+            name, equals, where = text.partition("=")
+            if not equals or not where:
+                raise InputError(f'--column: "{text}" is no pair; write FIELD=COLUMN, as in time=created_at')
+            columns[name] = where
+    read: Usage = summed_usage(read_usage(file, columns))
+    if not read.calls:
+        raise InputError(f"{file}: holds no calls; name a log with some")
+    return read
+
+
+def _main_price(read: Usage) -> str | None:
+    from simulator import checked_bill, shipped_book
+
+    busiest = max(read.models, key=lambda name: read.models[name]["calls"])
+    one = checked_bill({busiest: read.models[busiest]}, shipped_book().prices, max(read.by_day), paid=False)[0]
+    return one.price if one.book_usd is not None else None
+
+
+def _from_log(read: Usage, more: dict[str, Any]) -> dict[str, float]:
+    whole = sum(read.total(meter) for meter in ("input", "cached", "cache_write"))
+    more |= {"hours": read.hours, "weekdays": read.weekdays, "failure_rate": read.failed / read.calls}
+    return {
+        "calls_per_day": read.calls / read.days,
+        "input_tokens": max(1.0, whole / read.calls),
+        "output_tokens": max(1.0, read.total("output") / read.calls),
+    }
+
+
+def _asked(name: str, guess: float) -> tuple[float, str]:
+    """A number asked for on a terminal, else the guess; and where it came from."""
+    if sys.stdin.isatty():
+        typed = typer.prompt(name.replace("_", " "), default=f"{guess:g}", err=True)
+        return typed_number(typed, name), "typed at init"
+    return guess, "a guess of init: measure yours"

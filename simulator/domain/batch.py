@@ -1,0 +1,165 @@
+"""A batch is many scenarios, each over all combinations of its axes, cut into pieces that never depend on who works."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.domain.drawn import BY_DAY, is_structural
+from simulator.domain.findings import Engine
+from simulator.domain.scenario import Scenario
+
+Array = NDArray[np.float64]
+Value = float | str | bool | None
+
+QUICK_ROWS, SLOW_ROWS = 1_048_576, 16_384
+"""Points x options that take about half a second on one core: measured 1.8 million a second where only rates
+and lengths vary, 15 thousand where the shape of the days varies by draw (bench/batch.py)."""
+START_ROWS = 131_072
+"""What starting one option costs (its cache table is laid out anew), in the same rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """A dial and its values: a list, or from `low` to `high` where points are drawn."""
+
+    path: str
+    values: tuple[float, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    scale: Literal["linear", "log"] = "linear"
+
+    def placed(self, shares: Array) -> Array:
+        """Values at shares in [0, 1) of the way from `low` to `high`, evenly on the axis' scale.
+
+        >>> Axis(path="x", low=1.0, high=100.0, scale="log").placed(np.array([0.0, 0.5])).tolist()
+        [1.0, 10.0]
+        """
+        if self.scale == "linear":
+            return self.low + shares * (self.high - self.low)
+        placed: Array = self.low * np.power(self.high / self.low, shares)
+        return placed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One scenario of a batch: its name there, its file, what the batch wrote into it, and its axes.
+
+    The last axis varies fastest. With `draws`, that many points are spread over the axes' ranges by the
+    additive recurrence of Roberts (2018), "The unreasonable effectiveness of quasirandom sequences": point `i`
+    stands on axis `j` at the fraction of `0.5 + (i + 1) g^-(j + 1)`, `g` the root of `g^(d + 1) = g + 1`.
+    """
+
+    name: str
+    source: str
+    scenario: Scenario
+    axes: tuple[Axis, ...] = ()
+    fixed: Mapping[str, Value] = field(default_factory=dict)
+    draws: int | None = None
+
+    @property
+    def points(self) -> int:
+        """How many points the axes span; one without axes."""
+        return math.prod(len(axis.values) for axis in self.axes) if self.draws is None else self.draws
+
+    @property
+    def rows_at_once(self) -> int:
+        """Points x options that make about half a second of work."""
+        slow = self.draws is not None and any(axis.path in BY_DAY for axis in self.axes)
+        return SLOW_ROWS if slow else QUICK_ROWS
+
+    def at(self, first: int, after: int) -> dict[str, Array]:
+        """The values of every axis at points `first` up to `after`, each of shape (after - first,)."""
+        points = np.arange(first, after, dtype=np.int64)
+        if self.draws is None:
+            shape = tuple(len(axis.values) for axis in self.axes)
+            places = np.unravel_index(points, shape) if shape else ()
+            return {
+                axis.path: np.asarray(axis.values, dtype=float)[place]
+                for axis, place in zip(self.axes, places, strict=True)
+            }
+        step = spread_ratio(len(self.axes))
+        return {
+            axis.path: axis.placed(np.mod(0.5 + (points + 1.0) * step ** -(number + 1.0), 1.0))
+            for number, axis in enumerate(self.axes)
+        }
+
+
+def spread_ratio(axes: int) -> float:
+    """The positive root of `g^(d + 1) = g + 1`; the golden ratio for one axis.
+
+    >>> round(spread_ratio(1), 6), round(spread_ratio(2), 6)
+    (1.618034, 1.324718)
+    """
+    ratio = 2.0
+    for _ in range(64):
+        ratio = (1.0 + ratio) ** (1.0 / (axes + 1))
+    return ratio
+
+
+def slowest_first(axes: Iterable[Axis]) -> tuple[Axis, ...]:
+    """Axes whose values are run apart before the others, so that what runs together lies together."""
+    return tuple(sorted(axes, key=lambda axis: not (is_structural(axis.path) or axis.path in BY_DAY)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Points `first` up to `after` of a member: what is priced, written and resumed as a whole."""
+
+    member: int
+    number: int
+    first: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Everything a batch prices; `refused` says of scenario files that could not be read why not."""
+
+    members: tuple[Member, ...]
+    refused: Mapping[str, str] = field(default_factory=dict)
+    engine: Engine = "expected"
+    chunk_points: int | None = None
+
+    @property
+    def points(self) -> int:
+        """Points of all members."""
+        return sum(member.points for member in self.members)
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits of everything that can change a result or where it stands."""
+        whole = hashlib.sha256(repr((self.engine, self.chunk_points)).encode())
+        for member in self.members:
+            axes = [dataclasses.astuple(axis) for axis in member.axes]
+            whole.update(repr((member.name, member.scenario.digest, axes, member.draws)).encode())
+        return whole.hexdigest()[:12]
+
+    def pieces(self) -> Iterator[Piece]:
+        """Every piece in order: of at least half a second of work where a member has as much."""
+        for index, member in enumerate(self.members):
+            size = self.chunk_points or max(1, member.rows_at_once // len(member.scenario.options))
+            for number, first in enumerate(range(0, member.points, size)):
+                yield Piece(member=index, number=number, first=first, after=min(first + size, member.points))
+
+    def tasks(self, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, ...]]:
+        """Pieces gathered, in order, until together they make half a second of work."""
+        gathered: list[Piece] = []
+        share = 0.0
+        for piece in pieces:
+            member = self.members[piece.member]
+            options = len(member.scenario.options)
+            gathered.append(piece)
+            share += ((piece.after - piece.first) * options + START_ROWS * options) / member.rows_at_once
+            if share >= 1.0 or self.chunk_points is not None:
+                yield tuple(gathered)
+                gathered, share = [], 0.0
+        if gathered:
+            yield tuple(gathered)

@@ -1,0 +1,310 @@
+"""Reads what providers and gateways log of calls into one shape: when, which model, tokens by meter, what was paid.
+
+Known: OpenAI usage export (JSON buckets or CSV), Anthropic usage CSV, LiteLLM spend logs, Langfuse observations,
+OpenTelemetry GenAI spans (JSONL), and any CSV with a column map. Cached tokens are made apart from input whatever
+the source: OpenAI and its imitators include them in the input count, Anthropic does not.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from pricing.errors import InputError
+from pricing.nearest import nearest
+from simulator.intake.lines import lines_of
+
+FIELDS = ("time", "model", "input", "output", "cached", "cache_write", "calls", "usd", "failed", "currency")
+"""What a row may say; `time`, `input` and `output` are needed."""
+NEEDED = ("time", "input", "output")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRow:
+    """Calls of one model at one time; `input` is what was neither read from nor written to a cache."""
+
+    at: datetime
+    model: str
+    calls: float
+    input: float
+    cached: float
+    cache_write: float
+    output: float
+    usd: float | None
+    failed: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """A log summed up; `hours` (24) and `weekdays` (7) are shares of calls times 24 and 7, so that their mean is 1."""
+
+    rows: int
+    calls: float
+    days: float
+    models: Mapping[str, Mapping[str, float]]
+    by_day: Mapping[date, float]
+    hours: tuple[float, ...] | None
+    weekdays: tuple[float, ...] | None
+    failed: float
+    usd: float | None
+
+    def total(self, meter: str) -> float:
+        """Tokens of a meter over all models."""
+        return sum(one[meter] for one in self.models.values())
+
+
+METERS = ("input", "cached", "cache_write", "output")
+
+
+def summed(rows: Iterable[UsageRow]) -> Usage:
+    """A log as volume by day, profile of hours and weekdays, tokens by model, and what was paid.
+
+    The profile of hours is None where every row stands at midnight (a log of days), that of weekdays under 7 days.
+    """
+    models: dict[str, dict[str, float]] = {}
+    by_day: dict[date, float] = {}
+    hours, weekdays = [0.0] * 24, [0.0] * 7
+    count = calls = failed = usd = 0.0
+    paid = at_midnight = True
+    for row in rows:
+        count += 1
+        sums = models.setdefault(row.model, dict.fromkeys(("calls", *METERS, "usd"), 0.0))
+        for meter in ("calls", *METERS):
+            sums[meter] += getattr(row, meter)
+        paid = paid and row.usd is not None
+        sums["usd"] += row.usd or 0.0
+        usd += row.usd or 0.0
+        calls, failed = calls + row.calls, failed + row.failed
+        day = row.at.date()
+        by_day[day] = by_day.get(day, 0.0) + row.calls
+        hours[row.at.hour] += row.calls
+        weekdays[day.weekday()] += row.calls
+        at_midnight = at_midnight and row.at.hour == row.at.minute == 0
+    days = (max(by_day) - min(by_day)).days + 1 if by_day else 0
+    known = calls > 0
+    return Usage(
+        rows=int(count),
+        calls=calls,
+        days=days,
+        models=models,
+        by_day=dict(sorted(by_day.items())),
+        hours=tuple(24 * one / calls for one in hours) if known and not at_midnight else None,
+        weekdays=tuple(7 * one / calls for one in weekdays) if known and days >= 7 else None,
+        failed=failed,
+        usd=usd if paid else None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """A known log: how it is recognised, which key holds what, and whether its input includes cached tokens."""
+
+    name: str
+    mark: tuple[str, ...]
+    keys: Mapping[str, str]
+    includes_cached: bool = True
+
+
+FORMS = (
+    _Form(name="openai", mark=("start_time", "num_model_requests"), keys={
+        "time": "start_time", "model": "model", "input": "input_tokens", "output": "output_tokens",
+        "cached": "input_cached_tokens", "calls": "num_model_requests"}),
+    _Form(name="anthropic", mark=("usage_date_utc", "usage_input_tokens_no_cache"), includes_cached=False, keys={
+        "time": "usage_date_utc", "model": "model_version", "input": "usage_input_tokens_no_cache",
+        "output": "usage_output_tokens", "cached": "usage_input_tokens_cache_read",
+        "cache_write": "usage_input_tokens_cache_write_5m"}),
+    _Form(name="litellm", mark=("startTime", "prompt_tokens"), keys={
+        "time": "startTime", "model": "model", "input": "prompt_tokens", "output": "completion_tokens",
+        "usd": "spend", "failed": "status", "cached": "metadata.usage_object.prompt_tokens_details.cached_tokens"}),
+    _Form(name="langfuse", mark=("startTime", "usageDetails"), includes_cached=False, keys={
+        "time": "startTime", "model": "model", "input": "usageDetails.input", "output": "usageDetails.output",
+        "cached": "usageDetails.input_cached_tokens", "usd": "totalCost", "failed": "level"}),
+    _Form(name="otel", mark=("attributes", "startTimeUnixNano"), keys={
+        "time": "startTimeUnixNano", "model": "gen_ai.request.model", "input": "gen_ai.usage.input_tokens",
+        "output": "gen_ai.usage.output_tokens", "cached": "gen_ai.usage.cache_read.input_tokens",
+        "failed": "error.type"}),
+)
+"""Keys as in the providers' own references: OpenAI usage API, Anthropic Console export, LiteLLM_SpendLogs,
+Langfuse observations export, OpenTelemetry semantic conventions for GenAI spans."""
+
+
+def read_usage(path: str | os.PathLike[str], columns: Mapping[str, str] | None = None) -> Iterator[UsageRow]:
+    """Rows of a usage log, in the order of the file.
+
+    Args:
+        path: CSV, JSON or JSONL, plain or gzip.
+        columns: for a CSV of one's own, which of its columns holds which of `FIELDS`.
+
+    Raises:
+        InputError: no such log, a column that is not there, a value that cannot be read, or another currency.
+    """
+    path = Path(path)
+    form: _Form | None = None
+    if columns is not None:
+        for name in columns:
+            if name not in FIELDS:
+                raise InputError(f"--column {name}: is none of {', '.join(FIELDS)}{nearest(name, FIELDS)}")
+        missing = [name for name in NEEDED if name not in columns]
+        if missing:
+            raise InputError(f"--column {missing[0]}: is missing; say which column holds it, as in {missing[0]}=COLUMN")
+        form = _Form(name="columns", mark=(), keys=columns)
+    found = False
+    for number, record in _records(path):
+        if form is None:
+            form = next((one for one in FORMS if all(mark in record for mark in one.mark)), None)
+            if form is None:
+                some = ", ".join(list(record)[:8])
+                known = ", ".join(one.name for one in FORMS)
+                where = f"{path}: line {number}"
+                raise InputError(f"{where}: no known log ({known}) has the columns {some}; map them by --column")
+        found = True
+        yield _row(f"{path}: line {number}", record, form)
+    if not found:
+        raise InputError(f"{path}: the file is empty; a usage log has a row for each call or period")
+
+
+def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number and keys of every record: lines of JSON, one JSON document, or CSV rows under a header."""
+    source = lines_of(path)
+    first = next(((number, line) for number, line in source if line.strip()), None)
+    if first is None:
+        return
+    number, line = first
+    if line.lstrip()[0] not in "{[":
+        reader = csv.reader([line])
+        header = next(reader)
+        for number, line in source:
+            if line.strip():
+                cells = next(csv.reader([line]))
+                if len(cells) != len(header):
+                    fields = f"{len(cells)} fields instead of {len(header)}"
+                    raise InputError(f"{path}: line {number}: {fields}; was the file cut off?")
+                yield number, dict(zip(header, cells, strict=True))
+        return
+    try:
+        whole = json.loads(line)
+    except ValueError:
+        text = "\n".join([line, *(rest for _, rest in source)])
+        try:
+            whole = json.loads(text)
+        except ValueError as error:
+            raise InputError(f"{path}: line {number}: not JSON ({error})") from None
+        yield from ((number, one) for one in _unfolded(whole))
+        return
+    yield from ((number, one) for one in _unfolded(whole))
+    for number, line in source:
+        if line.strip():
+            try:
+                yield from ((number, one) for one in _unfolded(json.loads(line)))
+            except ValueError as error:
+                raise InputError(f"{path}: line {number}: not JSON ({error}); was the file cut off?") from None
+
+
+def _unfolded(node: Any) -> Iterator[dict[str, Any]]:
+    """The records inside lists, pages, time buckets and OpenTelemetry resource spans."""
+    if isinstance(node, list):
+        for one in node:
+            yield from _unfolded(one)
+    elif isinstance(node, dict):
+        if isinstance(node.get("results"), list) and "start_time" in node:      # a bucket of OpenAI's usage API
+            yield from ({"start_time": node["start_time"], **one} for one in node["results"])
+        elif inner := next((node[key] for key in ("data", "resourceSpans", "scopeSpans", "spans")
+                            if isinstance(node.get(key), list)), None):
+            yield from _unfolded(inner)
+        else:
+            yield node
+
+
+def _row(where: str, record: Mapping[str, Any], form: _Form) -> UsageRow:
+    attributes = _attributes(record)
+
+    def value(name: str) -> Any:
+        key = form.keys.get(name)
+        if key is None:
+            return None
+        if key in record:
+            return record[key]
+        if key in attributes:
+            return attributes[key]
+        if form.name == "columns":
+            raise InputError(f"{where}: no column {key!r}{nearest(key, record)}")
+        node: Any = record
+        for part in key.split("."):
+            node = node.get(part) if isinstance(node, Mapping) else None
+        return node
+
+    currency = record.get("currency") if form.name != "columns" else value("currency")
+    if currency not in (None, "") and str(currency).upper() != "USD":
+        raise InputError(f"{where}: currency is {currency}; prices here are in USD, so convert the log first")
+    counted = ("input", "output", "cached", "cache_write", "calls")
+    numbers = {name: _number(where, name, value(name)) for name in counted}
+    cached, written = numbers["cached"] or 0.0, numbers["cache_write"] or 0.0
+    given = numbers["input"] or 0.0
+    if form.includes_cached and cached > given:
+        raise InputError(f"{where}: {cached:g} cached tokens are more than the {given:g} of the input they are part of")
+    usd = value("usd")
+    return UsageRow(
+        at=_time(where, value("time")),
+        model=str(value("model") or ""),
+        calls=1.0 if numbers["calls"] is None else numbers["calls"],
+        input=given - cached if form.includes_cached else given,
+        cached=cached,
+        cache_write=written,
+        output=numbers["output"] or 0.0,
+        usd=None if usd in (None, "") else _number(where, "usd", usd),
+        failed=float(_has_failed(value("failed"))),
+    )
+
+
+def _attributes(record: Mapping[str, Any]) -> dict[str, Any]:
+    """OpenTelemetry attributes by key, from either of their two JSON forms."""
+    found = record.get("attributes")
+    if isinstance(found, Mapping):
+        return dict(found)
+    if not isinstance(found, list):
+        return {}
+    return {one["key"]: next(iter(one.get("value", {}).values()), None) for one in found if "key" in one}
+
+
+def _has_failed(value: Any) -> bool:
+    return str(value).lower() not in ("none", "", "false", "0", "success", "ok", "default", "debug", "200")
+
+
+def _number(where: str, name: str, value: Any) -> float | None:
+    if value in (None, ""):
+        return None
+    try:
+        number = float(str(value).replace(",", "")) if isinstance(value, str) else float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not 0 <= number < 1e18:
+        raise InputError(f"{where}: {name} is {str(value)[:40]!r}; it must be a number of zero or more")
+    return number
+
+
+_READERS: tuple[Callable[[str], datetime], ...] = (
+    lambda text: datetime.fromtimestamp(float(text) / _unit(float(text)), UTC),
+    datetime.fromisoformat,
+)
+
+
+def _unit(stamp: float) -> float:
+    """What a stamp counts, by its size: seconds, milliseconds, microseconds or nanoseconds since 1970."""
+    return next(unit for unit in (1.0, 1e3, 1e6, 1e9) if stamp / unit < 1e10 or unit == 1e9)
+
+
+def _time(where: str, value: Any) -> datetime:
+    text = str(value).strip()
+    for read in _READERS:
+        try:
+            found = read(text)
+        except (ValueError, OverflowError, OSError):
+            continue
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    raise InputError(f"{where}: time is {text[:40]!r}; write it as 2026-11-16 18:17:03 or as seconds since 1970")

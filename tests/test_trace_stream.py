@@ -1,0 +1,142 @@
+"""A trace described block by block says what the whole one says, in every shape, in memory that does not grow."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from batches import ROOT, environment
+from command_line import is_one_sentence, tunepoint
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.intake import trace_stream
+from simulator.intake.trace import describe, read_trace
+from simulator.intake.trace_stream import describe_file
+
+AZURE = Path(__file__).parent / "data" / "azure_llm_2023"
+BURST = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n"
+CALLS = ((0.0, 10, 5), (0.25, 30, 7), (2.5, 20, 6))
+"""Seconds, tokens in, tokens out."""
+
+
+def shaped(folder: Path, shape: str) -> Path:
+    stamps, inputs, outputs = zip(*CALLS, strict=True)
+    path = folder / f"{shape}.trace"
+    if shape == "burstgpt":
+        path.write_text(BURST + "".join(f"{at},GPT-4,{a},{b},{a + b},API log\n" for at, a, b in CALLS), "utf-8")
+    elif shape == "mooncake":
+        lines = [{"timestamp": int(at * 1000), "input_length": a, "output_length": b, "hash_ids": [1, 2]}
+                 for at, a, b in CALLS]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    elif shape == "parquet":
+        at = pa.array(np.array(stamps) * 1e9, pa.float64()).cast(pa.int64()).cast(pa.timestamp("ns"))
+        columns = {"TIMESTAMP": at, "ContextTokens": inputs, "GeneratedTokens": outputs}
+        pyarrow.parquet.write_table(pa.table(columns), path)
+    else:
+        path.write_bytes(gzip.compress(shaped(folder, shape.removesuffix("-gz")).read_bytes()))
+    return path
+
+
+@pytest.mark.parametrize("shape", ["burstgpt", "mooncake", "parquet", "burstgpt-gz", "mooncake-gz"])
+def test_every_shape_says_the_same_of_the_same_calls(tmp_path: Path, shape: str) -> None:
+    found, notes = describe_file(shaped(tmp_path, shape))
+    assert (found["rows"], found["span_s"], found["input_tokens"], found["output_tokens"]) == (3, 2.5, 60, 18)
+    assert found["input"] == {"mean": 20, "p50": 20, "p95": 29, "p99": 29.8, "max": 30}
+    assert found["dispersion"]["1s"] == 2                       # 2 and 0 calls in the whole seconds: variance 2, mean 1
+    assert not notes
+    assert found == describe(read_trace(shaped(tmp_path, shape)))
+
+
+@pytest.mark.parametrize("name", ["code", "conv"])
+def test_a_real_trace_is_described_alike_whole_and_in_blocks(name: str) -> None:
+    path = AZURE / f"AzureLLMInferenceTrace_{name}.csv.gz"
+    whole, (blocks, _) = describe(read_trace(path)), describe_file(path)
+    assert blocks.pop("interarrival_cv") == pytest.approx(whole.pop("interarrival_cv"), rel=1e-12)
+    assert blocks == whole
+
+
+@settings(max_examples=60)
+@given(
+    gaps=st.lists(st.floats(0, 40), min_size=1, max_size=60), size=st.integers(1, 9),
+    lengths=st.lists(st.integers(0, 2**31 - 1), min_size=60, max_size=60),
+)
+def test_blocks_of_any_size_give_the_same_description(
+    tmp_path_factory: pytest.TempPathFactory, gaps: list[float], size: int, lengths: list[int]
+) -> None:
+    stamps = np.cumsum([0.0, *gaps[1:]])
+    path = tmp_path_factory.mktemp("t") / "a.csv"
+    rows = (f"{at:.6f},m,{length},{length // 3},0,x\n" for at, length in zip(stamps, lengths, strict=False))
+    path.write_text(BURST + "".join(rows), "utf-8")
+    trace = read_trace(path)
+    columns = (trace.stamps_ns, trace.input_tokens, trace.output_tokens)
+    blocks = (tuple(column[at : at + size] for column in columns) for at in range(0, len(trace), size))
+    found, whole = trace_stream._described(blocks), describe(trace)
+    for key in ("input", "output"):
+        assert found.pop(key) == pytest.approx(whole.pop(key), rel=1e-12)
+    variations = [one.pop("interarrival_cv") for one in (found, whole)]
+    assert found == whole
+    assert variations == [None, None] or variations[0] == pytest.approx(variations[1], rel=1e-9)
+
+
+def test_a_trace_out_of_order_is_sorted_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(BURST + "5,m,1,1,2,x\n4,m,1,1,2,x\n", "utf-8")
+    found, notes = describe_file(path)
+    assert found["span_s"] == 1
+    assert "were sorted" in notes[0]
+
+
+BAD = {
+    BURST + "1,m,10,5,15,x\n2,m,-10,5,15,x\n": "line 3: '2,m,-10,5,15,x' is no call",
+    BURST + "1,m,10,5,15,x\n2,m,10\n": "line 3",
+    BURST + "1,m,ten,5,15,x\n": "line 2",
+    BURST + "1,m,,5,15,x\n": "line 2",
+    BURST: "a header and no row",
+    '{"timestamp": 1, "input_length": 5, "output_length": 5}\n{"timestamp": 2, "input_le': "line 2",
+    '{"timestamp": 1, "input_length": 5}\n': "line 1",
+    '{"timestamp": 1, "input_length": -5, "output_length": 5}\n': "line 1",
+    '{"a": 1}\n': "line 1",
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_a_bad_call_is_told_by_its_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.trace").write_text(text, "utf-8")
+    answer = tunepoint("trace", tmp_path / "a.trace")
+    assert (answer.code, is_one_sentence(answer.err)) == (2, True), answer.err
+    assert BAD[text] in answer.err
+
+
+def test_parquet_of_something_else_is_told_by_its_columns(tmp_path: Path) -> None:
+    pyarrow.parquet.write_table(pa.table({"a": [1]}), tmp_path / "a.parquet")
+    answer = tunepoint("trace", tmp_path / "a.parquet")
+    assert (answer.code, is_one_sentence(answer.err)) == (2, True)
+    assert "the columns are a" in answer.err
+
+
+def test_ten_times_the_calls_take_no_more_memory(tmp_path: Path) -> None:
+    """Held whole, two million more calls would take 48 MB of arrays; blocks take none of it."""
+    peaks = []
+    for calls in (200_000, 2_200_000):
+        path = tmp_path / f"{calls}.csv"
+        with path.open("w", encoding="utf-8") as stream:
+            stream.write(BURST)
+            for start in range(0, calls, 100_000):
+                stream.write("".join(f"{at},m,{at % 4000},{at % 300},0,x\n" for at in range(start, start + 100_000)))
+        code = (
+            "import resource, sys; from simulator.intake.trace_stream import describe_file;"
+            "describe_file(sys.argv[1]); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        )
+        answer = subprocess.run(
+            [sys.executable, "-c", code, path], cwd=ROOT, env=environment(), check=True, capture_output=True
+        )
+        peaks.append(int(answer.stdout) / 1024)
+    assert peaks[1] - peaks[0] < 24, peaks

@@ -1,0 +1,168 @@
+"""Logs of every known source come to the same demand and the same bill, and become a scenario that can be asked."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from batches import ROOT
+from command_line import is_one_sentence, tunepoint
+
+from pricing.errors import InputError
+from pricing.load import shipped_book
+from simulator.files import read_scenario
+from simulator.intake.usage import Usage, read_usage, summed
+from simulator.studies.usage_bill import checked_bill, price_of
+
+STAMPS = ("2026-11-02T09:00:00+00:00", "2026-11-02T10:30:00+00:00", "2026-11-03T10:00:00+00:00")
+UNIX = (1793610000, 1793615400, 1793700000)
+"""The same moments in seconds since 1970."""
+MODEL = "gpt-4o-mini-2024-07-18"
+HEAD = "model,stamp,in,out,hit\n"
+OTEL = {"gen_ai.request.model": MODEL, "gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 50,
+        "gen_ai.usage.cache_read.input_tokens": 400}
+
+
+def otel(nanoseconds: int) -> dict[str, Any]:
+    attributes = [
+        {"key": key, "value": {"stringValue": value} if isinstance(value, str) else {"intValue": str(value)}}
+        for key, value in OTEL.items()
+    ]
+    return {"startTimeUnixNano": str(nanoseconds), "attributes": attributes}
+
+
+def jsonl(*records: Any) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+LOGS = {
+    "openai.json": json.dumps({"object": "page", "data": [
+        {"object": "bucket", "start_time": at, "results": [{
+            "model": MODEL, "input_tokens": 1000, "input_cached_tokens": 400, "output_tokens": 50,
+            "num_model_requests": 1}]} for at in UNIX]}, indent=1),
+    "openai.csv": "start_time,model,num_model_requests,input_tokens,input_cached_tokens,output_tokens\n"
+                  + "".join(f"{at},{MODEL},1,1000,400,50\n" for at in UNIX),
+    "anthropic.csv": "usage_date_utc,model_version,usage_input_tokens_no_cache,usage_input_tokens_cache_read,"
+                     "usage_output_tokens\n" + "".join(f"{at},{MODEL},600,400,50\n" for at in STAMPS),
+    "litellm.jsonl": jsonl(*({
+        "startTime": at, "model": f"openai/{MODEL}", "prompt_tokens": 1000, "completion_tokens": 50, "spend": 0.001,
+        "status": "success", "metadata": {"usage_object": {"prompt_tokens_details": {"cached_tokens": 400}}},
+    } for at in STAMPS)),
+    "langfuse.json": json.dumps([{
+        "startTime": at, "model": MODEL, "usageDetails": {"input": 600, "input_cached_tokens": 400, "output": 50},
+        "level": "DEFAULT"} for at in STAMPS]),
+    "otel.jsonl": jsonl({"resourceSpans": [{"scopeSpans": [{"spans": [otel(at * 10**9) for at in UNIX[:2]]}]}]},
+                        {"startTimeUnixNano": UNIX[2] * 10**9, "attributes": OTEL}),
+    "own.csv": "﻿" + (HEAD + "".join(f"{MODEL},{at},1000,50,400\n" for at in STAMPS)).replace("\n", "\r\n"),
+}
+COLUMNS = {"time": "stamp", "model": "model", "input": "in", "output": "out", "cached": "hit"}
+
+
+def read(folder: Path, name: str, text: str | None = None) -> Usage:
+    path = folder / name
+    path.write_text(LOGS[name] if text is None else text, "utf-8")
+    return summed(read_usage(path, COLUMNS if name.startswith("own") else None))
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_every_source_gives_the_same_demand(tmp_path: Path, name: str) -> None:
+    found = read(tmp_path, name)
+    assert (found.calls, found.days, found.failed) == (3, 2, 0)
+    assert [found.total(meter) for meter in ("input", "cached", "output")] == [1800, 1200, 150]
+    assert list(found.by_day.values()) == [2, 1]
+    assert found.hours is not None
+    assert (found.hours[9], found.hours[10], sum(found.hours)) == (8, 16, 24)
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_every_source_gives_the_same_bill(tmp_path: Path, name: str) -> None:
+    found = read(tmp_path, name)
+    [bill] = checked_bill(found.models, shipped_book().prices, date(2026, 11, 3), paid=found.usd is not None)
+    assert bill.price == "openai/gpt-4o-mini"
+    assert bill.book_usd == pytest.approx((1800 * 0.15 + 1200 * 0.075 + 150 * 0.60) / 1e6)
+    assert bill.paid_usd == (pytest.approx(0.003) if name == "litellm.jsonl" else None)
+
+
+def test_a_failed_call_is_counted(tmp_path: Path) -> None:
+    assert read(tmp_path, "litellm.jsonl", LOGS["litellm.jsonl"].replace("success", "failure", 1)).failed == 1
+
+
+def test_a_log_of_days_has_no_profile_of_hours(tmp_path: Path) -> None:
+    days = "".join(f"{MODEL},2026-11-{day:02d},1000,50,0\n" for day in range(2, 16))
+    found = read(tmp_path, "own.csv", HEAD + days)
+    assert found.hours is None
+    assert found.weekdays == pytest.approx([1.0] * 7)
+
+
+@pytest.mark.parametrize(("model", "price"), [
+    ("ft:gpt-4o-mini-2024-07-18:acme::x1", "openai/gpt-4o-mini-ft"), ("openai/gpt-4o", "openai/gpt-4o"),
+    ("nobody", None),
+])
+def test_models_are_found_by_the_name_a_log_gives_them(model: str, price: str | None) -> None:
+    assert price_of(model, shipped_book().prices) == price
+
+
+ROW = f"{MODEL},2026-11-02 09:00:00,"
+BAD = {
+    "": "the file is empty",
+    HEAD + ROW + "1000,50\n": "line 2: 4 fields instead of 5; was the file cut off?",
+    HEAD + ROW + "-5,50,0\n": "input is '-5'",
+    HEAD + ROW + "nan,50,0\n": "input is 'nan'",
+    HEAD + ROW + "10,50,40\n": "40 cached tokens are more than the 10",
+    HEAD + f"{MODEL},yesterday,1,1,0\n": "time is 'yesterday'",
+    HEAD.replace("hit", "hits") + ROW + "1,1,0\n": "no column 'hit'; did you mean \"hits\"?",
+    HEAD.replace("\n", ",currency\n") + ROW + "1,1,0,EUR\n": "currency is EUR",
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_a_bad_log_is_told_in_one_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "log.csv").write_text(text, "utf-8")
+    columns = COLUMNS | ({"currency": "currency"} if "currency" in text else {})
+    flags = [part for name, column in columns.items() for part in ("--column", f"{name}={column}")]
+    answer = tunepoint("usage", tmp_path / "log.csv", *flags)
+    assert (answer.code, is_one_sentence(answer.err)) == (2, True)
+    assert BAD[text] in answer.err
+
+
+def test_a_torn_last_line_is_told_by_its_number(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"line 3: not JSON .*was the file cut off\?"):
+        read(tmp_path, "litellm.jsonl", LOGS["litellm.jsonl"][:-40])
+
+
+@pytest.mark.parametrize("flags", [("--column", "time"), ("--column", "tim=a"), ("--column", "time=a"), ()])
+def test_a_log_that_cannot_be_mapped_is_told_in_one_sentence(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    (tmp_path / "log.csv").write_text(LOGS["own.csv"], "utf-8")
+    answer = tunepoint("usage", tmp_path / "log.csv", *flags)
+    assert (answer.code, is_one_sentence(answer.err)) == (2, True)
+    assert "--column" in answer.err
+
+
+def test_init_makes_a_scenario_of_ones_own_data(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text(LOGS["litellm.jsonl"], "utf-8")
+    data = ROOT / "tests" / "data"
+    answer = tunepoint(
+        "init", "--from", tmp_path / "log.jsonl", "--prompt", data / "system_prompts" / "citations_agent.md",
+        "--dataset", data / "openai_cookbook" / "drone_training.jsonl", "--out", tmp_path / "mine.yaml",
+        "--start", "2026-12-01",
+    )
+    assert answer.code == 0, answer.err
+    scenario = read_scenario(tmp_path / "mine.yaml")
+    prefix = scenario.options["today"].prefix_tokens
+    assert scenario.options["today"].price == "openai/gpt-4o-mini"
+    assert scenario.workload.calls_per_day == 1.5
+    assert scenario.workload.tokens.input + prefix == pytest.approx(1000)
+    assert scenario.assumes["workload.calls_per_day"] == "log.jsonl, 2 days"
+    assert tunepoint("compare", tmp_path / "mine.yaml").code == 0
+    again = tunepoint("init", "--out", tmp_path / "mine.yaml")
+    assert (again.code, "is there already" in again.err) == (2, True)
+
+
+def test_init_from_nothing_says_what_it_guessed(tmp_path: Path) -> None:
+    answer = tunepoint("init", "--out", tmp_path / "mine.yaml", "--start", "2026-12-01")
+    assert answer.code == 0, answer.err
+    assert "workload.calls_per_day: a guess of init" in answer.words
+    assert tunepoint("compare", tmp_path / "mine.yaml").code == 0
