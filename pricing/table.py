@@ -332,6 +332,11 @@ class PriceTable:
         """The part of the id before the first slash."""
         return self.id.partition("/")[0]
 
+    @property
+    def base_id(self) -> str | None:
+        """Id of the price of the untuned model, of the same provider unless it names another."""
+        return self.base if self.base is None or "/" in self.base else f"{self.provider}/{self.base}"
+
     def on(self, day: date) -> PriceVersion:
         """The version in force on `day`, by all we know now.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from simulator.answers_unsure import bridge_json, finite, spreads_json, uncertainty_json
 from simulator.domain.findings import BreakEven, Comparison, OptionSummary
+from simulator.domain.uncertain import OptionRisk
 
 SCHEMA_VERSION = 1
 
@@ -31,14 +31,17 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "seed": comparison.seed,
         "start": comparison.start.isoformat(),
         "horizon_days": comparison.horizon_days,
-        "options": {name: _option(option) | _spread(comparison, name) for name, option in comparison.options.items()},
+        "options": {
+            name: _option(option, _risk(comparison, name)) | (_spread(comparison, name) if comparison.played else {})
+            for name, option in comparison.options.items()
+        },
         "break_even": _with_payback(comparison, break_even_json(comparison.break_even)),
         "verdict": {
             "choice": verdict.choice,
             "runner_up": verdict.runner_up,
             "saving_usd": verdict.saving_usd,
             "saving_vs_baseline_usd": verdict.saving_vs_baseline_usd,
-            "confidence": _cheapest(comparison).get(verdict.choice),
+            "confidence": _cheapest(comparison).get(verdict.choice) if comparison.played else verdict.confidence,
             "too_close": verdict.too_close,
             "money": verdict.money,
             "with_quality": verdict.with_quality,
@@ -47,9 +50,15 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             "because": list(verdict.because),
             "caveats": list(verdict.caveats),
             "flips": list(verdict.flips),
+            "control": verdict.control,
+            "diagnosis": verdict.diagnosis,
         },
-        "bridge": [],
-        "alternatives": [],
+        "bridge": bridge_json(comparison.bridge),
+        "control": None if comparison.control is None else dataclasses.asdict(comparison.control),
+        "alternatives": [dataclasses.asdict(one) for one in comparison.alternatives],
+        "uncertainty": None if comparison.uncertainty is None else uncertainty_json(comparison.uncertainty),
+        "measure_first": [dataclasses.asdict(one) for one in comparison.worth],
+        "spreads": spreads_json(comparison.break_even_spreads, comparison.payback_spreads),
         "assumptions": [
             {"path": item.path, "value": item.value, "source": item.source, "set_by_user": item.set_by_user}
             for item in comparison.assumptions
@@ -112,22 +121,11 @@ def ledger_rows(comparison: Comparison) -> list[dict[str, Any]]:
     return [{"option": name, **line} for name, option in comparison.options.items() for line in _lines(option)]
 
 
-def finite(value: Any) -> Any:
-    """The same value with plain Python numbers, and None wherever a number is not finite.
-
-    >>> finite({"a": float("nan"), "b": [np.float64(1.5), float("inf")]})
-    {'a': None, 'b': [1.5, None]}
-    """
-    if isinstance(value, dict):
-        return {str(key): finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(inner) for inner in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _risk(comparison: Comparison, name: str) -> OptionRisk | None:
+    return None if comparison.uncertainty is None else comparison.uncertainty.options[name]
 
 
-def _option(option: OptionSummary) -> dict[str, Any]:
+def _option(option: OptionSummary, risk: OptionRisk | None = None) -> dict[str, Any]:
     result = option.result
     return {
         "kind": result.kind,
@@ -157,8 +155,8 @@ def _option(option: OptionSummary) -> dict[str, Any]:
         "replica_hours": None,
         "latency": None,
         "meets_slo": None,
-        "interval_usd": None,
-        "cheapest_share": None,
+        "interval_usd": None if risk is None else list(risk.interval_usd),
+        "cheapest_share": None if risk is None else risk.cheapest_share,
         "approximate": list(result.approximate),
         "flags": list(result.flags),
     }

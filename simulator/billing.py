@@ -105,12 +105,12 @@ def _priced(
     basis, edges = count.basis, activity.edges
     quantity = np.broadcast_to(count.quantity, shape)
     if isinstance(basis, Wage):
-        yield _line(count, quantity, scenario.wages_usd_per_hour[basis.name], f"wages_usd_per_hour.{basis.name}")
+        yield _line(count, quantity, _column(view.wages_usd_per_hour[basis.name]), f"wages_usd_per_hour.{basis.name}")
     elif isinstance(basis, Typed):
         yield _line(count, quantity, basis.usd_per_unit[:, None], basis.path)
     else:
         table = scenario.prices[basis.price]
-        factor = np.asarray(view.options[count.option].price_factor, dtype=float).reshape(-1, 1)
+        factor = _column(view.options[count.option].price_factor)
         for first, after in version_spans(scenario, basis.price, 0, int(edges[-1])):
             inside = (edges[:-1] >= first) & (edges[:-1] < after)
             part = quantity if inside.all() else np.where(inside, quantity, 0.0)
@@ -121,6 +121,11 @@ def _priced(
             if usd is None:
                 raise NotSold(_not_sold(basis, activity.option, table.version_id(version)))
             yield _line(count, part, usd * factor, table.version_id(version))
+
+
+def _column(value: Any) -> Array:
+    """A number or one value a draw, ready to broadcast over periods."""
+    return np.asarray(value, dtype=float).reshape(-1, 1)
 
 
 def _book_rate(version: PriceVersion, basis: TokenPrice | RecurringPrice | JobPrice) -> Any:

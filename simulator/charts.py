@@ -1,17 +1,23 @@
-"""Findings as pictures: cash over time, a day's bill by line, the bills side by side, cost against a dial."""
+"""Findings as pictures: cash, bills, cost against a dial, maps, what moves the answer, how sure it is."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import plotly.graph_objects as go
 
 from simulator.charts_bills import bill_by_line, cost_per_day
 from simulator.charts_cash import cumulative_cost
 from simulator.charts_curve import cost_against_volume
+from simulator.charts_map import cost_map
+from simulator.charts_moves import flips, sobol, tornado, worth
 from simulator.charts_style import CONFIG, placed, plotly_script
+from simulator.charts_unsure import backtests, bridge, cost_distribution
 from simulator.domain.findings import Comparison, CostCurve
 
-__all__ = ["CONFIG", "bill_by_line", "cost_against_volume", "cost_per_day", "cumulative_cost", "pictures", "placed",
-           "plotly_script"]
+__all__ = ["CONFIG", "backtests", "bill_by_line", "bridge", "cost_against_volume", "cost_distribution", "cost_map",
+           "cost_per_day", "cumulative_cost", "flips", "pictures", "placed", "plotly_script", "sobol", "tornado",
+           "unsure_pictures", "worth", "write_page"]
 
 
 def pictures(comparison: Comparison, curve: CostCurve) -> dict[str, go.Figure]:
@@ -20,5 +26,32 @@ def pictures(comparison: Comparison, curve: CostCurve) -> dict[str, go.Figure]:
         "cumulative-cost": cumulative_cost(comparison),
         "bill-by-line": bill_by_line(comparison),
         "cost-against-volume": cost_against_volume(curve, comparison.break_even, comparison),
+        **unsure_pictures(comparison),
         **{f"cost-per-day-{name}": cost_per_day(comparison, name) for name in comparison.options},
     }
+
+
+def unsure_pictures(comparison: Comparison) -> dict[str, go.Figure]:
+    """The charts a comparison has only where it was taken apart, or where inputs are ranges."""
+    found = {}
+    if comparison.bridge is not None:
+        found["bridge"] = bridge(comparison.bridge, comparison)
+    if comparison.uncertainty is not None:
+        found["cost-distribution"] = cost_distribution(comparison.uncertainty, comparison)
+        if any(one.usd > 0 for one in comparison.worth):
+            found["measure-first"] = worth(comparison.worth, comparison.uncertainty)
+    return found
+
+
+def write_page(chart: go.Figure, path: Path) -> None:
+    """One chart as a page that needs no network.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from pricing.errors import InputError
+
+    try:
+        path.write_text(chart.to_html(include_plotlyjs=True, config=CONFIG), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error}); name another file") from None

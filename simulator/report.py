@@ -12,9 +12,11 @@ from simulator.charts import (
     cumulative_cost,
     placed,
     plotly_script,
+    unsure_pictures,
 )
 from simulator.domain.findings import Comparison, CostCurve
 from simulator.formats import day, days
+from simulator.report_doubt import doubt, doubt_parts
 from simulator.report_page import escape, items, page, picture, section
 from simulator.report_tables import (
     assumptions_tables,
@@ -49,6 +51,7 @@ def report_html(comparison: Comparison, curve: CostCurve) -> str:
         )),
         section("break-even", "Break-even", break_even_table(comparison.break_even)
                 if comparison.break_even else "<p>There is no second option to compare with.</p>"),
+        *doubt(comparison),
         section("assumptions", "Assumptions", "<p>Each input that the answer rests on, and where it comes from.</p>",
                 assumptions_tables(comparison.assumptions, at)),
         section("prices", "Prices", _prices_words(comparison), prices_table(comparison.prices_used, at)),
@@ -75,13 +78,22 @@ def _charts(comparison: Comparison, curve: CostCurve) -> Mapping[str, Any]:
         "chart-volume": cost_against_volume(curve, comparison.break_even, comparison),
         "chart-bill": bill_by_line(comparison),
     }
+    charts |= {f"chart-{name}": chart for name, chart in unsure_pictures(comparison).items()}
     for i, name in enumerate(dict.fromkeys((comparison.verdict.choice, comparison.baseline)), 1):
         charts[f"chart-day-{i}"] = cost_per_day(comparison, name)
     return charts
 
 
+def _parts(comparison: Comparison) -> dict[str, str]:
+    """Parts of this report in order; those of doubt stand only where there is something to tell."""
+    parts: dict[str, str] = {}
+    for place, title in PARTS.items():
+        parts |= (doubt_parts(comparison) if place == "assumptions" else {}) | {place: title}
+    return parts
+
+
 def _header(comparison: Comparison) -> str:
-    links = "".join(f'<li><a href="#{place}">{title}</a></li>' for place, title in PARTS.items())
+    links = "".join(f'<li><a href="#{place}">{title}</a></li>' for place, title in _parts(comparison).items())
     return (
         f'<p class="faint">tunepoint · {escape(comparison.scenario_name)} · {day(comparison.start)}, '
         f"{days(comparison.horizon_days)}</p>"
@@ -96,11 +108,15 @@ def _verdict(comparison: Comparison) -> str:
     said = [sentence for sentence in (verdict.with_quality, verdict.money) if sentence]
     close = '<p class="close">Too close to call.</p>' if verdict.too_close else ""
     answer = f'<div class="answer">{close}{"".join(f"<p>{escape(sentence)}</p>" for sentence in said)}</div>'
+    beside = "".join(
+        f"<p>{escape(sentence)}</p>" for sentence in (verdict.control, verdict.diagnosis) if sentence
+    )
     because = f"<h3>Because</h3>{items(verdict.because)}" if verdict.because else ""
     flips = f"<h3>What would change it</h3>{items(verdict.flips)}" if verdict.flips else ""
     caveats = len(_caveats(comparison))
     warning = f'<p class="faint">Read it with <a href="#caveats">{caveats} caveat{"s" * (caveats > 1)}</a>.</p>'
-    return section("verdict", "Verdict", answer, warning if caveats else "", because, options_table(comparison), flips)
+    opening = answer + (warning if caveats else "") + beside + because
+    return section("verdict", "Verdict", opening, options_table(comparison), flips)
 
 
 def _why_not(comparison: Comparison, name: str) -> str:

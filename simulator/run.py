@@ -85,8 +85,8 @@ def run(
             chosen = alike[begin : begin + CHUNK]
             some = {path: values[chosen] for path, values in rest.items()}
             these = dataclasses.replace(how, runs=how.runs[chosen]) if engine == "simulated" else how
-            parts.append((chosen, _run_together(fixed, option, these, some, False)))
-    return _joined(parts, size)
+            parts.append((chosen, _run_together(fixed, option, these, some, bool(daily))))
+    return _joined(parts, size, bool(daily))
 
 
 def _alike(scenario: Scenario, structural: Draws, size: int) -> Iterator[tuple[Scenario, NDArray[np.int64]]]:
@@ -97,7 +97,16 @@ def _alike(scenario: Scenario, structural: Draws, size: int) -> Iterator[tuple[S
     keys, members = np.unique(np.stack(list(structural.values())), axis=1, return_inverse=True)
     for index in range(keys.shape[1]):
         values = dict(zip(structural, keys[:, index].tolist(), strict=True))
-        yield with_dials(scenario, values), np.flatnonzero(members == index)
+        yield _fixed(scenario, values), np.flatnonzero(members == index)
+
+
+def _fixed(scenario: Scenario, values: dict[str, float]) -> Scenario:
+    try:
+        fixed: Scenario = with_dials(scenario, values)
+    except ValueError as error:
+        where = ", ".join(f"{path} = {value:g}" for path, value in values.items())
+        raise InputError(f"{where}: {error}") from None
+    return fixed
 
 
 def _checked_seed(seed: int) -> int:
@@ -191,21 +200,23 @@ def _over_limits(scenario: Scenario, view: Any, activity: Activity) -> list[str]
     return found
 
 
-def _joined(parts: list[tuple[NDArray[np.int64], SimulationResult]], size: int) -> SimulationResult:
-    """Results of groups of draws as one, its ledger over a single period."""
-    first = parts[0][1]
+def _joined(parts: list[tuple[NDArray[np.int64], SimulationResult]], size: int, daily: bool) -> SimulationResult:
+    """Results of groups of draws as one, its ledger by day of the longest, or over a single period."""
+    first = next((part for _, part in parts if part.feasible), parts[0][1])
+    periods = max(len(part.ledger.edges) - 1 for _, part in parts) if daily else 1
     keys: dict[tuple[str, str, str, bool], tuple[Array, Array]] = {}
     for members, part in parts:
         for line in part.ledger.lines:
             key = (line.line, line.unit, line.price_version, line.one_off)
-            quantity, usd = keys.setdefault(key, (np.zeros((size, 1)), np.zeros((size, 1))))
-            quantity[members, 0] += np.broadcast_to(line.quantity.sum(axis=1), members.shape)
-            usd[members, 0] += np.broadcast_to(line.usd.sum(axis=1), members.shape)
+            quantity, usd = keys.setdefault(key, (np.zeros((size, periods)), np.zeros((size, periods))))
+            for whole, counted in ((quantity, line.quantity), (usd, line.usd)):
+                kept = counted if daily else counted.sum(axis=1, keepdims=True)
+                whole[members, : kept.shape[1]] += kept
     lines = tuple(
         LedgerLine(line=key[0], unit=key[1], price_version=key[2], one_off=key[3], quantity=quantity, usd=usd)
         for key, (quantity, usd) in keys.items()
     )
-    ledger = CostLedger(option=first.option, edges=np.array([0, 1]), lines=lines, draws=size)
+    ledger = CostLedger(option=first.option, edges=np.arange(periods + 1), lines=lines, draws=size)
 
     def scattered(values: Iterator[Array]) -> Array:
         whole = np.zeros(size)
@@ -213,9 +224,14 @@ def _joined(parts: list[tuple[NDArray[np.int64], SimulationResult]], size: int) 
             whole[members] = value
         return whole
 
+    ruled_out = np.zeros(size, dtype=bool)
+    for members, part in parts:
+        ruled_out[members] = not part.feasible
     return dataclasses.replace(
         first,
         ledger=ledger,
+        ruled_out=ruled_out,
+        flags=tuple(dict.fromkeys(flag for _, part in parts for flag in part.flags)),
         tokens={meter: scattered(part.tokens[meter] for _, part in parts) for meter in first.tokens},
         calls=scattered(part.calls for _, part in parts),
         served_calls=scattered(part.served_calls for _, part in parts),

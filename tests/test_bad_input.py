@@ -78,8 +78,32 @@ CASES = {
     "text for a number": ("1000", "many", ':6: workload.calls_per_day: "many" is not a number'),
     "a quoted number": ("1000", '"1000"', ':6: workload.calls_per_day: "1000" is not a number'),
     "a list for a number": ("1000", "[1000]", ":6: workload.calls_per_day: [1000] is not a number"),
-    "a range where none is allowed yet": (
-        "1000", "{low: 1, high: 2}", ':6: workload.calls_per_day: {"low": 1, "high": 2} is not a number'),
+    "a range turned round": (
+        "1000", "{low: 3, high: 2}", ":6: workload.calls_per_day: a range from 3 to 2; low must be below high"),
+    "a mode outside its range": (
+        "1000", "{low: 1, mode: 9, high: 2}",
+        ":6: workload.calls_per_day.mode: 9; it must lie between low 1 and high 2"),
+    "a lognormal that falls": (
+        "1000", "{p10: 3, p90: 2}",
+        ":6: workload.calls_per_day: a lognormal from 3 to 2; p10 must be below p90, both above zero"),
+    "a range that is no number": (
+        "1000", "{low: 1, high: many}", ':6: workload.calls_per_day.high: "many" is not a number'),
+    "a range of one value": (
+        "1000", "{values: [3]}", ":6: workload.calls_per_day.values: holds 1; a range needs at least two"),
+    "a range beyond its dial": (
+        "0.03", "{low: -2, high: 3}",
+        ":7: workload.growth_per_month: a range up to -2; the dial takes numbers between -0.99 and 10"),
+    "a range where no dial stands": (
+        "start: 2026-12-01", "start: 2026-12-01\nsimulation: {runs: {low: 1, high: 9}}",
+        ":3: simulation.runs: takes no range; give a number"),
+    "a correlation with what has no range": (
+        "horizon_days: 365",
+        "horizon_days: 365\ncorrelations: [{between: [workload.calls_per_day, discount_rate], rho: 0.5}]",
+        ':5: correlations.0: names "workload.calls_per_day", which has no range; give it one first'),
+    "correlations that contradict each other": (
+        "horizon_days: 365", "horizon_days: {low: 300, high: 400}\ndiscount_rate: {low: 0, high: 1}\n"
+        "correlations: [{between: [horizon_days, discount_rate], rho: 1}]",
+        ":6: correlations.0.rho: 1; a correlation lies between -1 and 1, both excluded"),
     "a number for text": ("Which way is cheaper?", "7", ":1: question: 7 is not text; put it in quotes"),
     "a boolean for a number": ("1000", "true", ":6: workload.calls_per_day: true is not a number"),
     "a number for a boolean": (
@@ -95,7 +119,7 @@ CASES = {
     "negative prefix": ("2600", "-1", ":13: options.long.prefix_tokens: -1; it must be at least 0 (tokens)"),
     "a negative amount": (
         "prefix_tokens: 2600", "one_off_usd: {Legal Fee: -2}",
-        ":13: options.long.one_off_usd.Legal Fee: -2; a cost cannot be below zero"),
+        ":13: options.long.one_off_usd.Legal Fee: -2; it must be at least 0 (USD)"),
     "a share above one": (
         "prefix_tokens: 2600", "batch_share: 1.5",
         ":13: options.long.batch_share: 1.5; it must lie between 0 and 1 (share)"),

@@ -91,7 +91,7 @@ def test_a_mistake_is_one_sentence_and_code_2(
 def test_a_defect_of_the_program_is_not_passed_off_as_a_mistake(
     question: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a defect")
 
     monkeypatch.setattr("simulator.studies.compare.compare", broken)
@@ -100,7 +100,7 @@ def test_a_defect_of_the_program_is_not_passed_off_as_a_mistake(
 
 
 def test_the_user_may_break_off(question: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("simulator.studies.compare.compare", interrupted)

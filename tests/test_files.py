@@ -161,7 +161,8 @@ def allowed(value: Any, node: dict[str, Any], whole: dict[str, Any], place: str 
             below = node.get("properties", {}).get(key) or node.get("additionalProperties")
             unknown += allowed(inner, below, whole, f"{place}.{key}") if below else [f"{place}.{key}"]
         return unknown + [f"{place}.{key} missing" for key in node.get("required", ()) if key not in value]
-    kinds = {"number": (int, float), "string": str, "boolean": bool, "integer": int, "array": list, "null": type(None)}
+    kinds = {"number": (int, float), "string": str, "boolean": bool, "integer": int, "array": list, "null": type(None),
+             "object": dict}
     fits = isinstance(value, kinds.get(node.get("type", ""), object))
     fits = fits and node.get("minimum", -math.inf) <= value if isinstance(value, float) else fits
     return [] if fits and node.get("const", value) == value else [f"{place} {value!r}"]
@@ -175,6 +176,8 @@ def test_the_schema_knows_every_key_of_the_shipped_scenarios_and_no_other() -> N
         assert allowed(plain, whole, whole) == [], path.name
     assert allowed({**plain, "zebra": 1}, whole, whole) == [".zebra"]
     assert allowed({**plain, "horizon_days": "long"}, whole, whole) == [".horizon_days 'long'"]
+    assert allowed({**plain, "horizon_days": {"low": 100, "high": 200}}, whole, whole) == []
+    assert allowed({**plain, "horizon_days": {"low": 100, "most": 200}}, whole, whole) != []
     assert {"like", "caching"} <= set(whole["$defs"]["HostedPrompt"]["properties"])
     assert "cache_hit_rate" in whole["$defs"]["Caching"]["properties"]
     assert "from" in whole["$defs"]["Event"]["properties"]

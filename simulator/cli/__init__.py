@@ -15,7 +15,7 @@ import typer
 
 import simulator
 from pricing.errors import InputError, TunepointError
-from simulator.cli import answers, batch, dataset, export, inputs, own, prices
+from simulator.cli import answers, batch, dataset, decisions, export, inputs, own, prices, studies
 from simulator.cli.output import give_up_stdout
 
 PROGRAM = "tunepoint"
@@ -33,6 +33,12 @@ app = typer.Typer(
 app.command("compare")(answers.compare)
 app.command("break-even")(answers.break_even)
 app.command("batch")(batch.batch)
+app.command("map")(studies.cost_map)
+app.command("sweep")(studies.sweep)
+app.command("sensitivity")(studies.sensitivity)
+app.command("backtest")(decisions.backtest)
+app.command("outlook")(decisions.outlook)
+app.command("diagnose")(decisions.diagnose)
 app.add_typer(prices.app, name="prices")
 app.command("trace")(inputs.trace)
 app.command("tokens")(inputs.tokens)
@@ -99,5 +105,6 @@ def _usage(error: typer.TyperException) -> str:
     text = error.format_message().strip().rstrip(".").replace("'", '"')
     text = re.sub(r"\s*\(Possible options: (.*)\)$", r"; did you mean \1?", text)
     text = re.sub(r"\. Did you mean", "; did you mean", text)
+    text = re.sub(r'(did you mean "[^"]+")(, "[^"]+")+', r"\1", text)  # the nearest one is enough
     help_is = "" if "did you mean" in text else f"; see {where} --help"
     return f"{where}: {text[:1].lower()}{text[1:]}{help_is}"

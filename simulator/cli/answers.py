@@ -76,7 +76,9 @@ def compare(
         str | None, typer.Option("--fidelity", help="Of a simulation: aggregate (hourly totals) or call (every call).")
     ] = None,
     runs: Annotated[int | None, typer.Option("--runs", metavar="N", help="How many runs are simulated.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of a simulation (default: 0).")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", help="Seed of a simulation, or of draws from ranges (0).")
+    ] = None,
     precision: Annotated[
         str | None,
         typer.Option("--precision", metavar="1%", help="Simulate until the two best are told apart to this share."),
@@ -92,13 +94,13 @@ def compare(
     csv: Csv = False,
 ) -> None:
     """Every option side by side, verdict first."""
-    from simulator import compare, comparison_json, default_scenario_path, read_scenario
+    from simulator import compare, comparison_json, default_scenario_path, read_scenario, shipped_book
     from simulator.cli.condition import read_condition
 
     one_form(json, csv)
     if engine not in ENGINES:
         raise InputError(f'--engine: "{engine}" is not one of {", ".join(ENGINES)}{nearest(engine, ENGINES)}')
-    typed = {"--fidelity": fidelity, "--runs": runs, "--seed": seed, "--precision": precision}
+    typed = {"--fidelity": fidelity, "--runs": runs, "--precision": precision}
     if engine == "expected" and (stray := [flag for flag, value in typed.items() if value is not None]):
         raise InputError(f"{stray[0]} is of the simulated engine; add --engine simulated")
     if runs is not None and runs < 1:
@@ -114,9 +116,11 @@ def compare(
     before = asked
     if other is not None:
         asked = read_scenario(other, set_ or (), bare)
-    played: dict[str, Any] = {"runs": runs, "seed": seed or 0, "fidelity": fidelity, "precision": share}
-    how: dict[str, Any] = {} if engine == "expected" else {"engine": "simulated", **played}
-    comparison = compare(asked, **how)
+    how: dict[str, Any] = {"seed": seed or 0}
+    if engine == "simulated":
+        how |= {"engine": engine, "runs": runs, "fidelity": fidelity, "precision": share}
+    book = shipped_book() if json or out is not None else None
+    comparison = compare(asked, book=book, **how)
     answer = comparison_json(comparison)
     if diff:
         answer |= difference_json(before, asked, comparison_json(compare(before, **how)), answer)
@@ -192,12 +196,7 @@ def _write(folder: Path, asked: Scenario, comparison: Comparison, answer: dict[s
     from simulator import charts, cost_curve, ledger_rows, report_html, write_results
 
     curve = cost_curve(asked)
-    drawn = {
-        "cumulative-cost": charts.cumulative_cost(comparison),
-        "bill-by-line": charts.bill_by_line(comparison),
-        "cost-against-volume": charts.cost_against_volume(curve, comparison.break_even, comparison),
-        **{f"cost-per-day-{name}": charts.cost_per_day(comparison, name) for name in comparison.options},
-    }
+    drawn = charts.pictures(comparison, curve)
     figures = {f"{name}.json": figure.to_json() for name, figure in drawn.items()}
     write_results(folder, answer, ledger_rows(comparison), report_html(comparison, curve), figures)
 

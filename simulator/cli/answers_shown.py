@@ -24,6 +24,9 @@ def show_comparison(comparison: Comparison) -> None:
     say(f"{comparison.scenario_name}: {comparison.question}".rstrip(": "), "")
     say(*(sentence for sentence in (verdict.with_quality, verdict.money) if sentence))
     say("", points(verdict.because))
+    for sentence in (verdict.control, verdict.diagnosis):
+        if sentence:
+            say(sentence)
     say(_options(comparison))
     if comparison.played is not None:
         say(*_played_lines(comparison), "")

@@ -17,6 +17,7 @@ Set = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Lay a value over the scenario file; may be repeated."),
 ]
 Bare = Annotated[bool, typer.Option("--bare", help="Set every default cost to zero: only what is written counts.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same numbers.")]
 On = Annotated[str | None, typer.Option("--on", metavar="DATE", help="The day asked for (default: today).")]
 
 

@@ -61,12 +61,17 @@ def dials_of(kind: type) -> dict[str, Dial]:
 
 
 def check_dials(owner: object) -> None:
-    """Raise ValueError for the first dial of a dataclass that stands outside what it may ever be."""
+    """Raise ValueError for the first dial of a dataclass that stands outside what it may ever be.
+
+    A dial on a field of numbers by name (wages, typed amounts) holds for each of them.
+    """
     kind: Any = type(owner)
     for name, dial in dials_of(kind).items():
         value = getattr(owner, name)
-        if value is not None and (problem := dial.problem(name, value)):
-            raise ValueError(problem)
+        each = {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, Mapping) else {name: value}
+        for where, one in each.items():
+            if one is not None and (problem := dial.problem(where, one)):
+                raise ValueError(problem)
 
 
 def walk_dials(node: Any, path: str = "") -> Iterator[DialAt]:
@@ -76,7 +81,10 @@ def walk_dials(node: Any, path: str = "") -> Iterator[DialAt]:
         for field in dataclasses.fields(node):
             value = getattr(node, field.name)
             here = f"{path}.{field.name}" if path else field.name
-            if field.name in own and value is not None:
+            if field.name in own and isinstance(value, Mapping):
+                for key, one in value.items():
+                    yield DialAt(path=f"{here}.{key}", dial=own[field.name], value=float(one))
+            elif field.name in own and value is not None:
                 yield DialAt(path=here, dial=own[field.name], value=float(value))
             elif field.name not in own:
                 yield from walk_dials(value, here)

@@ -55,7 +55,9 @@ class Drawn:
 
     def __getitem__(self, name: str) -> Any:
         below = self._below.get(name)
-        return self._node[name] if below is None else Drawn._inside(self._node[name], below)
+        if below is None:
+            return self._node[name]
+        return Drawn._inside(self._node[name], below) if isinstance(below, dict) else below
 
 
 def is_structural(path: str) -> bool:
@@ -74,15 +76,31 @@ def find_dial(scenario: Any, path: str) -> Dial:
         InputError: no such dial, or it has no value here; the nearest is named.
     """
     node: Any = scenario
-    *above, last = path.split(".")
-    for key in above:
-        node = node.get(key) if isinstance(node, Mapping) else getattr(node, key, None)
-    kind: Any = type(node)
-    own: Mapping[str, Dial] = dials_of(kind) if hasattr(kind, "__dataclass_fields__") else {}
-    if last not in own or getattr(node, last) is None:
+    found: Dial | None = None
+    for key in path.split("."):
+        kind: Any = type(node)
+        if isinstance(node, Mapping):
+            node = node.get(key)
+        else:
+            own = dials_of(kind) if hasattr(kind, "__dataclass_fields__") else {}
+            found, node = own.get(key), getattr(node, key, None)
+    if found is None or node is None or isinstance(node, Mapping):
         known = [at.path for at in walk_dials(scenario)]
         raise InputError(f'"{path}" is no dial of this scenario{nearest(path, known)}')
-    return own[last]
+    return found
+
+
+def value_at(scenario: Any, path: str) -> float:
+    """What the dial at a dotted path reads.
+
+    Raises:
+        InputError: no such dial; the nearest is named.
+    """
+    find_dial(scenario, path)
+    node: Any = scenario
+    for key in path.split("."):
+        node = node[key] if isinstance(node, Mapping) else getattr(node, key)
+    return float(node)
 
 
 def check_draws(scenario: Any, draws: Draws) -> int:

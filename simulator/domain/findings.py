@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.domain.advice import Alternative, Bridge, Control, Diagnosed
 from simulator.domain.ledger import CostLedger
+from simulator.domain.uncertain import BreakEvenSpread, PaybackSpread, Uncertainty, Worth
 from simulator.domain.usage import Moment
 
 if TYPE_CHECKING:
@@ -48,11 +50,19 @@ class SimulationResult:
     approximate: tuple[str, ...] = ()
     timeline: tuple[Moment, ...] = ()
     runs: tuple[int, ...] = ()
+    ruled_out: NDArray[np.bool_] | None = None
 
     @property
     def feasible(self) -> bool:
-        """Whether it can be bought and serves every day."""
+        """Whether it can be bought and serves every day (in at least one draw)."""
         return self.why_not is None
+
+    @property
+    def feasible_draws(self) -> NDArray[np.bool_]:
+        """Whether it can be bought and serves every day, by draw, shape (D,)."""
+        if self.ruled_out is None or not self.feasible:
+            return np.full(self.ledger.draws, self.feasible)
+        return ~self.ruled_out
 
     @property
     def total_usd(self) -> Array:
@@ -163,6 +173,9 @@ class Verdict:
     because: tuple[str, ...]
     caveats: tuple[str, ...]
     flips: tuple[str, ...]
+    confidence: float | None = None
+    control: str | None = None
+    diagnosis: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +219,14 @@ class Comparison:
     prices_used: tuple[PriceUsed, ...]
     prices_digest: str
     stale: tuple[str, ...]
+    uncertainty: Uncertainty | None = None
+    worth: tuple[Worth, ...] = ()
+    break_even_spreads: tuple[BreakEvenSpread, ...] = ()
+    payback_spreads: tuple[PaybackSpread, ...] = ()
+    bridge: Bridge | None = None
+    control: Control | None = None
+    alternatives: tuple[Alternative, ...] = ()
+    diagnosed: Diagnosed | None = None
     engine: Engine = "expected"
     fidelity: str | None = None
     seed: int = 0

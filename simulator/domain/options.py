@@ -68,8 +68,10 @@ class HostedOption:
     successor: str = "stop"
     success_rate: Annotated[float | None, Dial("Answers that are right", "share", 0, 1, most=1)] = None
     price_factor: Annotated[float, Dial("Factor on book prices", "x", 0.1, 3, most=1000)] = 1.0
-    one_off_usd: dict[str, float] = field(default_factory=dict)
-    recurring_usd_per_month: dict[str, float] = field(default_factory=dict)
+    one_off_usd: Annotated[dict[str, float], Dial("Paid once", "USD", 0, 100_000)] = field(default_factory=dict)
+    recurring_usd_per_month: Annotated[dict[str, float], Dial("Paid every month", "USD/month", 0, 20_000)] = field(
+        default_factory=dict
+    )
     fallback: Fallback | None = None
     outages: Outages = field(default_factory=Outages)
     human: Human | None = None
@@ -79,10 +81,6 @@ class HostedOption:
 
     def __post_init__(self) -> None:
         check_dials(self)
-        for name in ("one_off_usd", "recurring_usd_per_month"):
-            for label, usd in getattr(self, name).items():
-                if usd < 0:
-                    raise ValueError(f"{name}.{label} is {usd:g}; a cost cannot be below zero")
         if self.ready_after_days != int(self.ready_after_days):
             raise ValueError(f"ready_after_days is {self.ready_after_days:g}; count whole days")
         if self.ready_after_days > 0 and self.until_ready is None:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
 
 from pricing.book import canonical
 from pricing.errors import InputError
 from pricing.nearest import nearest
 from pricing.table import STRICT, PriceTable, PriceVersion
 from simulator.domain.costs import Adjust, Credits, Dataset
-from simulator.domain.dials import Dial, check_dials
+from simulator.domain.diagnosis import Diagnosis
+from simulator.domain.dials import Dial, check_dials, walk_dials
 from simulator.domain.options import HostedFineTuned, HostedOption
+from simulator.domain.ranges import Correlation, Range
 from simulator.domain.workload import Workload
 
 WAGES_USD_PER_HOUR = {"engineer": 110.0, "annotator": 35.0}
@@ -44,6 +47,7 @@ class Scenario:
 
     `prices` holds the bound price tables by id. `set_paths` are the dotted paths the user wrote,
     so that every other default can be listed as an assumption. `bare` sets default costs to zero.
+    `ranges` says by dotted path what is not known exactly; the dial itself then holds the range's mean.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -55,7 +59,9 @@ class Scenario:
     hours_per_month: Annotated[float, Dial("Hours in a month", "h", 672, 744, least=1, most=10_000)] = 730.0
     baseline: str
     rank_by: Literal["total_usd", "npv_usd"] = "total_usd"
-    wages_usd_per_hour: dict[str, float] = field(default_factory=lambda: dict(WAGES_USD_PER_HOUR))
+    wages_usd_per_hour: Annotated[dict[str, float], Dial("Wage", "USD/h", 5, 300, most=1e5)] = field(
+        default_factory=lambda: dict(WAGES_USD_PER_HOUR)
+    )
     workload: Workload
     options: dict[str, HostedOption]
     existing_customer: tuple[str, ...] = ()
@@ -63,6 +69,9 @@ class Scenario:
     adjust: tuple[Adjust, ...] = ()
     credits: Credits | None = None
     failure_usd: Annotated[float, Dial("Cost of a wrong answer", "USD", 0.001, 100, "log")] = 0.0
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+    correlations: tuple[Correlation, ...] = ()
+    diagnosis: Diagnosis | None = None
     simulation: Simulation = field(default_factory=Simulation)
     assumes: dict[str, str] = field(default_factory=dict)
     prices: Mapping[str, PriceTable] = field(default_factory=dict)
@@ -70,19 +79,17 @@ class Scenario:
     bare: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "wages_usd_per_hour", {**WAGES_USD_PER_HOUR, **self.wages_usd_per_hour})
         check_dials(self)
         if self.horizon_days != int(self.horizon_days):
             raise ValueError(f"horizon_days is {self.horizon_days:g}; count whole days")
         if self.horizon_days > (date.max - self.start).days:
             raise ValueError(f"start is {self.start}; the horizon must end before the year 10000")
-        object.__setattr__(self, "wages_usd_per_hour", {**WAGES_USD_PER_HOUR, **self.wages_usd_per_hour})
-        for name, wage in self.wages_usd_per_hour.items():
-            if not 0 <= wage < math.inf:
-                raise ValueError(f"wages_usd_per_hour.{name} is {wage}; give USD an hour, zero or more")
         if not self.options:
             raise ValueError("options is empty; name at least one way to serve the calls")
         self._check_names()
         self._check_quality()
+        self._check_ranges()
 
     def _check_names(self) -> None:
         def known(where: str, name: str) -> None:
@@ -133,6 +140,25 @@ class Scenario:
             raise ValueError(
                 f"options set success_rate for some and not for {', '.join(unset)}; set it for every option or for none"
             )
+
+    def _check_ranges(self) -> None:
+        if not self.ranges and not self.correlations:
+            return
+        known = {at.path: at.dial for at in walk_dials(self)}
+        for path in self.ranges:
+            if path not in known:
+                raise ValueError(f"{path} takes no range; it is no dial of this scenario{nearest(path, known)}")
+        paths = list(self.ranges)
+        matrix = np.eye(len(paths))
+        for number, pair in enumerate(self.correlations):
+            for path in pair.between:
+                if path not in self.ranges:
+                    hint = nearest(path, paths) or "; give it one first"
+                    raise ValueError(f'correlations.{number} names "{path}", which has no range{hint}')
+            here = tuple(paths.index(path) for path in pair.between)
+            matrix[here], matrix[here[::-1]] = pair.rho, pair.rho
+        if len(paths) and np.linalg.eigvalsh(matrix).min() < 1e-9:
+            raise ValueError("correlations contradict each other: no set of inputs can move like that; weaken one rho")
 
     @property
     def end(self) -> date:

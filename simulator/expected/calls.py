@@ -24,8 +24,18 @@ def growth_by_day(growth_per_month: ArrayLike, days: int, hours_per_month: Array
     >>> growth_by_day(0.0, 2)
     array([[1., 1.]])
     """
-    rate = np.atleast_1d(np.log1p(growth_per_month) / np.asarray(hours_per_month, dtype=float))[:, None]
-    a_day = 24.0 * rate
+    return growth_at(growth_rate(growth_per_month, hours_per_month), days)
+
+
+def growth_rate(growth_per_month: ArrayLike, hours_per_month: ArrayLike) -> Array:
+    """Continuous growth an hour: `ln(1 + g) / hours_per_month`."""
+    rate: Array = np.log1p(growth_per_month) / np.asarray(hours_per_month, dtype=float)
+    return rate
+
+
+def growth_at(rate_per_hour: ArrayLike, days: int) -> Array:
+    """Mean over each day of `exp(rate t)`, t in hours; (D, days), or (1, days) for one rate."""
+    a_day = 24.0 * np.atleast_1d(np.asarray(rate_per_hour, dtype=float))[:, None]
     mean_of_first = np.where(a_day == 0, 1.0, np.expm1(a_day) / np.where(a_day == 0, 1.0, a_day))
     factors: Array = mean_of_first * np.exp(a_day * np.arange(days))
     return factors

@@ -203,8 +203,8 @@ class _Lines:
                 yield self._typed("dataset", "data set", 1.0, dataset.usd, f"{path}.dataset.usd")
         if np.any(np.asarray(option.engineering_hours) > 0):
             yield self._one_off("engineering", "h", 0, option.engineering_hours, Wage(name="engineer"))
-        for label, usd in self.scenario.options[self.name].one_off_usd.items():
-            yield self._typed(label, "once", 1.0, usd, f"{path}.one_off_usd.{label}")
+        for label in self.scenario.options[self.name].one_off_usd:
+            yield self._typed(label, "once", 1.0, option.one_off_usd[label], f"{path}.one_off_usd.{label}")
 
     def releases(self, flags: list[str]) -> Iterator[Count]:
         """Training jobs and evaluation at every release; the first is a one-off, later ones recur."""
@@ -282,9 +282,10 @@ class _Lines:
                 ops = 0.0 if self.scenario.bare else OPS_HOURS[plain.kind]
             if np.any(np.asarray(ops) > 0):
                 yield self._count("ops", "h", column(ops) * months, Wage(name="engineer"))
-            for label, usd in plain.recurring_usd_per_month.items():
+            for label in plain.recurring_usd_per_month:
+                usd = np.asarray(option.recurring_usd_per_month[label], dtype=float)
                 path = f"options.{stage.option}.recurring_usd_per_month.{label}"
-                yield self._count(label, "month", months, Typed(usd_per_unit=np.atleast_1d(float(usd)), path=path))
+                yield self._count(label, "month", months, Typed(usd_per_unit=np.atleast_1d(usd), path=path))
             yield from self._rented(stage, hours_per_month)
             if isinstance(plain, HostedFineTuned) and np.any(np.asarray(option.storage_gb) > 0):
                 by_size = RecurringPrice(price=stage.price, rate="storage_usd_per_gb_month")

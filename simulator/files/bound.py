@@ -29,7 +29,7 @@ class _Named:
 def bound_prices(
     options: Mapping[str, HostedOption], inline: Any, document: Document, start: date, announced: bool
 ) -> dict[str, PriceTable]:
-    """Every price the options name, by id: typed into the scenario, else from the shipped tables.
+    """Every price the options name, and of tuned ones the base, by id: typed in the scenario, else shipped.
 
     Args:
         options: by name.
@@ -55,7 +55,8 @@ def bound_prices(
         ends = bound[option.price].on(start).lifecycle.retires_on
         if ends is not None:
             _check_follows(at, bound[at.price], document, start, ends, announced)
-    return bound
+    bases = {table.base_id for table in bound.values() if table.base_id in book.prices}
+    return bound | {base: book.prices[base] for base in bases if base is not None}
 
 
 def counted_prompt(

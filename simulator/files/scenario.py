@@ -18,11 +18,12 @@ from simulator.domain.options import KINDS, HostedOption
 from simulator.domain.scenario import Scenario
 from simulator.files.bound import bound_prices, counted_prompt
 from simulator.files.layers import FOUND, OPTION_KEYS, Layered, dotted, leaves, under_flags, with_copies
+from simulator.files.ranges import with_ranges, without_ranges
 
 PACKAGE = Path(__file__).parents[1]
 DEFAULT = "support-triage.yaml"
 
-NOT_WRITTEN = ("name", "set_paths", "bare")
+NOT_WRITTEN = ("name", "set_paths", "bare", "ranges")
 """Fields of a Scenario that come from elsewhere than its file."""
 
 _BY_THEIR_OWN_DOOR = ("options", "prices")
@@ -64,7 +65,8 @@ def read_scenario(path: Path, overrides: Sequence[str] = (), bare: bool = False)
         InputError: file, line, key, value and remedy in one sentence.
         NotInForce: a price has no version in force on `start`.
     """
-    page = with_copies(under_flags(_mapping(_read(path)), overrides, KEYS))
+    ranged = without_ranges(with_copies(under_flags(_mapping(_read(path)), overrides, KEYS)))
+    page = ranged.page
     file = checked(ScenarioFile, page.value, page)
     given: dict[str, Any] = {name: getattr(file, name) for name in KEYS}
     written = _canonical(page)
@@ -76,7 +78,8 @@ def read_scenario(path: Path, overrides: Sequence[str] = (), bare: bool = False)
     }
     given |= {"name": path.stem, "options": counted, "prices": prices, "bare": bare, "set_paths": _set_paths(written)}
     try:
-        scenario = Scenario(**given)
+        scenario = with_ranges(Scenario(**{**given, "correlations": ()}), ranged)
+        scenario = dataclasses.replace(scenario, correlations=given["correlations"])
     except ValueError as error:
         raise InputError(placed(str(error), page, ())) from None
     _check_assumes(scenario, page)

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from simulator.domain.dials import Dial, dials_of
 from simulator.domain.options import KINDS, Option
+from simulator.domain.ranges import RANGES, Values
 from simulator.files.layers import FOUND
 from simulator.files.scenario import ScenarioFile
 
@@ -29,6 +30,7 @@ def schema() -> dict[str, Any]:
         _describe(top if cls is ScenarioFile else definitions.get(cls.__name__, {}), dials_of(cls))
     for cls in KINDS.values():
         _as_written(definitions[cls.__name__], definitions["Caching"])
+    definitions |= _ranges()
     properties = top["properties"]
     properties["options"] = {
         "description": "The ways to serve the calls, by name",
@@ -71,11 +73,30 @@ def _describe(definition: dict[str, Any], dials: dict[str, Dial]) -> None:
         if node is None:
             continue
         node["description"] = f"{dial.label} ({dial.unit})" if dial.unit else dial.label
-        for number in (node, *node.get("anyOf", ())):
-            if number.get("type") == "number":
-                number["minimum"] = dial.least
-                if dial.most < math.inf:
-                    number["maximum"] = dial.most
+        node = node.get("additionalProperties", node)
+        if node.get("type") == "number":
+            node["anyOf"] = [{"type": node.pop("type")}]
+        for number in [each for each in node.get("anyOf", ()) if each.get("type") == "number"]:
+            number["minimum"] = dial.least
+            if dial.most < math.inf:
+                number["maximum"] = dial.most
+            node["anyOf"].append({"$ref": "#/$defs/Range"})
+
+
+def _ranges() -> dict[str, Any]:
+    """What may stand on a dial in place of a number: `Range`, and each of its forms."""
+    forms: dict[str, Any] = {}
+    for keys, kind in RANGES.items():
+        numbers = {key: {"type": "number"} for key in sorted(keys)}
+        lists = {key: {"type": "array", "items": {"type": "number"}} for key in sorted(keys)}
+        forms["Range_" + "_".join(sorted(keys))] = {
+            "type": "object",
+            "description": f"{kind.__name__}: a number that is not known exactly",
+            "properties": lists if kind is Values else numbers,
+            "required": sorted(keys),
+            "additionalProperties": False,
+        }
+    return {"Range": {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in forms]}, **forms}
 
 
 def _as_written(option: dict[str, Any], caching: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from simulator.domain.costs import DEFAULT_EPOCHS
 from simulator.domain.dials import walk_dials
 from simulator.domain.findings import Assumption
 from simulator.domain.options import OPS_HOURS, REACH, HostedFineTuned, HostedOption
-from simulator.domain.scenario import WAGES_USD_PER_HOUR, Scenario
+from simulator.domain.scenario import Scenario
 
 DEFAULT = "default of this program"
 UNSAID = "set in the scenario, origin not stated"
@@ -22,19 +22,6 @@ def assumptions(scenario: Scenario) -> tuple[Assumption, ...]:
         elif not _without_effect(at.path, at.value):
             source = _origin(scenario, at.path, at.dial.default_from or DEFAULT)
             silent.append(Assumption(path=at.path, value=at.value, source=source, set_by_user=False))
-    for name, wage in scenario.wages_usd_per_hour.items():
-        path = f"wages_usd_per_hour.{name}"
-        typed_here = path in scenario.set_paths or name not in WAGES_USD_PER_HOUR
-        source = _origin(scenario, path, UNSAID if typed_here else DEFAULT)
-        (typed if typed_here else silent).append(
-            Assumption(path=path, value=wage, source=source, set_by_user=typed_here)
-        )
-    for name, option in scenario.options.items():
-        for block in ("one_off_usd", "recurring_usd_per_month"):
-            for label, usd in getattr(option, block).items():
-                path = f"options.{name}.{block}.{label}"
-                source = _origin(scenario, path, UNSAID)
-                typed.append(Assumption(path=path, value=usd, source=source, set_by_user=True))
     for name, option in scenario.options.items():
         silent += _of_option(scenario, name, option)
     return tuple(typed + silent)

@@ -9,15 +9,32 @@ import numpy as np
 
 from pricing.book import PriceBook
 from pricing.errors import NoFeasibleOption
-from simulator.domain.findings import Comparison, CostCurve, Engine, OptionSummary, PriceUsed, SimulationResult
+from simulator.domain.advice import Bridge
+from simulator.domain.findings import (
+    Comparison,
+    CostCurve,
+    Engine,
+    OptionSummary,
+    PriceUsed,
+    SimulationResult,
+    Verdict,
+)
 from simulator.domain.ledger import TOKEN_LINES
+from simulator.domain.options import HostedFineTuned
 from simulator.domain.plan import stages
 from simulator.domain.scenario import Scenario
 from simulator.run import run
+from simulator.studies.alternatives import alternatives, control
 from simulator.studies.assumptions import assumptions
+from simulator.studies.averages import averaged
 from simulator.studies.breakeven import VOLUME, Costs, break_even, dial_at, steady
+from simulator.studies.bridge import bridge
+from simulator.studies.diagnose import diagnose
+from simulator.studies.draws import DRAWS
 from simulator.studies.finance import by_month, present_value
+from simulator.studies.probability import sample, uncertainty, worth_of_knowing
 from simulator.studies.runs import play
+from simulator.studies.spreads import break_even_spread, payback_spread
 from simulator.studies.verdict import verdict
 
 PER_CALL_LINES = TOKEN_LINES | {"human", "failures"}
@@ -33,16 +50,20 @@ def compare(
     seed: int = 0,
     fidelity: str | None = None,
     precision: float | None = None,
+    book: PriceBook | None = None,
+    draws: int = DRAWS,
 ) -> Comparison:
-    """Run every option, compare, and say what to do.
+    """Run every option, compare, and say what to do; with ranges, every figure is the mean over draws.
 
     Args:
         scenario: the question.
         engine: which wing counts; of a simulation the means are compared, and the runs say how sure that is.
         runs: how many runs are simulated, or which (default: the scenario's).
-        seed: of the simulation.
+        seed: of the simulation, and of the draws from ranges.
         fidelity: `aggregate` or `call` (default: the scenario's).
         precision: see `studies.runs.play`.
+        book: every price there is; with it, the saving is taken apart and alternatives are priced.
+        draws: number of draws, where inputs are ranges.
 
     Raises:
         NoFeasibleOption: nothing can be bought that serves the whole horizon.
@@ -54,6 +75,9 @@ def compare(
     if not any(result.feasible for result in results.values()):
         reasons = "; ".join(f"{name}: {result.why_not}" for name, result in results.items())
         raise NoFeasibleOption(f"no option serves the whole horizon ({reasons})")
+    drawn = sample(scenario, draws, seed) if scenario.ranges and engine == "expected" else None
+    if drawn is not None:
+        results = {name: averaged(results[name], drawn.results[name]) for name in results}
     summaries = {name: summary(scenario, result) for name, result in results.items()}
     costs = Costs()
     crossings = tuple(
@@ -61,8 +85,17 @@ def compare(
         for name in scenario.options
         if name != scenario.baseline
     )
+    unsure = uncertainty(drawn) if drawn is not None else None
+    tuned = _best(scenario, summaries, HostedFineTuned)
+    model = control(scenario, results, tuned)
+    diagnosed = diagnose(scenario, summaries, crossings) if scenario.diagnosis is not None else None
     used = prices_used(scenario, results)
     stale = tuple(f"{price.id} ({price.age_days} days)" for price in used if price.age_days > STALE_DAYS)
+    said = verdict(
+        scenario, summaries, crossings, used, costs, unsure=unsure, control=model, diagnosed=diagnosed
+    )
+    pairs = [one.between for one in crossings] if drawn is not None else []
+    paid = [payback_spread(scenario, between, drawn.draws) for between in pairs] if drawn is not None else []
     return Comparison(
         scenario_name=scenario.name,
         question=scenario.question,
@@ -72,7 +105,7 @@ def compare(
         horizon_days=int(scenario.horizon_days),
         options=summaries,
         break_even=crossings,
-        verdict=verdict(scenario, summaries, crossings, used, costs),
+        verdict=said,
         assumptions=assumptions(scenario),
         prices_used=used,
         prices_digest=PriceBook(prices=scenario.prices).digest,
@@ -81,7 +114,30 @@ def compare(
         fidelity=(fidelity or scenario.simulation.fidelity) if played else None,
         seed=seed,
         played=played,
+        uncertainty=unsure,
+        worth=worth_of_knowing(drawn) if drawn is not None else (),
+        break_even_spreads=tuple(break_even_spread(scenario, between, drawn.draws) for between in pairs)
+        if drawn is not None
+        else (),
+        payback_spreads=tuple(one for one in paid if one is not None),
+        bridge=_taken_apart(scenario, said, results) if book is not None else None,
+        control=model,
+        alternatives=alternatives(scenario, book, results[scenario.baseline]) if book is not None else (),
+        diagnosed=diagnosed,
     )
+
+
+def _best(scenario: Scenario, options: Mapping[str, OptionSummary], kind: type) -> str | None:
+    """The cheapest feasible option of a kind."""
+    able = {name: option.total_usd for name, option in options.items() if option.total_usd is not None}
+    of_kind = [name for name in able if isinstance(scenario.options[name], kind)]
+    return min(of_kind, key=lambda name: able[name], default=None)
+
+
+def _taken_apart(scenario: Scenario, said: Verdict, results: Mapping[str, SimulationResult]) -> Bridge | None:
+    """The way from the baseline to the choice, or to the runner-up where the baseline is the choice."""
+    to = said.choice if said.choice != scenario.baseline else said.runner_up
+    return None if to is None else bridge(scenario, (scenario.baseline, to), results)
 
 
 def summary(scenario: Scenario, result: SimulationResult) -> OptionSummary:

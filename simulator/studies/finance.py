@@ -105,3 +105,31 @@ def _held_from(opens: Array, ends: Array, until: int) -> float | None:
     if ends[day] > 0:  # it falls below zero only by a one-off payment at the beginning of the next day
         return float(day + 1)
     return day + float(opens[day] / (opens[day] - ends[day]))
+
+
+def present_values(cash_by_day: Array, rate_per_year: ArrayLike) -> Array:
+    """Present value of many paths of daily cash, (D, days), at one rate or one a path, (D,).
+
+    >>> present_values(np.array([[100.0, 0.0], [0.0, 100.0]]), [0.1, 0.0]).tolist()
+    [100.0, 100.0]
+    """
+    rates = np.asarray(rate_per_year, dtype=float).reshape(-1, 1)
+    found: Array = (cash_by_day * (1.0 + rates) ** (-np.arange(cash_by_day.shape[1]) / 365.0)).sum(axis=1)
+    return found
+
+
+def payback_days(after_one_off: Array, by_end: Array) -> Array:
+    """`payback_day` of many paths at once, (D, days) each: fractional days, infinite where it is never reached.
+
+    >>> payback_days(np.array([[10.0, 8.0], [1.0, 1.0]]), np.array([[8.0, -8.0], [1.0, 1.0]])).tolist()
+    [1.5, inf]
+    """
+    days = by_end.shape[1]
+    above = (after_one_off > 0) | (by_end > 0)
+    last = days - 1 - np.argmax(above[:, ::-1], axis=1)
+    rows = np.arange(len(by_end))
+    opens, ends = after_one_off[rows, last], by_end[rows, last]
+    falls = np.where(opens > ends, opens - ends, 1.0)
+    inside = np.where(ends > 0, last + 1.0, last + opens / falls)
+    found: Array = np.where(above.any(axis=1), inside, 0.0)
+    return np.where(by_end[:, -1] > 0, np.inf, found)

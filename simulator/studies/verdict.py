@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simulator.domain.advice import Control, Diagnosed
 from simulator.domain.findings import BreakEven, OptionSummary, PriceUsed, Verdict
-from simulator.domain.options import HostedFineTuned
 from simulator.domain.scenario import Scenario
+from simulator.domain.uncertain import Uncertainty
 from simulator.formats import count, per_call, share, usd, usd_exact
 from simulator.studies.breakeven import VOLUME, Costs, dial_at, sign_changes
+from simulator.studies.caveats import caveats
 
+TIE = 1e-9
+"""A saving under this share of the runner-up's cost is none."""
 TOO_CLOSE = 0.05
 """A saving under this share of the runner-up's cost is called too close to decide."""
-BEST_EFFORT_SHARE = 0.05
-"""Cached input must be worth at least this share of an option's bill before its reach is a caveat."""
 PROMPT_LINES = frozenset({"input", "cached_input", "cache_write", "batch_input", "batch_cached_input"})
 LINES = {
     "prompt": "what is read (prompt and input, cached or not)",
@@ -78,6 +80,10 @@ def verdict(
     crossings: tuple[BreakEven, ...],
     used: tuple[PriceUsed, ...],
     costs: Costs,
+    *,
+    unsure: Uncertainty | None = None,
+    control: Control | None = None,
+    diagnosed: Diagnosed | None = None,
 ) -> Verdict:
     """What to do, at equal quality and with it, why, and what would change it.
 
@@ -87,6 +93,9 @@ def verdict(
         crossings: break-evens of every option against the baseline.
         used: the prices that paid.
         costs: scans already done.
+        unsure: chances over draws, where inputs are ranges.
+        control: what a cheaper model, prompted as today, would save.
+        diagnosed: whether tuning is due, where the scenario says.
     """
     money = ranked(scenario, options, with_quality=False)
     judged = any(option.success_rate is not None for option in scenario.options.values()) and scenario.failure_usd > 0
@@ -94,7 +103,10 @@ def verdict(
     best = quality or money
     runner_usd = best.usd[best.runner_up] if best.runner_up else best.usd[best.choice]
     saving = runner_usd - best.usd[best.choice]
-    too_close = best.runner_up is not None and saving < TOO_CLOSE * abs(runner_usd)
+    near = [_near(best, saving, runner_usd)]
+    if unsure is not None and best.choice == unsure.choice:
+        near.append(_wavering(unsure))
+    close = [sentence for sentence in near if sentence]
     base = options[scenario.baseline]
     base_usd = float(base.result.total_usd[0])
     return Verdict(
@@ -104,14 +116,49 @@ def verdict(
         saving_vs_baseline_usd=base_usd - float(options[best.choice].result.total_usd[0])
         if base.result.feasible
         else 0.0,
-        too_close=too_close,
-        money=("" if best.choice == money.choice else "In money alone: ") + _sentence(scenario, options, money, costs),
+        too_close=bool(close),
+        confidence=None if unsure is None else unsure.options[best.choice].cheapest_share,
+        money=("" if best.choice == money.choice else "In money alone: ")
+        + _sentence(scenario, options, money, costs)
+        + _chance(unsure, money.choice),
         with_quality=_quality_sentence(scenario, options, money, quality),
         quality_gap_to_flip=_quality_gap(scenario, options, money),
         max_saving_usd_per_month=max(0.0, base.monthly_usd * _money_share(base)),
         because=tuple(_because(scenario, options, best, crossings)),
-        caveats=tuple(_caveats(scenario, options, best, used, too_close)),
+        caveats=(*close, *caveats(scenario, options, used), *(unsure.notes if unsure else ())),
         flips=tuple(_flips(scenario, best, costs)),
+        control=control.sentence if control is not None and control.sentence else None,
+        diagnosis=None if diagnosed is None else diagnosed.advice,
+    )
+
+
+def _near(best: Ranking, saving: float, runner_usd: float) -> str:
+    if best.runner_up is None or saving >= TOO_CLOSE * abs(runner_usd):
+        return ""
+    if saving <= TIE * abs(runner_usd):
+        return f"A tie: {best.choice} and {best.runner_up} cost the same."
+    return f"Too close to call: {best.choice} and {best.runner_up} differ by less than {share(TOO_CLOSE)}."
+
+
+def _wavering(unsure: Uncertainty) -> str:
+    """Where the 5 to 95 % interval of the saving over the runner-up holds zero."""
+    if unsure.saving_usd is None or unsure.saving_usd[0] > 0:
+        return ""
+    low, _, high = unsure.saving_usd
+    return (
+        f"Too close to call: against {unsure.runner_up}, {unsure.choice} saves between {usd(low)} and {usd(high)} "
+        "in 90 of 100 draws."
+    )
+
+
+def _chance(unsure: Uncertainty | None, choice: str) -> str:
+    if unsure is None:
+        return ""
+    risk = unsure.options[choice]
+    low, _, high = risk.interval_usd
+    return (
+        f" In {share(risk.cheapest_share)} of {count(unsure.draws)} draws it is the cheapest; "
+        f"9 of 10 draws cost between {usd(low)} and {usd(high)}."
     )
 
 
@@ -248,73 +295,6 @@ def _money_share(option: OptionSummary) -> float:
     """The part of a bill that is money paid, not the cost of wrong answers."""
     total = float(option.result.total_usd[0])
     return float(option.result.money_usd[0]) / total if total > 0 else 1.0
-
-
-def _caveats(
-    scenario: Scenario, options: Mapping[str, OptionSummary], best: Ranking, used: tuple[PriceUsed, ...], close: bool
-) -> list[str]:
-    found = []
-    if close:
-        found.append(f"Too close to call: {best.choice} and {best.runner_up} differ by less than {share(TOO_CLOSE)}.")
-    for name, option in options.items():
-        if option.result.why_not:
-            found.append(f"{name} is no choice: {option.result.why_not}.")
-        found += [f"{name}: {flag}." for flag in option.result.flags]
-        plain = scenario.options[name]
-        if isinstance(plain, HostedFineTuned):
-            missing = [
-                word for word, block in (("data set", plain.dataset), ("training", plain.training)) if block is None
-            ]
-            if missing:
-                found.append(
-                    f"{name} is tuned, but no {' and no '.join(missing)} cost is given: its one-off is understated."
-                )
-        if plain.prompt is not None and not plain.prompt_exact:
-            found.append(f"{name}: {plain.prompt} was counted with a stand-in tokenizer.")
-    found += _cache_caveat(scenario, options)
-    for price in used:
-        if price.confidence in ("estimated", "unverified"):
-            found.append(f"The price {price.id} is {price.confidence} ({price.title}).")
-        if price.age_days > 90:
-            found.append(f"The price {price.id} was last seen {price.age_days} days before the start.")
-    found += _announced(scenario)
-    slo = scenario.workload.slo
-    if any(limit is not None for limit in (slo.ttft_p95_s, slo.tpot_p95_s, slo.e2e_p95_s)):
-        found.append("Latency of hosted options is unknown here, so the latency targets are not checked.")
-    return found
-
-
-def _cache_caveat(scenario: Scenario, options: Mapping[str, OptionSummary]) -> list[str]:
-    """Options whose bill leans on cache hits that nobody promised, in one sentence."""
-    leaning = {}
-    for name, option in options.items():
-        plain = scenario.options[name]
-        mode = plain.caching.mode or scenario.price_on(plain.price, 0).rules.caching.mode
-        cached = float(option.result.ledger.by_line().get("cached_input", np.zeros(1))[0])
-        guessed = mode == "automatic" and plain.caching.reach is None and plain.cache_hit_rate is None
-        if guessed and cached > BEST_EFFORT_SHARE * max(float(option.result.total_usd[0]), 1e-9):
-            leaning[name] = float(option.result.cache_hit_rate[0])
-    if not leaning:
-        return []
-    named = " and ".join(f"{name} ({share(hit)})" for name, hit in leaning.items())
-    return [
-        f"Cache hits are assumed, not promised, for {named}: automatic caches are best effort and owners measured "
-        "0 to 91 %, so measure yours and set caching.reach."
-    ]
-
-
-def _announced(scenario: Scenario) -> list[str]:
-    """Announced changes inside the horizon."""
-    found = []
-    named = {option.price for option in scenario.options.values()}
-    for price in sorted(named):
-        for version in scenario.prices[price].versions:
-            inside = scenario.start < version.effective < scenario.end and version.announced
-            standing = inside and scenario.prices[price].on(version.effective) is version
-            if standing:
-                used = "applies from that day" if scenario.announced_prices else "is switched off"
-                found.append(f"{price} changes its price on {version.effective}; the announced change {used}.")
-    return found
 
 
 def _flips(scenario: Scenario, best: Ranking, costs: Costs) -> list[str]:

@@ -1,0 +1,167 @@
+"""What moves the answer, as bars: tornado, shares of the variance, what to measure first, what flips the choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from simulator.charts_style import AXIS, COLOURS, GREY, INK, TICKS_USD, figure
+from simulator.charts_words import text
+from simulator.domain.uncertain import Flips, Sobol, Tornado, Uncertainty, Worth
+from simulator.formats import share, short, usd
+
+MOST = 15
+"""Bars that a chart shows; the rest are counted in words."""
+FAR = 2.0
+"""Relative change beyond which a flip is told, not drawn: it would make the near ones invisible."""
+LOW, HIGH = COLOURS[0], COLOURS[1]
+
+
+def tornado(found: Tornado) -> go.Figure:
+    """What the choice saves against the runner-up while one dial at a time goes from low to high."""
+    bars = found.bars[:MOST]
+    names = [_named(bar.path) for bar in bars]
+    flips = sum(min(bar.at_low, bar.at_high) < 0 for bar in found.bars)
+    chart = _bars(
+        title=f"What moves the saving of {short(found.choice)} against {short(found.runner_up)}?",
+        subtitle=f"{usd(found.difference_usd)} as things stand; {_count(flips, 'dial')} alone can turn it below zero.",
+        alt="Effect of each dial on the saving: " + "; ".join(
+            f"{bar.path} {usd(bar.at_low)} to {usd(bar.at_high)}" for bar in bars) + ".",
+        x_title="What the choice saves over the horizon, USD",
+        names=names,
+        foot=_more(len(found.bars) - len(bars)),
+    )
+    for side, colour in (("low", LOW), ("high", HIGH)):
+        ends = [getattr(bar, f"at_{side}") for bar in bars]
+        chart.add_bar(
+            y=names, x=[end - found.difference_usd for end in ends], base=found.difference_usd, orientation="h",
+            name=f"{side} end of the dial", marker={"color": colour},
+            text=[text(_reading(getattr(bar, side))) for bar in bars], textposition="outside", cliponaxis=False,
+            textfont={"size": 11, "color": INK},
+            hovertext=[text(f"{bar.path} at {_reading(getattr(bar, side))} {bar.unit}: saves {usd(end)} ({bar.basis})")
+                       for bar, end in zip(bars, ends, strict=True)],
+            hovertemplate="%{hovertext}<extra></extra>",
+        )
+    values = [end for bar in bars for end in (bar.at_low, bar.at_high)] + [found.difference_usd, 0.0]
+    room = 0.14 * (max(values) - min(values) or 1.0)
+    chart.update_layout(barmode="overlay")
+    chart.update_xaxes(range=[min(values) - room, max(values) + room])
+    chart.add_vline(x=found.difference_usd, line={"color": INK, "width": 1.5, "dash": "dot"})
+    return chart
+
+
+def sobol(found: Sobol) -> go.Figure:
+    """Share of the variance that each input explains, alone and with its interactions, with 95 % intervals."""
+    rows = found.rows[:MOST]
+    names = [_named(row.path) for row in rows]
+    chart = _bars(
+        title=f"Which input makes the saving of {short(found.choice)} uncertain?",
+        subtitle="Share of the variance of what it saves against "
+                 f"{short(found.runner_up)}: by the input alone, and with all its interactions.",
+        alt="Sobol indices: " + "; ".join(f"{row.path} {row.first:.2f} alone, {row.total:.2f} in total" for row in rows)
+            + ".",
+        x_title="Share of the variance",
+        names=names,
+        foot=[*found.notes, *_more(len(found.rows) - len(rows))],
+        money=False,
+    )
+    series = (("alone", LOW, [(row.first, row.first_interval) for row in rows]),
+              ("with interactions", HIGH, [(row.total, row.total_interval) for row in rows]))
+    for name, colour, values in series:
+        chart.add_bar(
+            y=names, x=[value for value, _ in values], orientation="h", name=name, marker={"color": colour},
+            error_x={"type": "data", "symmetric": False, "color": INK, "thickness": 1,
+                     "array": [max(0.0, ends[1] - value) for value, ends in values],
+                     "arrayminus": [max(0.0, value - ends[0]) for value, ends in values]},
+            hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+        )
+    chart.update_layout(barmode="group")
+    return chart
+
+
+def worth(found: Sequence[Worth], unsure: Uncertainty) -> go.Figure:
+    """What it is worth to know each input before choosing, with one standard error."""
+    rows = [row for row in found if row.usd > 0][:MOST]
+    names = [_named(row.path) for row in rows]
+    told = (f"To know everything would be worth {usd(unsure.perfect_usd)}." if rows else
+            "No single input is worth measuring: whatever it turns out to be, the choice stays.")
+    chart = _bars(
+        title="What should be measured first?",
+        subtitle=f"{short(unsure.choice)} is cheapest in {share(unsure.confidence)} of {unsure.draws:,} draws. {told}",
+        alt="Value of knowing: " + ("; ".join(f"{row.path} {usd(row.usd)}" for row in rows) or "nothing") + ".",
+        x_title="Value of knowing it exactly, USD over the horizon",
+        names=names,
+        foot=list(unsure.notes),
+    )
+    chart.add_bar(
+        y=names, x=[row.usd for row in rows], orientation="h", name="value of knowing", marker={"color": LOW},
+        error_x={"type": "data", "array": [row.error_usd for row in rows], "color": INK, "thickness": 1},
+        hovertemplate="%{y}: %{x:$,.2f}<extra></extra>", showlegend=False,
+    )
+    return chart
+
+
+def flips(found: Flips) -> go.Figure:
+    """The smallest relative change of each dial at which another option becomes the choice."""
+    near = [row for row in found.rows if row.change is not None and abs(row.change) <= FAR]
+    rows = near[:MOST]
+    names = [_named(row.path) for row in rows]
+    nearest = f"Nearest: {rows[0].path} by {share(abs(rows[0].change or 0))}." if rows else \
+        "No single dial ends it within its span."
+    chart = _bars(
+        title=f"How far must a dial move to end the lead of {short(found.choice)}?",
+        subtitle=f"Smallest relative change of one dial alone that makes another option the cheapest. {nearest}",
+        alt="Flips: " + "; ".join(f"{row.path} at {row.at:.6g} to {row.to}" for row in rows) + ".",
+        x_title="Relative change, where 0 is today",
+        names=names,
+        foot=[f"Not drawn: flips beyond {share(FAR)} or from zero ({len(found.rows) - len(rows)}), dials without a "
+              f"flip in their span ({len(found.steady)}), dials that change nothing ({len(found.idle)})."],
+        money=False,
+    )
+    chart.add_bar(
+        y=names, x=[row.change for row in rows], orientation="h", showlegend=False,
+        marker={"color": [HIGH if (row.change or 0) > 0 else LOW for row in rows]},
+        text=[text(f"{_reading(row.at)}: {short(row.to)}") for row in rows], textposition="outside", cliponaxis=False,
+        textfont={"size": 11, "color": INK},
+        hovertemplate="%{y}: %{x:+.0%}<extra></extra>",
+    )
+    ends = [0.0, *(row.change or 0.0 for row in rows)]
+    room = 0.35 * (max(ends) - min(ends) or 1.0)
+    chart.update_xaxes(tickformat="+.0%", range=[min(ends) - room, max(ends) + room])
+    return chart
+
+
+def _bars(
+    *, title: str, subtitle: str, alt: str, x_title: str, names: Sequence[str], foot: Sequence[str], money: bool = True
+) -> go.Figure:
+    ticks: dict[str, Any] = {"tickformatstops": TICKS_USD} if money else {}
+    chart = figure(
+        title=title, subtitle=subtitle, foot=foot, alt=alt,
+        x={"title": {"text": x_title}, "showgrid": True, "zeroline": True, "zerolinecolor": AXIS, **ticks},
+        y={"type": "category", "categoryorder": "array", "categoryarray": list(names)[::-1], "ticks": "",
+           "showgrid": False},
+        height=210 + 30 * max(1, len(names)), left=24 + int(6.6 * max([*(len(name) for name in names), 10])),
+        legend_rows=2,
+    )
+    chart.update_layout(bargap=0.35)
+    chart.update_yaxes(tickfont={"size": 12, "color": INK}, linecolor=GREY)
+    return chart
+
+
+def _named(path: str) -> str:
+    """A path as a bar is labelled: without the words that every path begins with."""
+    return text(short(path.removeprefix("options.").removeprefix("workload."), 40))
+
+
+def _reading(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number or 'no'} {word}{'' if number == 1 else 's'}"
+
+
+def _more(number: int) -> list[str]:
+    return [f"{number} shorter bars are left out."] if number > 0 else []

@@ -1,0 +1,133 @@
+"""How sure an answer is, where a saving comes from, and what past decisions were worth, as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from simulator.charts_style import COLOURS, GREY, INK, TICKS_USD, VEIL, figure, line_style
+from simulator.charts_words import foot_lines, text
+from simulator.domain.advice import Backtest, Bridge
+from simulator.domain.findings import Comparison
+from simulator.domain.uncertain import Uncertainty
+from simulator.formats import day, share, short, usd
+
+FAR = 3.0
+SAVES, COSTS = COLOURS[2], COLOURS[1]
+
+
+def cost_distribution(found: Uncertainty, comparison: Comparison | None = None) -> go.Figure:
+    """The chance that each option costs no more than an amount: further left is cheaper, steeper is surer."""
+    told = ", ".join(f"{short(name)} {share(risk.cheapest_share)}" for name, risk in found.options.items())
+    chart = figure(
+        title="What will each option cost, and how sure is that?",
+        subtitle=f"Cheapest in: {told} of {found.draws:,} draws. Dots: 5, 50 and 95 of 100 draws cost less.",
+        foot=foot_lines(comparison, "; ".join(found.notes)),
+        alt="Chance that the cost stays below an amount. " + "; ".join(
+            f"{name} costs between {usd(risk.interval_usd[0])} and {usd(risk.interval_usd[2])} in 9 of 10 draws"
+            for name, risk in found.options.items()) + ".",
+        x={"title": {"text": "Cost over the horizon, USD"}, "tickformatstops": TICKS_USD, "showgrid": True},
+        y={"title": {"text": "Chance to cost less"}, "tickformat": ".0%", "range": [-0.02, 1.02]},
+        legend_rows=len(found.options),
+    )
+    for place, (name, risk) in enumerate(found.options.items()):
+        if not risk.quantiles_usd:
+            continue
+        looks = line_style(place, risk.feasible_share == 1.0)
+        levels = np.linspace(0, 1, len(risk.quantiles_usd))
+        chart.add_scatter(x=risk.quantiles_usd, y=levels, name=text(short(name)), mode="lines", line=looks["line"],
+                          legendgroup=name, hovertemplate="%{y:.0%} below %{x:$,.4~s}")
+        chart.add_scatter(x=risk.interval_usd, y=[0.05, 0.5, 0.95], mode="markers", showlegend=False, legendgroup=name,
+                          marker={**looks["marker"], "color": looks["line"]["color"]}, hoverinfo="skip")
+    return chart
+
+
+def bridge(found: Bridge, comparison: Comparison | None = None) -> go.Figure:
+    """The way from the cost of one option to that of another, part by part."""
+    parts = [part for part in found.parts if part.usd]
+    names = [short(found.between[0]), *(part.part for part in parts), short(found.between[1])]
+    largest = max(parts, key=lambda part: abs(part.usd), default=None)
+    told = "" if largest is None else f" Most of it: {largest.part}, {usd(largest.usd)}."
+    word = "saves" if found.saving_usd >= 0 else "costs more by"
+    chart = figure(
+        title=f"Where does the difference between {names[0]} and {names[-1]} come from?",
+        subtitle=f"{names[-1]} {word} {usd(abs(found.saving_usd))} over the horizon.{told}",
+        foot=foot_lines(comparison, "; ".join(found.notes)),
+        alt=f"{found.between[0]} costs {usd(found.from_usd)}; " + "; ".join(
+            f"{part.part} {usd(-part.usd)}" for part in parts) + f"; {found.between[1]} costs {usd(found.to_usd)}.",
+        x={"type": "category"},
+        y={"title": {"text": "Cost over the horizon, USD"}, "tickformatstops": TICKS_USD, "zeroline": True},
+    )
+    values = [found.from_usd, *(-part.usd for part in parts), found.to_usd]
+    chart.add_waterfall(
+        x=[text(name) for name in names], y=values, measure=["absolute", *["relative"] * len(parts), "total"],
+        text=[text(usd(value)) for value in values], textposition="outside", showlegend=False, cliponaxis=False,
+        increasing={"marker": {"color": COSTS}}, decreasing={"marker": {"color": SAVES}},
+        totals={"marker": {"color": COLOURS[0]}}, connector={"line": {"color": GREY, "width": 1}},
+        hovertemplate="%{x}: %{text}<extra></extra>",
+    )
+    chart.update_layout(bargap=0.35)
+    return chart
+
+
+def backtests(found: Sequence[Backtest]) -> go.Figure:
+    """What every option really cost from each day of decision, with what the prices of that day chose.
+
+    Raises:
+        ValueError: no decision.
+    """
+    if not found:
+        raise ValueError("there is no decision to draw")
+    every = list(found[0].options)
+    names = [name for name in every if not _far_dearer(found, name)]
+    dear = [name for name in every if name not in names]
+    days = [one.decided_on.isoformat() for one in found]
+    regrets = [one.regret_usd for one in found if one.regret_usd is not None]
+    wrong = sum(regret > 1e-6 for regret in regrets)
+    ended = sum(one.choice is not None and one.options[one.choice].serves_until is not None for one in found)
+    told = f"{wrong} of {len(regrets)} decisions were regretted, by {usd(max(regrets, default=0.0))} at most."
+    chart = figure(
+        title="What would the decision of that day have cost?",
+        subtitle=told + (f" In {ended} of them the choice stopped serving early." if ended else ""),
+        foot=["Decided with the prices known on the day, paid at those that followed.",
+              *([f"Not drawn, always over {FAR:g} times as dear as the cheapest: {', '.join(dear)}."] if dear else [])],
+        alt="Cost a day paid from each day of decision, "
+            f"{day(found[0].decided_on)} to {day(found[-1].decided_on)}. {told}",
+        x={"type": "date", "title": {"text": "Day of the decision"}, "tickformat": "%-d %b\n%Y"},
+        y={"title": {"text": "Paid, USD a day while it served"}, "tickformatstops": TICKS_USD},
+        legend_rows=len(names) + 1,
+    )
+    for name in names:
+        looks = line_style(every.index(name))
+        chart.add_scatter(x=days, y=[_a_day(one, name) for one in found], name=text(short(name)),
+                          mode="lines+markers", line=looks["line"], marker=looks["marker"],
+                          hovertemplate="%{y:$,.2f} a day")
+    chosen = [_a_day(one, one.choice) if one.choice else None for one in found]
+    chart.add_scatter(
+        x=days, y=chosen, name="chosen that day", mode="markers",
+        marker={"symbol": "circle-open", "size": 15, "color": INK, "line": {"width": 2}},
+        text=[text(one.sentence) for one in found], hovertemplate="%{text}<extra></extra>",
+    )
+    for number, one in enumerate(found):
+        before = found[number - 1].choice if number else None
+        if one.choice != before and one.choice is not None and chosen[number] is not None:
+            chart.add_annotation(x=days[number], y=chosen[number], text=text(short(one.choice)), ay=-32, ax=0,
+                                 bgcolor=VEIL, font={"size": 12, "color": INK}, arrowcolor=INK)
+    return chart
+
+
+def _far_dearer(found: Sequence[Backtest], name: str) -> bool:
+    """Whether an option is always so dear that drawing it would hide the others."""
+    return all(
+        (cost := _a_day(one, name)) is None
+        or cost > FAR * min(other for key in one.options if (other := _a_day(one, key)) is not None)
+        for one in found
+    )
+
+
+def _a_day(one: Backtest, name: str) -> float | None:
+    paid = one.options[name]
+    days = ((paid.serves_until or one.until) - one.decided_on).days
+    return None if paid.paid_usd is None else paid.paid_usd / max(1, days)

@@ -1,0 +1,87 @@
+"""What to know before trusting an answer: ruled-out options, missing costs, weak prices, guessed cache hits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from simulator.domain.findings import OptionSummary, PriceUsed
+from simulator.domain.options import HostedFineTuned
+from simulator.domain.scenario import Scenario
+from simulator.formats import share
+
+BEST_EFFORT_SHARE = 0.05
+"""Cached input must be worth at least this share of an option's bill before its reach is a caveat."""
+
+
+def caveats(
+    scenario: Scenario, options: Mapping[str, OptionSummary], used: tuple[PriceUsed, ...]
+) -> list[str]:
+    """Sentences a reader must know before trusting the answer.
+
+    Args:
+        scenario: the question.
+        options: readings by name.
+        used: the prices that paid.
+    """
+    found = []
+    for name, option in options.items():
+        if option.result.why_not:
+            found.append(f"{name} is no choice: {option.result.why_not}.")
+        found += [f"{name}: {flag}." for flag in option.result.flags]
+        plain = scenario.options[name]
+        if isinstance(plain, HostedFineTuned):
+            missing = [
+                word for word, block in (("data set", plain.dataset), ("training", plain.training)) if block is None
+            ]
+            if missing:
+                found.append(
+                    f"{name} is tuned, but no {' and no '.join(missing)} cost is given: its one-off is understated."
+                )
+        if plain.prompt is not None and not plain.prompt_exact:
+            found.append(f"{name}: {plain.prompt} was counted with a stand-in tokenizer.")
+    found += _cache_caveat(scenario, options)
+    for price in used:
+        if price.confidence in ("estimated", "unverified"):
+            found.append(f"The price {price.id} is {price.confidence} ({price.title}).")
+        if price.age_days > 90:
+            found.append(f"The price {price.id} was last seen {price.age_days} days before the start.")
+    found += _announced(scenario)
+    slo = scenario.workload.slo
+    if any(limit is not None for limit in (slo.ttft_p95_s, slo.tpot_p95_s, slo.e2e_p95_s)):
+        found.append("Latency of hosted options is unknown here, so the latency targets are not checked.")
+    return found
+
+
+def _cache_caveat(scenario: Scenario, options: Mapping[str, OptionSummary]) -> list[str]:
+    """Options whose bill leans on cache hits that nobody promised, in one sentence."""
+    leaning = {}
+    for name, option in options.items():
+        plain = scenario.options[name]
+        mode = plain.caching.mode or scenario.price_on(plain.price, 0).rules.caching.mode
+        cached = float(option.result.ledger.by_line().get("cached_input", np.zeros(1))[0])
+        guessed = mode == "automatic" and plain.caching.reach is None and plain.cache_hit_rate is None
+        if guessed and cached > BEST_EFFORT_SHARE * max(float(option.result.total_usd[0]), 1e-9):
+            leaning[name] = float(option.result.cache_hit_rate[0])
+    if not leaning:
+        return []
+    named = " and ".join(f"{name} ({share(hit)})" for name, hit in leaning.items())
+    return [
+        f"Cache hits are assumed, not promised, for {named}: automatic caches are best effort and owners measured "
+        "0 to 91 %, so measure yours and set caching.reach."
+    ]
+
+
+def _announced(scenario: Scenario) -> list[str]:
+    """Announced changes inside the horizon."""
+    found = []
+    named = {option.price for option in scenario.options.values()}
+    for price in sorted(named):
+        for version in scenario.prices[price].versions:
+            inside = scenario.start < version.effective < scenario.end and version.announced
+            standing = inside and scenario.prices[price].on(version.effective) is version
+            if standing:
+                used = "applies from that day" if scenario.announced_prices else "is switched off"
+                found.append(f"{price} changes its price on {version.effective}; the announced change {used}.")
+    return found
