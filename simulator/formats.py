@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from datetime import date
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulator.domain.findings import Comparison
 
 NONE = "n/a"
 """What stands where there is no number."""
@@ -210,3 +214,38 @@ def _decimals(size: float, digits: int, *, least: int) -> str:
 
 def _trimmed(number: str) -> str:
     return number.rstrip("0").rstrip(".") if "." in number else number
+
+
+def played_words(comparison: Comparison) -> tuple[list[str], list[str]]:
+    """What the runs of a simulation say, a sentence an option, and the story of its first run; empty for no simulation.
+
+    Args:
+        comparison: of either engine.
+    """
+    played = comparison.played
+    if played is None:
+        return [], []
+    many, cheapest = len(played.numbers) > 1, played.cheapest_share()
+    ranges = []
+    for name in comparison.options:
+        low, middle, high = played.interval_usd(name)
+        words = f"{name}: {usd(low)} to {usd(high)} in nine runs of ten, median {usd(middle)}" if many else usd(middle)
+        often = f"; cheapest in {share(cheapest[name])} of runs" if name in cheapest and many else ""
+        pays = many and name in played.payback_days
+        never = f"; never pays back in {share(played.never_share(name))}" if pays else ""
+        ranges.append(f"{words if many else f'{name}: {words}'}{often}{never}.")
+    story = [
+        f"{name}, day {moment.day}: {moment.text}."
+        for name, option in comparison.options.items()
+        for moment in option.result.timeline
+    ]
+    return ranges, story
+
+
+def played_how(comparison: Comparison) -> str:
+    """How a comparison was counted: the engine, and for a simulation its runs, fidelity and seed."""
+    if comparison.played is None:
+        return f"{comparison.engine} engine"
+    number = len(comparison.played.numbers)
+    runs = "1 run" if number == 1 else f"{number:,} runs"
+    return f"{comparison.engine} engine, {runs}, fidelity {comparison.fidelity}, seed {comparison.seed}"

@@ -15,7 +15,7 @@ from simulator.charts import (
     unsure_pictures,
 )
 from simulator.domain.findings import Comparison, CostCurve
-from simulator.formats import day, days
+from simulator.formats import day, days, played_how, played_words
 from simulator.report_doubt import doubt, doubt_parts
 from simulator.report_page import escape, items, page, picture, section
 from simulator.report_tables import (
@@ -49,6 +49,7 @@ def report_html(comparison: Comparison, curve: CostCurve) -> str:
         section("pictures", "Pictures", *(
             picture(place, chart.layout.meta["alt"], int(chart.layout.height)) for place, chart in charts.items()
         )),
+        _runs(comparison),
         section("break-even", "Break-even", break_even_table(comparison.break_even)
                 if comparison.break_even else "<p>There is no second option to compare with.</p>"),
         *doubt(comparison),
@@ -88,6 +89,8 @@ def _parts(comparison: Comparison) -> dict[str, str]:
     """Parts of this report in order; those of doubt stand only where there is something to tell."""
     parts: dict[str, str] = {}
     for place, title in PARTS.items():
+        if place == "break-even" and comparison.played is not None:
+            parts["runs"] = "Runs"
         parts |= (doubt_parts(comparison) if place == "assumptions" else {}) | {place: title}
     return parts
 
@@ -119,6 +122,15 @@ def _verdict(comparison: Comparison) -> str:
     return section("verdict", "Verdict", opening, options_table(comparison), flips)
 
 
+def _runs(comparison: Comparison) -> str:
+    """How the runs of a simulation spread, and what happened in the first: nothing for an expectation."""
+    ranges, story = played_words(comparison)
+    if not ranges:
+        return ""
+    told = f"<h3>What happened in the first run</h3>{items(story)}" if story else ""
+    return section("runs", "Runs", f"<p>{escape(played_how(comparison))}.</p>", items(ranges), told)
+
+
 def _why_not(comparison: Comparison, name: str) -> str:
     why_not = comparison.options[name].result.why_not
     return f'<p class="warn">No choice: {escape(why_not)}.</p>' if why_not else ""
@@ -142,7 +154,7 @@ def _caveats(comparison: Comparison) -> list[str]:
 
 def _provenance(comparison: Comparison) -> str:
     told = {
-        "Program": f"tunepoint {comparison.version}, {comparison.engine} engine",
+        "Program": f"tunepoint {comparison.version}, {played_how(comparison)}",
         "Scenario": f"{comparison.scenario_name}, digest {comparison.digest}",
         "Prices": f"digest {comparison.prices_digest}, {len(comparison.prices_used)} versions paid for something",
         "Days": f"{day(comparison.start)}, {days(comparison.horizon_days)}",

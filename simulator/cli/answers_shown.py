@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from simulator.cli.output import points, say, table
-from simulator.formats import count, day, days, per_call, share, usd
+from simulator.formats import count, day, days, per_call, played_how, played_words, share, usd
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,7 +29,8 @@ def show_comparison(comparison: Comparison) -> None:
             say(sentence)
     say(_options(comparison))
     if comparison.played is not None:
-        say(*_played_lines(comparison), "")
+        ranges, story = played_words(comparison)
+        say(f"Simulated ({played_how(comparison)}):", points([*ranges, *story]), "")
     if any(not option.result.feasible for option in comparison.options.values()):
         say("In brackets: no choice, for the reason told below; what it costs while it serves.", "")
     for title, sentences in (
@@ -42,26 +43,6 @@ def show_comparison(comparison: Comparison) -> None:
     say("", f"Prices: {', '.join(f'{price.id} ({price.confidence})' for price in comparison.prices_used)}.")
     if comparison.stale:
         say(f"Prices age; these are old: {', '.join(comparison.stale)}.")
-
-
-def _played_lines(comparison: Comparison) -> Iterator[str]:
-    """What the runs of a simulation say: ranges, how often each option is cheapest, payback, the story of one run."""
-    played = comparison.played
-    if played is None:
-        return
-    number = len(played.numbers)
-    runs = "1 run" if number == 1 else f"{number:,} runs"
-    yield f"Simulated: {runs}, fidelity {comparison.fidelity}, seed {comparison.seed}."
-    cheapest = played.cheapest_share()
-    for name in comparison.options:
-        low, middle, high = played.interval_usd(name)
-        ranged = f"{usd(low)} to {usd(high)} in nine runs of ten, median {usd(middle)}" if number > 1 else usd(middle)
-        often = f"; cheapest in {share(cheapest[name])} of runs" if name in cheapest and number > 1 else ""
-        paid = f"; never pays back in {share(played.never_share(name))}" if name in played.payback_days else ""
-        yield f"- {name}: {ranged}{often}{paid if number > 1 else ''}."
-    for name, option in comparison.options.items():
-        for moment in option.result.timeline:
-            yield f"- {name}, day {moment.day}: {moment.text}."
 
 
 def show_break_evens(found: Sequence[BreakEven]) -> None:

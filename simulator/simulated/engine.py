@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.domain.drawn import Drawn, Draws
-from simulator.domain.plan import closed_reason
+from simulator.domain.plan import Stage, closed_reason
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Activity, Moment
 from simulator.simulated.calls import thin
@@ -116,11 +116,13 @@ class _Block:
             again = thin(streams("fallback", 0), here, column(fallback.share))
             other = self._standby(fallback.to, day)
             if other is not None:
-                to, second, third = fallback.to, self._streams(day, slot + 1), self._streams(day, slot + 2)
+                second, third = self._streams(day, slot + 1), self._streams(day, slot + 2)
                 if again.any():
-                    self._at(played, day, to, other, again, column(fallback.share), present, second)
+                    self._at(played, day, other.option, other.price, again, column(fallback.share), present, second)
                 if away is not None and lost.any():
-                    found = self._at(played, day, to, other, lost, 1.0, duty.share[:, None] * away, third)
+                    found = self._at(
+                        played, day, other.option, other.price, lost, 1.0, duty.share[:, None] * away, third
+                    )
                     served, delivered = served + lost.sum(axis=1), delivered + found.delivered
         played.served[:, day] += served
         played.delivered[:, day] += delivered
@@ -148,9 +150,9 @@ class _Block:
         rates = self.demand.rates_behind(server.ttl_s)
         return server.serve(played.tally, day, midnight, calls, rates, share, present, streams)
 
-    def _standby(self, name: str, day: int) -> str | None:
-        """The price at which a fallback serves on a day; None if it does not."""
-        return next((stage.price for stage in self.control.standby(name) if stage.first <= day < stage.after), None)
+    def _standby(self, name: str, day: int) -> Stage | None:
+        """Who serves on a day where an option is asked as fallback; None if nobody does."""
+        return next((stage for stage in self.control.standby(name) if stage.first <= day < stage.after), None)
 
     def _streams(self, day: int, slot: int) -> Streams:
         return lambda phenomenon, part: stream(self.seed, phenomenon, day, self.block, 100 * slot + part)

@@ -162,6 +162,9 @@ class Control:
             self._tell("the data set is made")
         self._tell(f"training at {price} begins")
         training = self.option.training
+        least = self.scenario.price_on(price, day).rules.training.min_examples
+        if first and training.examples is not None and np.any(np.asarray(training.examples) < least):
+            self.schedule.flags.append(f"a training job at {price} needs at least {least} examples")
         dials = [np.broadcast_to(x, (BLOCK_RUNS,)) for x in (training.runs_per_model, training.failure_rate)]
         hours = np.broadcast_to(training.job_hours, (BLOCK_RUNS,))
         for run in range(BLOCK_RUNS):

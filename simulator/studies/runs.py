@@ -78,14 +78,32 @@ def _batch(scenario: Scenario, numbers: range, seed: int, fidelity: str | None) 
         numbers=np.asarray(numbers, dtype=np.int64),
         total_usd={name: result.total_usd for name, result in results.items()},
         by_line={name: result.ledger.by_line() for name, result in results.items()},
-        payback_days={name: payback_days(result, base) for name, result in results.items() if result is not base},
+        payback_days={
+            name: payback_days(result, base, _served_days(scenario, result, base))
+            for name, result in results.items()
+            if result is not base
+        },
         mean={name: mean_of([result]) for name, result in results.items()},
     )
 
 
-def payback_days(result: SimulationResult, base: SimulationResult) -> Array:
-    """Days until an option has paid back what it costs more up front than the baseline, by run; else infinite."""
-    one_off, recurring = (result.ledger.usd(one_off=kind) - base.ledger.usd(one_off=kind) for kind in (True, False))
+def _served_days(scenario: Scenario, *results: SimulationResult) -> int:
+    """Days on which all of them serve."""
+    ends = [result.serves_until or scenario.end for result in results]
+    return min(scenario.day_index(end) for end in ends)
+
+
+def payback_days(result: SimulationResult, base: SimulationResult, days: int) -> Array:
+    """Days until an option has paid back what it costs more up front than the baseline, by run; else infinite.
+
+    Args:
+        result: the option.
+        base: the baseline, over the same runs.
+        days: days on which both serve; nothing is paid back after.
+    """
+    one_off, recurring = (
+        result.ledger.usd(one_off=kind)[:, :days] - base.ledger.usd(one_off=kind)[:, :days] for kind in (True, False)
+    )
     found = np.full(len(one_off), np.inf)
     for row in range(len(one_off)):
         day = payback_day(*cumulative(one_off[row], recurring[row]))

@@ -1,0 +1,98 @@
+"""Many runs become intervals, shares and a payback distribution, and stop where the precision asked for is reached."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pricing.errors import InputError
+from simulator import comparison_json, cost_curve, report_html
+from simulator.domain.scenario import Scenario
+from simulator.files import default_scenario_path, read_scenario
+from simulator.studies.compare import compare
+from simulator.studies.runs import play, precise
+
+WILD = "workload.demand={day_sd: 0.8, day_lag1: 0.9}"
+
+
+def read(*changes: str) -> Scenario:
+    return read_scenario(default_scenario_path(), ["workload.calls_per_day=9000", "horizon_days=60", *changes])
+
+
+def test_intervals_and_shares_are_those_of_the_runs() -> None:
+    scenario = read(WILD)
+    played = play(scenario, 40)
+    answer = comparison_json(compare(scenario, engine="simulated", runs=40))
+    for name, option in answer["options"].items():
+        assert option["interval_usd"] == pytest.approx(np.percentile(played.total_usd[name], (5, 50, 95)))
+        assert option["total_usd"] == pytest.approx(played.total_usd[name].mean())
+        for line, usd in option["by_line"].items():
+            assert usd == pytest.approx(played.by_line[name][line].mean())
+    costs = np.stack([played.total_usd[name] for name in answer["options"]])
+    for row, name in enumerate(answer["options"]):
+        assert answer["options"][name]["cheapest_share"] == np.mean(costs.argmin(axis=0) == row)
+    assert answer["verdict"]["confidence"] == answer["options"][answer["verdict"]["choice"]]["cheapest_share"]
+    assert (answer["runs"], answer["fidelity"], answer["engine"]) == (40, "aggregate", "simulated")
+
+
+def test_some_runs_pay_back_and_some_never_do() -> None:
+    """Days vary so much that tuning pays back early in busy runs and not at all in quiet ones."""
+    played = play(read("workload.demand={day_sd: 1.5, day_lag1: 0.98}", "workload.calls_per_day=30000"), 100)
+    never = played.never_share("tuned-api")
+    assert 0 < never < 1
+    days = played.payback_days["tuned-api"]
+    saved = played.total_usd["long-prompt"] - played.total_usd["tuned-api"]
+    assert (np.isfinite(days) == (saved >= 0)).all()
+    assert ((days >= 21) & ((days <= 60) | ~np.isfinite(days))).all()
+    assert (played.payback_interval("tuned-api")[2] is None) == (never > 0.05)
+
+
+def test_runs_are_added_until_the_two_best_are_told_apart() -> None:
+    scenario = read(WILD)
+    few = play(scenario, 10)
+    target = few.half_width_usd() / float(few.total_usd[few.best_two()[0]].mean()) / 3
+    enough = play(scenario, 10, precision=target)
+    assert not precise(few, target)
+    assert precise(enough, target)
+    assert len(enough.numbers) > 10
+    assert enough.numbers.tolist() == list(range(len(enough.numbers)))
+    assert enough.total_usd["long-prompt"][:10].tolist() == few.total_usd["long-prompt"].tolist()
+
+
+def test_a_single_option_is_told_apart_at_once() -> None:
+    scenario = read("assumes={}", "options={long-prompt: {kind: hosted_prompt, price: openai/gpt-5.4-mini}}")
+    assert len(play(scenario, 3, precision=0.01).numbers) == 3
+
+
+@pytest.mark.parametrize("precision", [0.0, 1.0, -0.1])
+def test_a_precision_is_a_share(precision: float) -> None:
+    with pytest.raises(InputError, match="must be a share above 0 and below 1"):
+        play(read(), 2, precision=precision)
+
+
+def test_the_report_tells_the_runs_and_the_story_of_the_first() -> None:
+    scenario = read()
+    page = report_html(compare(scenario, engine="simulated", runs=3), cost_curve(scenario, points=11))
+    assert "tuned-api, day 21: tuned-api takes over from long-prompt." in page
+    assert "3 runs, fidelity aggregate, seed 0" in page
+    assert 'href="#runs"' in page
+    assert 'id="runs"' not in report_html(compare(scenario), cost_curve(scenario, points=11))
+
+
+@pytest.mark.parametrize(
+    ("outages", "sentence"),
+    [
+        ("{per_month: 0.1, hours: 2000}", "an outage must end within the horizon of 1440 hours"),
+        ("{per_month: 10, hours: 80}", "fill a month of 730 h"),
+    ],
+)
+def test_an_outage_without_an_end_is_told(outages: str, sentence: str) -> None:
+    with pytest.raises(InputError) as told:
+        read(f"options.long-prompt.outages={outages}")
+    assert sentence in str(told.value)
+    assert "options.long-prompt.outages" in str(told.value)
+
+
+def test_a_horizon_before_the_start_is_told() -> None:
+    with pytest.raises(InputError, match="horizon_days"):
+        read("horizon_days=-30")
