@@ -14,7 +14,9 @@ from simulator.charts_export import chrome
 from simulator.files.tables import as_markdown, as_xlsx
 
 DANGER = '=HYPERLINK("x")'
-CHARTS = {"cumulative-cost", "bill-by-line", "cost-against-volume", "cost-per-day-dear", "cost-per-day-cheap"}
+CHARTS = {
+    "cumulative-cost", "bill-by-line", "cost-against-volume", "cost-per-day-dear", "cost-per-day-cheap", "bridge",
+}
 
 
 def question(folder: Path) -> Path:

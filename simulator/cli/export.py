@@ -92,10 +92,19 @@ def _contents(
 def _from_scenario(
     source: Path, set_: list[str] | None, bare: bool
 ) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any], str]:
-    from simulator import charts, compare, comparison_json, cost_curve, ledger_rows, read_scenario, report_html
+    from simulator import (
+        charts,
+        compare,
+        comparison_json,
+        cost_curve,
+        ledger_rows,
+        read_scenario,
+        report_html,
+        shipped_book,
+    )
 
     asked = read_scenario(source, set_ or (), bare)
-    comparison = compare(asked)
+    comparison = compare(asked, book=shipped_book())
     curve = cost_curve(asked)
     figures = charts.pictures(comparison, curve)
     return comparison_json(comparison), ledger_rows(comparison), figures, report_html(comparison, curve)
