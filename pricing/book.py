@@ -14,6 +14,9 @@ from pricing.errors import InputError
 from pricing.nearest import nearest
 from pricing.table import PriceTable, PriceVersion, in_force
 
+STALE_DAYS = 90
+"""Age above which a price counts as old: a judgement of ours (one quarter)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceBook:
@@ -43,7 +46,7 @@ class PriceBook:
         """Every version in force on `day` that was recorded by then: what a decision of that day could see."""
         return self._standing(day, day)
 
-    def stale(self, day: date, older_than: timedelta = timedelta(days=90)) -> dict[str, int]:
+    def stale(self, day: date, older_than: timedelta = timedelta(days=STALE_DAYS)) -> dict[str, int]:
         """Age in days of every price in force on `day` that was last seen longer ago than `older_than`."""
         ages = {name: (day - version.source.seen_on).days for name, version in self.on(day).items()}
         return {name: age for name, age in ages.items() if age > older_than.days}

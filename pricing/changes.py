@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
 
-from pricing.book import PriceBook
+from pricing.book import STALE_DAYS, PriceBook
 from pricing.errors import InputError
 from pricing.table import PriceTable, PriceVersion, in_force
 
@@ -139,7 +139,7 @@ def between(book: PriceBook, first: date, last: date) -> Between:
     )
 
 
-def watch(book: PriceBook, day: date, older_than: timedelta = timedelta(days=90)) -> Watch:
+def watch(book: PriceBook, day: date, older_than: timedelta = timedelta(days=STALE_DAYS)) -> Watch:
     """What needs looking after on `day`; prices that have retired by then are past caring."""
     served = {
         price: version

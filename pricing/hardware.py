@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, ClassVar, Literal, TypeVar
 
-from pricing.book import canonical
+from pricing.book import STALE_DAYS, canonical
 from pricing.errors import InputError, NotInForce
 from pricing.nearest import nearest
 from pricing.table import STRICT, Source, in_force, not_negative
@@ -279,7 +279,7 @@ class HardwareBook:
         """Every price in force on `day` that was recorded by then."""
         return self._standing(day, commitment, day)
 
-    def stale(self, day: date, older_than: timedelta = timedelta(days=90)) -> dict[str, int]:
+    def stale(self, day: date, older_than: timedelta = timedelta(days=STALE_DAYS)) -> dict[str, int]:
         """Age in days of every GPU whose freshest price by `day` was last seen longer ago than `older_than`."""
         ages = {name: (day - max(v.source.seen_on for v in table.versions if v.effective <= day)).days
                 for name, table in sorted(self.gpus.items()) if any(v.effective <= day for v in table.versions)}

@@ -7,7 +7,6 @@ import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -135,15 +134,3 @@ def shipped_book(providers: Iterable[str] | None = None) -> PriceBook:
         providers = (path.stem for path in (TABLES / "apis").glob("*.yaml"))
     names = sorted(set(providers))
     return PriceBook(prices={name: table for provider in names for name, table in provider_prices(provider).items()})
-
-
-def day(text: str, where: str) -> date:
-    """A date typed on the command line.
-
-    >>> day("2025-01-01", "--on")
-    datetime.date(2025, 1, 1)
-    """
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InputError(f'{where}: "{text}" is not a date; write YYYY-MM-DD') from None

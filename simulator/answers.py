@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from simulator.answers_unsure import bridge_json, finite, spreads_json, uncertainty_json
+from simulator.answers_unsure import bridge_json, spreads_json, uncertainty_json
 from simulator.domain.findings import BreakEven, Comparison, OptionSummary
 from simulator.domain.uncertain import OptionRisk
+from simulator.files.results import finite
 
 SCHEMA_VERSION = 1
 

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-from simulator.answers_unsure import finite, uncertainty_json
+from simulator.answers_unsure import uncertainty_json
 from simulator.domain.advice import Backtest, Diagnosed, Outlook, Question
 from simulator.domain.uncertain import CostMap, Flips, Sobol, Tornado, Uncertainty, Worth
+from simulator.files.results import finite
 
 
 def map_json(found: CostMap) -> dict[str, Any]:

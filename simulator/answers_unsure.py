@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from simulator.domain.advice import Bridge
 from simulator.domain.uncertain import BreakEvenSpread, PaybackSpread, Uncertainty
-
-
-def finite(value: Any) -> Any:
-    """The same value with plain Python numbers, and None wherever a number is not finite.
-
-    >>> finite({"a": float("nan"), "b": [np.float64(1.5), float("inf")]})
-    {'a': None, 'b': [1.5, None]}
-    """
-    if isinstance(value, dict):
-        return {str(key): finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(inner) for inner in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+from simulator.files.results import finite
 
 
 def uncertainty_json(found: Uncertainty) -> dict[str, Any]:

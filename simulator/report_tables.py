@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pricing.book import STALE_DAYS
 from simulator.domain.findings import Assumption, BreakEven, Comparison, OptionSummary, PriceUsed
 from simulator.domain.ledger import LedgerLine
 from simulator.formats import (
@@ -22,8 +23,6 @@ from simulator.formats import (
 from simulator.report_page import escape, row, table
 
 KINDS = {"hosted_prompt": "hosted, prompted", "hosted_fine_tuned": "hosted, fine-tuned", "self_hosted": "self-hosted"}
-STALE_DAYS = 90
-"""Age from which a price is marked, as in the caveats."""
 DUST_USD = 1e-6
 """Lines below a millionth of a dollar are left out and counted: they are tails of a distribution."""
 

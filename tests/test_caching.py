@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from questions import asked
 
+from pricing.errors import InputError
 from simulator.domain.findings import SimulationResult
 from simulator.domain.shapes import HOURS, WEEKDAYS
 from simulator.expected.caching import CacheWeek, Noise, hit_table, poisson_hit_share, span_table, week_hit_share
@@ -259,3 +260,32 @@ def test_a_ledger_by_day_and_one_by_span_hit_alike(answer: Answer, flags: tuple[
     demand = f"{SHAPE}, day_sd: 0.3, hour_sd: 0.3, hour_lag1: 0.5"
     shares = [answer(288, 300, demand, flags=flags, daily=daily).cache_hit_rate[0] for daily in (True, False)]
     assert shares[0] == pytest.approx(shares[1], rel=1e-7)
+
+
+@pytest.mark.parametrize(("sd", "error"), [(0.25, 2e-7), (0.5, 5e-5), (1.0, 3e-3)])
+def test_the_spread_is_integrated_within_the_error_that_is_stated(sd: float, error: float) -> None:
+    """Against E[1 - exp(-m X)] over the calls, X lognormal of mean one, as a sum over 100,001 points."""
+    z = np.linspace(-14.0, 14.0, 100_001)
+    weight = np.exp(-(z**2) / 2) / np.exp(-(z**2) / 2).sum()
+    masses = np.logspace(-4, 4, 41)
+    known = [1 - float((weight * np.exp(-mass * np.exp(sd * z + sd**2 / 2))).sum()) for mass in masses]
+    week = CacheWeek(ttl_s=300.0, weekday=(1.0,) * 7, hours=(1.0,) * 24, noise=Noise(day_sd=sd))
+    assert week_hit_share(masses / 300.0, week)[:, 0] == pytest.approx(known, abs=error)
+
+
+@pytest.mark.parametrize(
+    ("case", "told"),
+    [({"ttl_s": 604_801}, "ttl_s is 604801, and hits are computed for caches of up to a week"),
+     ({"rule": "refresh: false", "demand": "burst: {ratio: 5, on_share: 0.2, mean_on_s: 60}"},
+      "burst: mine/p has rules.caching.refresh false")],
+)
+def test_a_cache_whose_hits_are_not_computed_is_refused(answer: Answer, case: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        answer(1000, **case)
+    assert answer(1000, **case, option="cache_hit_rate: 0.5").hit_calls.sum() == pytest.approx(14_000)
+
+
+def test_a_cache_of_a_week_is_computed_to_its_last_second(answer: Answer) -> None:
+    """At two calls a week, evenly spread, a call hits with 1 - exp(-2)."""
+    found = answer(2 / 7, ttl_s=604_800)
+    assert found.hit_calls.sum() / found.eligible_calls.sum() == pytest.approx(1 - np.exp(-2), rel=1e-8)

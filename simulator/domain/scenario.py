@@ -23,7 +23,7 @@ from simulator.domain.ranges import Correlation, Range
 from simulator.domain.workload import Workload
 
 WAGES_USD_PER_HOUR = {"engineer": 110.0, "annotator": 35.0}
-"""Default wages; typed ones replace them name by name."""
+"""Default wages; typed ones replace them name by name. A judgement of ours that the report lists as an assumption."""
 
 MAX_HORIZON_DAYS = 3650
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -113,5 +112,4 @@ class Activity:
     why_not: str | None = None
     flags: tuple[str, ...] = ()
     approximate: tuple[str, ...] = ()
-    notes: Mapping[str, str] = field(default_factory=dict)
     timeline: tuple[Moment, ...] = ()

@@ -6,7 +6,8 @@ rate of a scope and `R` its integral, the share of calls that hit is
     E[ int r(t) (1 - exp(-(R(t) - R(t - ttl)))) dt ]  /  E[ int r(t) dt ],
 
 the expectation over the demand factors. Within an hour the rate is constant, so `R(t) - R(t - ttl)` is
-linear in `t` between two breaks and the integral is exact; the factors are integrated by Gauss-Hermite.
+linear in `t` between two breaks; the integral is closed there, and with bursts or without refresh a 4-point
+Gauss-Legendre sum. The factors are integrated at `NODES` Gauss-Hermite nodes each.
 The result is tabulated over the logarithm of the rate, because every draw, day and price shares the table.
 """
 
@@ -27,7 +28,10 @@ Array = NDArray[np.float64]
 STEP = 0.05
 """Spacing of the table in log rate; six-point interpolation is then exact to about 1e-10."""
 NODES = 5
-"""Gauss-Hermite nodes a factor."""
+"""Gauss-Hermite nodes a factor. Largest error of the share over all levels of demand, measured against a fine sum for
+one factor: 1e-7 at a log-sd of 0.25, 4e-5 at 0.5, 3e-3 at 1, 0.04 at 2, 0.3 at 3."""
+WEEK_S = 7 * 86400.0
+"""The longest time to live: the arrivals behind a call are those of one week that repeats."""
 LOWEST, HIGHEST = math.log(1e-12), math.log(1e9)
 """Calls per second beyond which the share is 0 or 1 to the last digit."""
 CHUNK = 16
@@ -175,7 +179,7 @@ class _Piece:
 
 def _pieces(shape: Array, week: CacheWeek) -> list[_Piece]:
     """The hour cut where the beginning of the window passes from one earlier hour into the next."""
-    whole, part = divmod(min(week.ttl_s, 167 * 3600.0 + 3599.0), 3600.0)
+    whole, part = divmod(week.ttl_s, 3600.0)
     k, none = int(whole), 0.0 * shape
     hour_of_day = np.arange(168) % 24
 

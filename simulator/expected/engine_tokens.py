@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pricing.errors import InputError
 from pricing.table import PriceVersion, Service
 from simulator.domain.cacheplan import LINES, CachePlan, cache_plan
 from simulator.domain.usage import Count, RecurringPrice, TokenMeter, TokenPrice
-from simulator.expected.caching import with_retries
+from simulator.expected.caching import WEEK_S, with_retries
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar
 from simulator.expected.footprint import Lengths, tokens_by_meter
@@ -82,7 +83,7 @@ def token_counts(
     arriving = column(share) * (1.0 if plan.batch_too else 1.0 - deferred) / column(option.caching.scopes)
     hit_all = np.zeros((1, 1))
     for window, part, mask in calendar.windows(windows, span):
-        hit = _hit_share(calendar, plan, arriving, mask, span) if can_cache else np.zeros((1, 1))
+        hit = _hit_share(calendar, plan, arriving, mask, span, price) if can_cache else np.zeros((1, 1))
         flows.append((option.service, window, interactive * part, hit))
         hit_all = hit_all + hit * part
     if np.any(deferred > 0):
@@ -119,15 +120,30 @@ def token_counts(
 
 
 def _hit_share(
-    calendar: Calendar, plan: CachePlan, arriving: Any, mask: tuple[float, ...] | None, span: slice
+    calendar: Calendar, plan: CachePlan, arriving: Any, mask: tuple[float, ...] | None, span: slice, price: str
 ) -> Array:
     if plan.calls_per_cache is not None:
         return np.ones((1, 1))
     if plan.pinned is not None:
         return calendar.column(plan.pinned)
+    _check_computable(calendar, plan, price)
     share = calendar.hit_share(float(plan.ttl_s), plan.refresh, arriving, mask, span)
     reached: Array = share * calendar.column(plan.reach)
     return reached
+
+
+def _check_computable(calendar: Calendar, plan: CachePlan, price: str) -> None:
+    """Refuse caches whose share of hits has no closed form here, rather than answer another question."""
+    if plan.ttl_s > WEEK_S:
+        raise InputError(
+            f"{price}: rules.caching.ttl_s is {plan.ttl_s}, and hits are computed for caches of up to a week "
+            f"({WEEK_S:.0f} s); name a shorter one, or set cache_hit_rate of the options that use it"
+        )
+    if not plan.refresh and calendar.scenario.workload.demand.burst is not None:
+        raise InputError(
+            f"workload.demand.burst: {price} has rules.caching.refresh false, and hits of bursts are computed only "
+            "where a read renews the cache; leave burst out, or set cache_hit_rate of the options that use it"
+        )
 
 
 def _written_ahead(

@@ -107,7 +107,11 @@ def as_json(value: Any) -> str:
 
 
 def finite(value: Any) -> Any:
-    """The same plain value with None for every number that is not finite; NumPy numbers become Python's."""
+    """The same plain value with None for every number that is not finite; NumPy numbers become Python's.
+
+    >>> finite({"a": float("nan"), "b": (1.5, float("inf"))})
+    {'a': None, 'b': [1.5, None]}
+    """
     if isinstance(value, Mapping):
         return {str(key): finite(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -43,6 +43,9 @@ WIDTH = 1e-9
 """Relative width at which a bracket is narrow enough."""
 EQUAL = 1e-12
 """Relative difference below which two costs are the same number."""
+LEAP = 1e-6
+"""Relative difference across a bracket narrowed to WIDTH above which the change is a jump: a thousand times what the
+steepest smooth bill, one proportional to the dial, could move there."""
 MAX_STEPS = 4096
 """Known discontinuities of one kind beyond which the scan points have to do."""
 
@@ -68,9 +71,15 @@ def sign_changes(
         whole: whether only whole numbers lie between the points.
         width: relative width to which a change is narrowed.
 
+    Returns:
+        The changes from left to right, and the sign (-1, 0 or 1) of the difference at every point (n,).
+
     >>> found, _ = sign_changes(lambda x: (x**2 - 2.0, x**2 + 2.0), np.linspace(0.0, 3.0, 7))
     >>> [(round(change.at, 8), change.jump) for change in found]
     [(1.41421356, False)]
+    >>> step, signs = sign_changes(lambda x: (np.where(x < 2, -1.0, 3.0), 0.0 * x + 4.0), np.array([0.0, 1.5, 3.0]))
+    >>> [(round(change.at, 8), change.jump) for change in step], signs.tolist()
+    ([(2.0, True)], [-1, -1, 1])
     """
     value, scale = difference(points)
     signs = _signs(value, scale)
@@ -97,7 +106,7 @@ def sign_changes(
     if not len(low):
         return [], signs
     ends, scales = (x.reshape(2, -1) for x in difference(np.concatenate([low, high])))
-    leap = np.abs(ends[1] - ends[0]) > 1e-6 * scales.max(axis=0)
+    leap = np.abs(ends[1] - ends[0]) > LEAP * scales.max(axis=0)
     middle = np.where(leap, high, (low + high) / 2)
     found = [
         Change(at=float(at), jump=bool(jump), below=int(b), above=int(a))
@@ -135,7 +144,7 @@ def break_even(
         InputError: no such dial or option, or an empty range.
     """
     costs = costs or Costs()
-    dial = dial_at(scenario, along)
+    dial = find_dial(scenario, along)
     bounds = (dial.low if low is None else low, dial.high if high is None else high)
     if not (dial.least <= bounds[0] < bounds[1] <= dial.most):
         raise InputError(
@@ -143,7 +152,7 @@ def break_even(
             f"{dial.most:g} {dial.unit}".rstrip()
         )
     together, stop_flags = _common_span(scenario, between)
-    points = _points(together, between, along, dial, *bounds)
+    points = scan_points(together, between, along, dial, *bounds)
     crossings: list[Crossing] = []
     signs: dict[Basis, NDArray[np.int64]] = {}
     bases: tuple[Basis, ...] = ("horizon", "steady_state")
@@ -179,15 +188,6 @@ def break_even(
         reason=reason,
         payback=payback(scenario, between, results),
     )
-
-
-def dial_at(scenario: Scenario, path: str) -> Dial:
-    """The dial at a dotted path.
-
-    Raises:
-        InputError: no such dial; the nearest is named.
-    """
-    return find_dial(scenario, path)
 
 
 def _answer(signs: NDArray[np.int64], crosses: bool, between: tuple[str, str]) -> tuple[Answer, str | None]:
@@ -239,7 +239,7 @@ class Costs:
     def _cost(self, scenario: Scenario, name: str, along: str, basis: CashBasis, points: Array) -> Array:
         builds = scenario.options[name].ready_after_days > 0 or along == f"options.{name}.ready_after_days"
         asked = steady(scenario, name) if basis == "steady_state" and builds else scenario
-        turned = _concerns(scenario, name, along)
+        turned = concerned(scenario, name, along)
         key = (id(scenario) if asked is scenario else -id(scenario), name, along, points.tobytes() if turned else b"")
         if key not in self._kept:
             draws = {along: points if turned else points[:1]}
@@ -250,7 +250,7 @@ class Costs:
         return cost if turned else np.broadcast_to(cost, points.shape)
 
 
-def _concerns(scenario: Scenario, name: str, along: str) -> bool:
+def concerned(scenario: Scenario, name: str, along: str) -> bool:
     """Whether a dial can change the cost of an option: a dial of an option it never uses cannot."""
     if not along.startswith("options."):
         return True
@@ -261,19 +261,31 @@ def _concerns(scenario: Scenario, name: str, along: str) -> bool:
     return along.split(".")[1] in used
 
 
-def _points(scenario: Scenario, between: tuple[str, str], along: str, dial: Dial, low: float, high: float) -> Array:
-    """Scan points from low to high, with a point on and on either side of every known discontinuity."""
+def scan_points(
+    scenario: Scenario, names: tuple[str, ...], along: str, dial: Dial, low: float, high: float, most: int = POINTS
+) -> Array:
+    """Rising scan points from low to high, with a point on and on either side of every known discontinuity.
+
+    Args:
+        scenario: the question.
+        names: options whose discontinuities are looked at.
+        along: dotted path of the dial.
+        dial: its range and scale.
+        low: begin of the scan.
+        high: its end.
+        most: number of points besides the known discontinuities.
+    """
     if dial.whole:
         low, high = math.ceil(low), math.floor(high)
-        count = min(POINTS, int(high - low) + 1)
+        count = min(most, int(high - low) + 1)
         return np.unique(np.round(np.linspace(low, high, count)))
     if dial.scale == "log" and low > 0:
-        points = np.geomspace(low, high, POINTS)
+        points = np.geomspace(low, high, most)
         points[0], points[-1] = low, high
     else:
-        points = np.linspace(low, high, POINTS)
+        points = np.linspace(low, high, most)
     known: list[float] = []
-    for name in between:
+    for name in names:
         known += _epoch_steps(scenario, name, along)
         for served in _served_by(scenario, name):
             known += _steps(scenario, *served, along, low, high)
@@ -301,8 +313,8 @@ def _steps(
     if along == f"options.{name}.prefix_tokens" and caching.mode != "off":
         found.append(float(caching.min_tokens))
         if caching.increment > 1 and (high - low) / caching.increment <= MAX_STEPS:
-            found += np.arange(math.ceil(low / caching.increment), high / caching.increment + 1).tolist()
-            found[1:] = [step * caching.increment for step in found[1:]]
+            first, last = math.ceil(low / caching.increment), math.floor(high / caching.increment)
+            found += [float(caching.increment * steps) for steps in range(first, last + 1)]
     own_input = option.input_tokens if option.input_tokens is not None else scenario.workload.tokens.input
     overhead = tokens.per_request + tokens.per_message * (2 if option.prefix_tokens > 0 else 1)
     for tier in version.usd_per_mtok.tiers:
@@ -357,7 +369,10 @@ def payback(
     after_one_off, by_end = cumulative(one_off, recurring)
     day = payback_day(after_one_off, by_end)
     flags = tuple(_common_span(scenario, between)[1])
-    spent = f"{larger} pays ${one_offs[larger] - one_offs[other]:,.0f} more up front than {other}"
+    more = one_offs[larger] - one_offs[other]
+    spent = f"{larger} pays ${more:,.0f} more up front than {other}"
+    if more <= EQUAL * one_offs[larger]:
+        spent = f"{larger} and {other} pay the same ${one_offs[larger]:,.0f} up front; {larger}"
     if day.days is None:
         short = float(by_end[-1]) if len(by_end) else 0.0
         return Payback(

@@ -7,9 +7,10 @@ from datetime import date
 
 import numpy as np
 
-from pricing.book import PriceBook
+from pricing.book import STALE_DAYS, PriceBook
 from pricing.errors import NoFeasibleOption
 from simulator.domain.advice import Bridge
+from simulator.domain.drawn import find_dial
 from simulator.domain.findings import (
     Comparison,
     CostCurve,
@@ -19,7 +20,6 @@ from simulator.domain.findings import (
     SimulationResult,
     Verdict,
 )
-from simulator.domain.ledger import TOKEN_LINES
 from simulator.domain.options import HostedFineTuned
 from simulator.domain.plan import stages
 from simulator.domain.scenario import Scenario
@@ -27,19 +27,20 @@ from simulator.run import run
 from simulator.studies.alternatives import alternatives, control
 from simulator.studies.assumptions import assumptions
 from simulator.studies.averages import averaged
-from simulator.studies.breakeven import VOLUME, Costs, break_even, dial_at, steady
+from simulator.studies.breakeven import VOLUME, Costs, break_even, steady
 from simulator.studies.bridge import bridge
 from simulator.studies.diagnose import diagnose
 from simulator.studies.draws import DRAWS
-from simulator.studies.finance import by_month, present_value
+from simulator.studies.finance import by_month, present_value, served_months
 from simulator.studies.probability import sample, uncertainty, worth_of_knowing
 from simulator.studies.runs import play
 from simulator.studies.spreads import break_even_spread, payback_spread
 from simulator.studies.verdict import verdict
 
-PER_CALL_LINES = TOKEN_LINES | {"human", "failures"}
-"""Lines that grow with the calls; the rest of the recurring cost is fixed."""
-STALE_DAYS = 90
+ALMOST_NONE = 1e-9
+"""Part of the calls at which only what does not grow with them is left of a bill."""
+NEARBY = 1e-3
+"""Relative distance on either side over which the cost of one more call is read."""
 
 
 def compare(
@@ -92,7 +93,7 @@ def compare(
     used = prices_used(scenario, results)
     stale = tuple(f"{price.id} ({price.age_days} days)" for price in used if price.age_days > STALE_DAYS)
     said = verdict(
-        scenario, summaries, crossings, used, costs, unsure=unsure, control=model, diagnosed=diagnosed
+        scenario, summaries, crossings, used, unsure=unsure, control=model, diagnosed=diagnosed
     )
     pairs = [one.between for one in crossings] if drawn is not None else []
     paid = [payback_spread(scenario, between, drawn.draws) for between in pairs] if drawn is not None else []
@@ -144,35 +145,32 @@ def summary(scenario: Scenario, result: SimulationResult) -> OptionSummary:
     """The readings of one option.
 
     `monthly_usd` is the recurring cost a month of `hours_per_month`; `unit_usd` one more call and
-    `fixed_usd_per_month` what does not grow with calls, both as if ready from the first day.
+    `fixed_usd_per_month` the recurring cost at almost no calls, both as if ready from the first day.
     """
     total, one_off = float(result.total_usd[0]), float(result.one_off_usd[0])
-    days_per_month = scenario.hours_per_month / 24.0
-    served = scenario.day_index(result.serves_until) if result.serves_until else int(scenario.horizon_days)
-    months = max(served, 1) / days_per_month
+    months = served_months(scenario, result)
     cash = result.ledger.usd()[0]
     calls = scenario.workload.calls_per_day
     near = run(
-        steady(scenario, result.option), result.option, draws={VOLUME: calls * np.array([1 - 1e-3, 1.0, 1 + 1e-3])}
+        steady(scenario, result.option),
+        result.option,
+        draws={VOLUME: calls * np.array([ALMOST_NONE, 1 - NEARBY, 1 + NEARBY])},
     )
     recurring = near.total_usd - near.one_off_usd
-    growing = sum(
-        (line.total_usd[1] for line in near.ledger.lines if line.line in PER_CALL_LINES or line.line == "adjust"), 0.0
-    )
-    more_calls = near.calls[2] - near.calls[0]
+    more_calls = near.calls[2] - near.calls[1]
     return OptionSummary(
         result=result,
         total_usd=total if result.feasible else None,
         total_until=None if result.feasible else total,
         npv_usd=present_value(cash, scenario.discount_rate),
         monthly_usd=(total - one_off) / months,
-        fixed_usd_per_month=max(0.0, float(recurring[1] - growing)) / months,
-        unit_usd=float((recurring[2] - recurring[0]) / more_calls) if more_calls else 0.0,
+        fixed_usd_per_month=float(recurring[0]) / months,
+        unit_usd=float((recurring[2] - recurring[1]) / more_calls) if more_calls else 0.0,
         per_call_usd=_each(total, result.served_calls[0]),
         per_success_usd=_each(total, result.success_calls[0]),
         one_off_usd=one_off,
         recurring_usd=total - one_off,
-        by_month=tuple(by_month(cash, days_per_month)),
+        by_month=tuple(by_month(cash, scenario.hours_per_month / 24.0)),
     )
 
 
@@ -216,7 +214,7 @@ def cost_curve(
         high: its end.
         points: number of points.
     """
-    dial = dial_at(scenario, along)
+    dial = find_dial(scenario, along)
     ends = (dial.low if low is None else low, dial.high if high is None else high)
     spaced = np.geomspace if dial.scale == "log" and ends[0] > 0 else np.linspace
     x = spaced(*ends, points)

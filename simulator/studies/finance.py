@@ -7,9 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from simulator.domain.findings import SimulationResult
+from simulator.domain.scenario import Scenario
+
 Array = NDArray[np.float64]
 FRAGILE_DAYS = 30.0
-"""A payback that only holds, or is undone, this close to the end of the horizon is called fragile."""
+"""A payback that only holds, or is undone, this close to the end of the horizon is called fragile: one month, a
+judgement of ours."""
 
 
 def present_value(cash_by_day: ArrayLike, rate_per_year: float) -> float:
@@ -48,6 +52,12 @@ def cumulative(one_off_by_day: ArrayLike, recurring_by_day: ArrayLike) -> tuple[
     one_off, recurring = np.asarray(one_off_by_day, dtype=float), np.asarray(recurring_by_day, dtype=float)
     by_end = np.cumsum(one_off + recurring)
     return by_end - recurring, by_end
+
+
+def served_months(scenario: Scenario, result: SimulationResult) -> float:
+    """Months of `hours_per_month` from the start to the end of service or of the horizon; at least a day."""
+    served = scenario.day_index(result.serves_until) if result.serves_until else int(scenario.horizon_days)
+    return max(served, 1) * 24.0 / scenario.hours_per_month
 
 
 def by_month(cash_by_day: ArrayLike, days_per_month: float) -> list[float]:

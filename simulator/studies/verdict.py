@@ -8,38 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.domain.advice import Control, Diagnosed
+from simulator.domain.drawn import find_dial
 from simulator.domain.findings import BreakEven, OptionSummary, PriceUsed, Verdict
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import Uncertainty
-from simulator.formats import count, per_call, share, usd, usd_exact
-from simulator.studies.breakeven import VOLUME, Costs, dial_at, sign_changes
+from simulator.formats import count, line_name, per_call, share, usd, usd_exact
+from simulator.studies.breakeven import VOLUME
 from simulator.studies.caveats import caveats
+from simulator.studies.finance import served_months
+from simulator.studies.overtake import Basis, stays_throughout, stretch
 
 TIE = 1e-9
 """A saving under this share of the runner-up's cost is none."""
 TOO_CLOSE = 0.05
-"""A saving under this share of the runner-up's cost is called too close to decide."""
+"""A saving under this share of the runner-up's cost is called too close to decide: a judgement of ours, of the size
+of what token counts and list prices are commonly off by; the sentence that applies it states it."""
 PROMPT_LINES = frozenset({"input", "cached_input", "cache_write", "batch_input", "batch_cached_input"})
-LINES = {
-    "prompt": "what is read (prompt and input, cached or not)",
-    "input": "uncached input",
-    "cached_input": "cached input",
-    "cache_write": "cache writes",
-    "output": "output",
-    "ops": "upkeep",
-    "hosting": "hosting",
-    "storage": "storage",
-    "training": "training",
-    "dataset": "the data set",
-    "evaluation": "evaluation",
-    "engineering": "engineering",
-    "failures": "wrong answers",
-    "human": "people who step in",
-    "batch_input": "batch input",
-    "batch_cached_input": "cached batch input",
-    "batch_output": "batch output",
-    "adjust": "negotiated prices and credit",
-}
+PROMPT = "prompt"
+PROMPT_WORDS = "what is read (prompt and input, cached or not)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +65,6 @@ def verdict(
     options: Mapping[str, OptionSummary],
     crossings: tuple[BreakEven, ...],
     used: tuple[PriceUsed, ...],
-    costs: Costs,
     *,
     unsure: Uncertainty | None = None,
     control: Control | None = None,
@@ -92,7 +77,6 @@ def verdict(
         options: readings by name.
         crossings: break-evens of every option against the baseline.
         used: the prices that paid.
-        costs: scans already done.
         unsure: chances over draws, where inputs are ranges.
         control: what a cheaper model, prompted as today, would save.
         diagnosed: whether tuning is due, where the scenario says.
@@ -119,14 +103,14 @@ def verdict(
         too_close=bool(close),
         confidence=None if unsure is None else unsure.options[best.choice].cheapest_share,
         money=("" if best.choice == money.choice else "In money alone: ")
-        + _sentence(scenario, options, money, costs)
+        + _sentence(scenario, options, money)
         + _chance(unsure, money.choice),
         with_quality=_quality_sentence(scenario, options, money, quality),
         quality_gap_to_flip=_quality_gap(scenario, options, money),
-        max_saving_usd_per_month=max(0.0, base.monthly_usd * _money_share(base)),
+        max_saving_usd_per_month=_paid_monthly_usd(scenario, base),
         because=tuple(_because(scenario, options, best, crossings)),
         caveats=(*close, *caveats(scenario, options, used), *(unsure.notes if unsure else ())),
-        flips=tuple(_flips(scenario, best, costs)),
+        flips=tuple(_flips(scenario, best, "with_quality" if judged else "money")),
         control=control.sentence if control is not None and control.sentence else None,
         diagnosis=None if diagnosed is None else diagnosed.advice,
     )
@@ -162,7 +146,7 @@ def _chance(unsure: Uncertainty | None, choice: str) -> str:
     )
 
 
-def _sentence(scenario: Scenario, options: Mapping[str, OptionSummary], best: Ranking, costs: Costs) -> str:
+def _sentence(scenario: Scenario, options: Mapping[str, OptionSummary], best: Ranking) -> str:
     """Choice, saving, from which volume it would change."""
     choice, days = best.choice, int(scenario.horizon_days)
     cost = best.usd[choice]
@@ -182,35 +166,29 @@ def _sentence(scenario: Scenario, options: Mapping[str, OptionSummary], best: Ra
     else:
         why = options[base].result.why_not
         text = f"Choose {choice}: {usd(cost)} {what} {days} days at {calls}; {base} is no choice ({why})"
-    return f"{text}; {_volume_clause(scenario, best, costs)}."
+    return f"{text}; {_volume_clause(scenario, best)}."
 
 
-def _volume_clause(scenario: Scenario, best: Ranking, costs: Costs) -> str:
-    """Between which volumes the choice stays the cheapest of the feasible options."""
-    dial, now = dial_at(scenario, VOLUME), scenario.workload.calls_per_day
-    below, above = (0.0, ""), (np.inf, "")
-    for other in best.names[1:]:
-        for crossing in _turns(scenario, best.choice, other, costs):
-            if crossing <= now and crossing > below[0]:
-                below = (crossing, other)
-            if crossing > now and crossing < above[0]:
-                above = (crossing, other)
-    if not below[1] and not above[1]:
-        return f"that holds at every volume from {count(dial.low)} to {count(dial.high)} calls a day"
+def _volume_clause(scenario: Scenario, best: Ranking) -> str:
+    """Between which volumes the choice stays the cheapest of the feasible options; true at the numbers said."""
+    if scenario.rank_by == "npv_usd":
+        return "how it changes with volume is not computed in present value"
+    dial, now = find_dial(scenario, VOLUME), scenario.workload.calls_per_day
+    low, high = min(dial.low, now), max(dial.high, now)
     parts = []
-    if below[1]:
-        parts.append(f"below {count(below[0])} calls a day {below[1]} is cheaper")
-    if above[1]:
-        parts.append(f"above {count(above[0])} calls a day {above[1]} is cheaper")
-    return " and ".join(parts)
-
-
-def _turns(scenario: Scenario, choice: str, other: str, costs: Costs) -> list[float]:
-    dial = dial_at(scenario, VOLUME)
-    points = np.geomspace(dial.low, dial.high, 2001)
-    points[0], points[-1] = dial.low, dial.high
-    changes, _ = sign_changes(costs.difference(scenario, (choice, other), VOLUME, "equal_quality"), points)
-    return [change.at for change in changes]
+    for end in (low, high):
+        found = stretch(scenario, best.choice, VOLUME, now, end, basis="money", digits=5, narrow=1.0)
+        if found is not None and found.open:
+            more = "more" if end > now else "fewer"
+            parts.append(f"at {found.near:,.10g} calls a day or {more} {found.to} is cheaper")
+        elif found is not None:
+            between = " and ".join(f"{value:,.10g}" for value in sorted((found.near, found.far)))
+            parts.append(f"between {between} calls a day {found.to} is cheaper")
+    if parts:
+        return " and ".join(parts)
+    if stays_throughout(scenario, best.choice, VOLUME, low, high, "money"):
+        return f"that holds at every volume from {count(low)} to {count(high)} calls a day"
+    return "that holds at this volume, not at every other"
 
 
 def _quality_sentence(
@@ -264,7 +242,7 @@ def _because(
     apart = {line: theirs.get(line, 0.0) - mine.get(line, 0.0) for line in {**theirs, **mine}}
     line = max(apart, key=lambda key: apart[key])
     found.append(
-        f"The largest difference is {LINES.get(line, line)}: {usd(mine.get(line, 0.0))} with "
+        f"The largest saving is {PROMPT_WORDS if line == PROMPT else line_name(line)}: {usd(mine.get(line, 0.0))} with "
         f"{best.choice} against {usd(theirs.get(line, 0.0))} with {against}."
     )
     for crossing in crossings:
@@ -286,60 +264,57 @@ def _by_group(option: OptionSummary) -> dict[str, float]:
     """Dollars by line, all that is read in a prompt taken together, cached or not, and all output."""
     sums: dict[str, float] = {}
     for line, cost in option.result.ledger.by_line().items():
-        group = "prompt" if line in PROMPT_LINES else "output" if line == "batch_output" else line
+        group = PROMPT if line in PROMPT_LINES else "output" if line == "batch_output" else line
         sums[group] = sums.get(group, 0.0) + float(cost[0])
     return sums
 
 
-def _money_share(option: OptionSummary) -> float:
-    """The part of a bill that is money paid, not the cost of wrong answers."""
-    total = float(option.result.total_usd[0])
-    return float(option.result.money_usd[0]) / total if total > 0 else 1.0
+def _paid_monthly_usd(scenario: Scenario, option: OptionSummary) -> float:
+    """Recurring money a month, without the cost of wrong answers: no change of option can save more."""
+    paid = float(option.result.ledger.usd(one_off=False, without=("failures",))[0].sum())
+    return max(0.0, paid / served_months(scenario, option.result))
 
 
-def _flips(scenario: Scenario, best: Ranking, costs: Costs) -> list[str]:
-    """The nearest single changes, up to tenfold, that make the runner-up the cheapest of the two."""
-    if best.runner_up is None:
+def _flips(scenario: Scenario, best: Ranking, basis: Basis) -> list[str]:
+    """The nearest single changes, up to tenfold, that make another option the cheapest; true at the number said."""
+    if best.runner_up is None or scenario.rank_by == "npv_usd":
         return []
-    choice, other = best.choice, best.runner_up
-    tokens = scenario.workload.tokens
-    asked = [
-        (VOLUME, scenario.workload.calls_per_day, "calls a day {changes} to {value}"),
-        (
-            f"options.{choice}.price_factor",
-            scenario.options[choice].price_factor,
-            f"prices of {choice} {{changes}} to {{times}}",
-        ),
-        (
-            f"options.{other}.price_factor",
-            scenario.options[other].price_factor,
-            f"prices of {other} {{changes}} to {{times}}",
-        ),
-        ("workload.tokens.input", tokens.input, "input per call {changes}s to {value} tokens"),
-        ("workload.tokens.output", tokens.output, "output per call {changes}s to {value} tokens"),
-        (
-            f"options.{choice}.prefix_tokens",
-            scenario.options[choice].prefix_tokens,
-            f"the prompt of {choice} {{changes}}s to {{value}} tokens",
-        ),
-        (
-            f"options.{other}.prefix_tokens",
-            scenario.options[other].prefix_tokens,
-            f"the prompt of {other} {{changes}}s to {{value}} tokens",
-        ),
-    ]
-    found: list[tuple[float, str]] = []
-    mine, theirs = scenario.options[choice], scenario.options[other]
-    shared = {"price_factor": mine.price == theirs.price, "prefix_tokens": mine.prefix_tokens == theirs.prefix_tokens}
-    for path, now, words in asked:
-        together = path.startswith("options.") and mine.price == theirs.price and shared[path.rsplit(".", 1)[1]]
-        if now <= 0 or together:  # one price, or one prompt of one model, cannot change for one of the two alone
+    found = []
+    for path, now, words in _asked(scenario, best.choice, best.runner_up):
+        if now <= 0:
             continue
-        points = now * np.geomspace(0.1, 10.0, 161)
-        points[80] = now
-        changes, _ = sign_changes(costs.difference(scenario, (choice, other), path, "horizon"), points, width=1e-4)
-        for change in sorted(changes, key=lambda c: abs(np.log(c.at / now)))[:1]:
-            moved = "rise" if change.at > now else "fall"
-            text = words.format(changes=moved, value=count(change.at), times=f"{change.at / now:.2g} times today's")
-            found.append((abs(float(np.log(change.at / now))), f"{other} wins if {text}."))
+        factor = path.endswith("price_factor")
+        ways = [
+            stretch(scenario, best.choice, path, now, end, basis=basis, digits=2 if factor else 3)
+            for end in (now / 10.0, now * 10.0)
+        ]
+        nearest = min((way for way in ways if way), key=lambda way: abs(np.log(way.near / now)), default=None)
+        if nearest is not None:
+            up, unit = nearest.near > now, now if factor else 1.0
+            ends = [f"{value / unit:,.10g}" for value in (nearest.near, nearest.far)]
+            text = words.format(
+                change="rise" if up else "fall",
+                values=ends[0] if nearest.open else f"between {' and '.join(ends if up else ends[::-1])}",
+                or_so="" if not nearest.open else " or more" if up else " or less",
+            )
+            found.append((abs(float(np.log(nearest.near / now))), f"{nearest.to} wins if {text}."))
     return [text for _, text in sorted(found)]
+
+
+def _asked(scenario: Scenario, choice: str, other: str) -> list[tuple[str, float, str]]:
+    """What a flip is looked for in: path, value today, and the sentence about it."""
+    mine, theirs, tokens = scenario.options[choice], scenario.options[other], scenario.workload.tokens
+    asked = [
+        (VOLUME, scenario.workload.calls_per_day, "calls a day {change} to {values}{or_so}"),
+        ("workload.tokens.input", tokens.input, "input per call {change}s to {values} tokens{or_so}"),
+        ("workload.tokens.output", tokens.output, "output per call {change}s to {values} tokens{or_so}"),
+    ]
+    # One price, or one prompt of one model, cannot change for one of the two alone.
+    for name, option in ((choice, mine), (other, theirs)):
+        if not (mine.price == theirs.price and mine.price_factor == theirs.price_factor):
+            words = f"prices of {name} {{change}} to {{values}} times today's{{or_so}}"
+            asked.append((f"options.{name}.price_factor", option.price_factor, words))
+        if not (mine.price == theirs.price and mine.prefix_tokens == theirs.prefix_tokens):
+            words = f"the prompt of {name} {{change}}s to {{values}} tokens{{or_so}}"
+            asked.append((f"options.{name}.prefix_tokens", option.prefix_tokens, words))
+    return asked

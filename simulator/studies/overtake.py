@@ -1,0 +1,140 @@
+"""Where another option becomes the cheapest, said with a round number at which it is true when typed in.
+
+A bill that rises in stairs (cache increments, length tiers) can cross another one many times within a few
+percent. So a dial is scanned outwards from where it stands; the nearest stretch over which one and the same
+other option is the cheapest is narrowed, its ends are rounded into it, and what is said holds at the number
+said and at every point scanned from there to the end of the stretch.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.domain.drawn import find_dial
+from simulator.domain.scenario import Scenario
+from simulator.run import run
+from simulator.studies.breakeven import concerned, scan_points
+
+Array = NDArray[np.float64]
+Basis = Literal["money", "with_quality"]
+"""Whether wrong answers cost; either is undiscounted cash over the horizon."""
+
+POINTS = 241
+"""Scan points on either side of today, besides the known discontinuities."""
+PARTS = 128
+"""Parts into which the end of a stretch is cut."""
+NARROW = 1.1
+"""Stretches whose ends are not this factor apart are a step of a staircase, not an answer: nobody hits them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Values of a dial, the nearer and the farther end from today, over which `to` is the cheapest.
+
+    `open` tells that the stretch reaches the end of the scan.
+    """
+
+    to: str
+    near: float
+    far: float
+    open: bool
+
+
+def stretch(
+    scenario: Scenario,
+    choice: str,
+    along: str,
+    today: float,
+    end: float,
+    *,
+    basis: Basis,
+    digits: int = 3,
+    narrow: float = NARROW,
+) -> Stretch | None:
+    """The nearest stretch between a dial's value today and an end of the scan over which one other option wins.
+
+    Args:
+        scenario: the question.
+        choice: the option that wins today.
+        along: dotted path of the dial.
+        today: where it stands; above zero.
+        end: where the scan ends, above or below.
+        basis: whether wrong answers cost.
+        digits: significant digits of the ends that are said, relative to today for a price factor.
+        narrow: stretches whose ends are less than this factor apart are passed over.
+
+    Returns:
+        The stretch, its ends rounded into it; None where `choice` stays or never was the cheapest.
+    """
+    dial = find_dial(scenario, along)
+    end = min(max(end, dial.least), dial.most)
+    low, high = sorted((today, end))
+    if not 0 < low < high:
+        return None
+    points = scan_points(scenario, tuple(scenario.options), along, dial, low, high, POINTS)
+    if end < today:
+        points = points[::-1]
+    won = _winners(scenario, along, points, basis)
+    if won[0] != choice:
+        return None
+    starts = [0, *(index for index in range(1, len(won)) if won[index] != won[index - 1]), len(won)]
+    for first, after in itertools.pairwise(starts):
+        to = won[first]
+        if to == choice:
+            continue
+        near = _inside(scenario, along, points[first - 1], points[first], to, basis)
+        closed = after < len(won)
+        far = _inside(scenario, along, points[after], points[after - 1], to, basis) if closed else float(points[-1])
+        unit = today if along.endswith("price_factor") else 1.0
+        near = unit * _rounded(near / unit, digits, up=end > today)
+        if closed:
+            far = unit * _rounded(far / unit, digits, up=end < today)
+        outward = far / near if end > today else near / far
+        if outward < narrow or near == today:
+            continue
+        if _winners(scenario, along, np.array([near, far]), basis) == [to, to]:
+            return Stretch(to=to, near=near, far=far, open=not closed)
+    return None
+
+
+def stays_throughout(scenario: Scenario, choice: str, along: str, low: float, high: float, basis: Basis) -> bool:
+    """Whether an option is the cheapest at every scanned value of a dial."""
+    points = scan_points(scenario, tuple(scenario.options), along, find_dial(scenario, along), low, high, 2 * POINTS)
+    return set(_winners(scenario, along, points, basis)) == {choice}
+
+
+def _winners(scenario: Scenario, along: str, points: Array, basis: Basis) -> list[str]:
+    """The cheapest option that serves the whole horizon at every point; of equal ones the baseline."""
+    names = sorted(scenario.options, key=lambda name: name != scenario.baseline)
+    usd = np.empty((len(names), len(points)))
+    for row, name in enumerate(names):
+        result = run(scenario, name, draws={along: points if concerned(scenario, name, along) else points[:1]})
+        cost = result.total_usd if basis == "with_quality" else result.money_usd
+        usd[row] = np.where(result.feasible_draws, cost, np.inf)
+    return [names[index] for index in np.argmin(usd, axis=0)]
+
+
+def _inside(scenario: Scenario, along: str, outside: float, inside: float, to: str, basis: Basis) -> float:
+    """The end of a stretch between a point outside and one inside it, on the inner side."""
+    cuts = np.linspace(outside, inside, PARTS + 1)
+    without = [index for index, name in enumerate(_winners(scenario, along, cuts, basis)) if name != to]
+    return float(cuts[min(without[-1] + 1, PARTS)])
+
+
+def _rounded(value: float, digits: int, *, up: bool) -> float:
+    """The next number of `digits` significant digits above (or below) a value, so that a sentence states it exactly.
+
+    >>> _rounded(2.523, 2, up=True), _rounded(0.904, 2, up=False), _rounded(10_893.6, 3, up=True)
+    (2.6, 0.9, 10900.0)
+    >>> _rounded(2.5, 2, up=True)
+    2.5
+    """
+    step = 10.0 ** (math.floor(math.log10(value)) + 1 - digits)
+    steps = math.ceil(value / step - 1e-9) if up else math.floor(value / step + 1e-9)
+    return float(f"{steps * step:.{digits}g}")

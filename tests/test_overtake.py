@@ -1,0 +1,135 @@
+"""Where a sentence says another option wins, it wins once the number is typed in, and from there on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from questions import asked
+
+from simulator.files import read_scenario
+from simulator.studies.compare import compare
+from simulator.studies.verdict import ranked
+
+ROOT = Path(__file__).parents[1] / "scenarios"
+SHIPPED = [ROOT / "support-triage.yaml", *sorted((ROOT / "cases").glob("*.yaml"))]
+FLIP = re.compile(
+    r"(?P<to>\S+) wins if (?P<what>.+?) (?:rise|fall)s? to "
+    r"(?:between (?P<low>[\d,.]+) and )?(?P<near>[\d,.]+)(?: tokens| times today's)?(?P<open> or (?:more|less))?\."
+)
+CLAUSE = re.compile(
+    r"(?:at (?P<near>[\d,.]+) calls a day or (?P<side>more|fewer)|between (?P<low>[\d,.]+) and (?P<high>[\d,.]+) calls "
+    r"a day) (?P<to>\S+) is cheaper"
+)
+PATHS = {
+    r"calls a day": "workload.calls_per_day",
+    r"(input|output) per call": r"workload.tokens.\1",
+    r"prices of (\S+)": r"options.\1.price_factor",
+    r"the prompt of (\S+)": r"options.\1.prefix_tokens",
+}
+
+
+def number(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def path_of(what: str) -> str:
+    return next(re.sub(words, path, what) for words, path in PATHS.items() if re.fullmatch(words, what))
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda path: path.stem)
+def test_every_flip_of_a_shipped_scenario_comes_true_when_typed_in(file: Path) -> None:
+    scenario = read_scenario(file)
+    for sentence in compare(scenario).verdict.flips:
+        said = FLIP.fullmatch(sentence)
+        assert said, sentence
+        path = path_of(said["what"])
+        times = 1.0
+        if path.endswith("price_factor"):
+            times = scenario.options[path.split(".")[1]].price_factor
+        near = times * number(said["near"])
+        up = " rise" in sentence
+        values = [near, *((near * 1.013, near * 1.1) if up else (near / 1.013, near / 1.1))] if said["open"] else [near]
+        values += [times * number(said["low"])] if said["low"] else []
+        for value in values:
+            found = compare(read_scenario(file, [f"{path}={value!r}"]))
+            assert found.verdict.choice == said["to"], (sentence, value)
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda path: path.stem)
+def test_the_volumes_of_the_first_sentence_come_true_when_typed_in(file: Path) -> None:
+    for said in CLAUSE.finditer(compare(read_scenario(file)).verdict.money):
+        for text in (said["near"], said["low"], said["high"]):
+            if text is not None:
+                there = read_scenario(file, [f"workload.calls_per_day={number(text)!r}"])
+                assert ranked(there, compare(there).options, with_quality=False).choice == said["to"], said[0]
+
+
+THREE = """
+question: Which way is cheaper?
+start: 2026-01-01
+horizon_days: 10
+baseline: a
+workload: {calls_per_day: 1000, tokens: {input: 1000, output: 100}}
+prices:
+  mine/a: {usd_per_mtok: {input: 1, output: 10}}
+  mine/b: {usd_per_mtok: {input: 1.5, output: 9}}
+  mine/c: {usd_per_mtok: {input: 5, output: 0.1}}
+options:
+  a: {kind: hosted_prompt, price: mine/a}
+  b: {kind: hosted_prompt, price: mine/b}
+  c: {kind: hosted_prompt, price: mine/c}
+"""
+
+
+def test_a_third_option_is_named_where_it_overtakes_before_the_runner_up(tmp_path: Path) -> None:
+    """A call costs i + 10 o, 1.5 i + 9 o and 5 i + 0.1 o: c passes a at o = 404.04 and i = 247.5, b at 500 and 200."""
+    verdict = compare(asked(tmp_path, THREE)).verdict
+    assert (verdict.choice, verdict.runner_up) == ("a", "b")
+    assert "c wins if output per call rises to 405 tokens or more." in verdict.flips
+    assert "c wins if input per call falls to 247 tokens or less." in verdict.flips
+    assert "b wins if prices of a rise to 1.3 times today's or more." in verdict.flips
+
+
+def test_an_option_that_wins_only_between_two_values_is_given_both(tmp_path: Path) -> None:
+    """A call costs 10 o, 1,000 + 5 o and 3,000 + o: b is the cheapest from o = 200 to 500, then c."""
+    prices = {"1, output: 10": "0, output: 10", "1.5, output: 9": "1, output: 5", "5, output: 0.1": "3, output: 1"}
+    text = THREE
+    for before, after in prices.items():
+        text = text.replace(f"input: {before}}}", f"input: {after}}}")
+    flips = compare(asked(tmp_path, text)).verdict.flips
+    assert "b wins if output per call rises to between 201 and 499 tokens." in flips
+
+
+STAIRS = """
+start: 2026-01-01
+horizon_days: 10
+baseline: a
+workload: {calls_per_day: 1000, tokens: {input: 0, output: 1000}}
+prices:
+  mine/a:
+    usd_per_mtok: {input: 1, cached_input: 0.1, output: 0}
+    rules: {caching: {mode: automatic, min_tokens: 1000, increment: 1000, ttl_s: [3600]}}
+  mine/b: {usd_per_mtok: {input: 0, output: 1.55}}
+options:
+  a: {kind: hosted_prompt, price: mine/a, prefix_tokens: 4000, cache_hit_rate: 1}
+  b: {kind: hosted_prompt, price: mine/b}
+"""
+
+
+def test_on_a_staircase_the_value_said_is_the_one_from_which_it_stays_true(tmp_path: Path) -> None:
+    """A prompt of 1,000 k + u tokens costs 100 k + u, b costs 1,550.
+
+    The saw is above b for u > 950 at k = 6, for u > 850 at k = 7 and so on; it stays there from k = 15, u = 50.
+    """
+    verdict = compare(asked(tmp_path, STAIRS)).verdict
+    assert "b wins if the prompt of a rises to 15,100 tokens or more." in verdict.flips
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_in_present_value_nothing_is_said_of_volumes_and_flips(rate: float) -> None:
+    file = ROOT / "cases" / "support-triage-2025-01.yaml"
+    verdict = compare(read_scenario(file, ["rank_by=npv_usd", f"discount_rate={rate}"])).verdict
+    assert verdict.flips == ()
+    assert "how it changes with volume is not computed in present value" in verdict.money
