@@ -13,12 +13,10 @@ from typing import Any, ClassVar
 from pricing.book import PriceBook
 from pricing.errors import InputError
 from pricing.load_checked import checked
-from pricing.table import STRICT, PriceTable, PriceVersion
+from pricing.table import ALWAYS, STRICT, PriceTable, PriceVersion
 from pricing.yaml12 import Document, Place, read_yaml
 
 TABLES = Path(__file__).parent / "tables"
-ALWAYS = "1970-01-01"
-"""The first day of a price typed into a scenario without dates: in force for ever."""
 
 _RATE_KEYS = ("batch", "flex", "priority", "tiers", "windows")
 
@@ -92,8 +90,9 @@ def _short(name: str, entry: dict[Any, Any], document: Document, place: Place, b
         copied = {f.name: getattr(latest, f.name) for f in dataclasses.fields(latest)}
         base = base or model.base
     typed = {key: inner for key, inner in entry.items() if key not in ("like", "base")}
-    dates = {"effective": ALWAYS, "recorded": ALWAYS}
-    source = {"title": f"typed in {Path(document.name).name}", "seen_on": ALWAYS, "confidence": "reported"}
+    dates = {"effective": ALWAYS.isoformat(), "recorded": ALWAYS.isoformat()}
+    title = f"typed in {Path(document.name).name}"
+    source = {"title": title, "seen_on": ALWAYS.isoformat(), "confidence": "reported"}
     version = checked(PriceVersion, _lifted({**dates, "source": source, **typed}), document, place)
     if copied:
         kept = {key: inner for key, inner in copied.items() if key not in typed and key not in dates}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,6 +17,11 @@ Confidence = Literal["verified", "library", "reported", "estimated", "unverified
 CachingMode = Literal["automatic", "explicit", "off"]
 Service = Literal["standard", "batch", "flex", "priority"]
 TrainingMethod = Literal["sft", "sft_full", "dpo", "dpo_full", "rft"]
+
+
+_CLOCKS = re.compile(r"((?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)-((?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)")
+ALWAYS = date.min
+"""From when a price holds that the scenario types without a date: for ever."""
 
 
 class Dated(Protocol):
@@ -109,10 +115,10 @@ class WindowRates(MeterRates):
     @property
     def hours(self) -> tuple[float, float]:
         """Begin and end in hours of the UTC day; an end at or before the begin runs past midnight."""
-        try:
-            begin, end = (int(t[:2]) + int(t[3:]) / 60 for t in self.utc.split("-") if t[2] == ":" and len(t) == 5)
-        except (ValueError, IndexError):
-            raise ValueError(f'utc is "{self.utc}"; write "HH:MM-HH:MM"') from None
+        clock = _CLOCKS.fullmatch(self.utc)
+        if clock is None:
+            raise ValueError(f'utc is "{self.utc}"; write "HH:MM-HH:MM", each from 00:00 to 24:00')
+        begin, end = (int(time[:2]) + int(time[3:]) / 60 for time in clock.groups())
         return begin, end
 
     @property
@@ -361,7 +367,9 @@ class PriceTable:
         return self._found(in_force(standing, day), start)
 
     def version_id(self, version: PriceVersion) -> str:
-        """`id@effective`, with the recording day where the same day was recorded anew."""
+        """`id@effective`, with the recording day where the same day was recorded anew; the id if it holds for ever."""
+        if version.effective == ALWAYS:
+            return self.id
         same = [v for v in self.versions if v.effective == version.effective]
         again = f"+{version.recorded}" if version is not same[0] and version.recorded != same[0].recorded else ""
         return f"{self.id}@{version.effective}{again}"

@@ -180,6 +180,8 @@ class _Composer:
             if not isinstance(event, yaml.ScalarEvent) or event.tag not in (None, "!"):
                 raise self._error(event, "a key must be plain text or a whole number")
             read = event.value if event.style else scalar(event.value)
+            if read == "<<" and not event.style:
+                raise self._error(event, "the merge key << is not of YAML 1.2; write its keys out, or use like: NAME")
             key: Key = read if type(read) is int else event.value
             if key in value:
                 raise self._error(event, f"the key {event.value!r} stands twice; keep one")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 from pricing.book import STALE_DAYS
+from pricing.table import ALWAYS
 from simulator.domain.findings import Assumption, BreakEven, Comparison, OptionSummary, PriceUsed
 from simulator.domain.ledger import LedgerLine
 from simulator.formats import (
@@ -39,7 +41,7 @@ def places(comparison: Comparison) -> dict[str, str]:
 def options_table(comparison: Comparison) -> str:
     """What each option costs, read in the ways that finance and engineering ask for."""
     judged = any(
-        abs(option.per_success_usd - option.per_call_usd) > 1e-9 * option.per_call_usd
+        option.per_success_usd is None or abs(option.per_success_usd - option.per_call_usd) > 1e-9 * option.per_call_usd
         for option in comparison.options.values()
     )
     heads = ["Option", "#Total", "#Present value", "#Recurring a month", "#of it fixed", "#Paid once",
@@ -48,7 +50,7 @@ def options_table(comparison: Comparison) -> str:
     for name, option in comparison.options.items():
         cells = [_option_head(comparison, name), _total(option), usd(option.npv_usd), usd(option.monthly_usd),
                  usd(option.fixed_usd_per_month), usd(option.one_off_usd),
-                 per_call(option.per_call_usd), *([per_call(option.per_success_usd)] if judged else []),
+                 per_call(option.per_call_usd), *([_per_success(option)] if judged else []),
                  per_call(option.unit_usd) if option.result.feasible else NONE,
                  share(float(option.result.cache_hit_rate.mean())) if option.result.eligible_calls.any() else NONE]
         rows.append(row(cells, kind="choice" if name == comparison.verdict.choice else "",
@@ -64,6 +66,10 @@ def _option_head(comparison: Comparison, name: str) -> str:
     if option.result.why_not:
         head += f'<br><span class="tag warn">no choice: {escape(option.result.why_not)}</span>'
     return head
+
+
+def _per_success(option: OptionSummary) -> str:
+    return NONE if option.per_success_usd is None else per_call(option.per_success_usd)
 
 
 def _total(option: OptionSummary) -> str:
@@ -137,13 +143,17 @@ def prices_table(prices: Sequence[PriceUsed], at: Places) -> str:
         doubted = ' class="warn"' if price.confidence in ("estimated", "unverified") else ""
         link = f"<br><code>{escape(price.href)}</code>" if price.href else ""
         rows.append(row(
-            [f"<code>{escape(price.id)}</code>", day(price.effective), day(price.recorded),
+            [f"<code>{escape(price.id)}</code>", *(_since(when) for when in (price.effective, price.recorded)),
              f"{days(price.age_days)}{aged}", f"<span{doubted}>{escape(price.confidence)}</span>",
              f"{escape(price.title)}{link}"],
             place=at[price.id],
         ))
     return table("Versions of prices that paid for something; age: days from the last look at the source to the start",
                  ["Price version", "In force from", "Known since", "Age", "Confidence", "Source"], rows)
+
+
+def _since(when: date) -> str:
+    return "always" if when == ALWAYS else day(when)
 
 
 def lines_table(name: str, option: OptionSummary, at: Places) -> str:

@@ -158,6 +158,9 @@ def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedg
     until = None if activity.serves_until is None else scenario.start + timedelta(days=activity.serves_until)
     if why_not is None and until is not None:
         why_not = f"it stops serving on {until}, inside the horizon"
+    fails = np.broadcast_to(np.asarray(view.options[activity.option].retries.failure_rate) >= 1.0, (size,))
+    if why_not is None and fails.all():
+        why_not = "it delivers no call: every attempt fails"
     tokens = {meter: np.zeros(size) for meter in ("input", "cached_input", "cache_write", "output")}
     for count in activity.counts:
         if isinstance(count.basis, TokenPrice) and count.line != "training":
@@ -181,6 +184,7 @@ def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedg
         flags=tuple(flags),
         approximate=activity.approximate,
         timeline=activity.timeline,
+        ruled_out=fails if fails.any() else None,
     )
 
 
@@ -190,14 +194,23 @@ def _over_limits(scenario: Scenario, view: Any, activity: Activity) -> list[str]
     version = scenario.price_on(option.price, 0)
     peak = float(np.max(activity.peak_per_s)) * 60.0
     workload = scenario.workload
-    tokens = option.prefix_tokens + (option.input_tokens or workload.tokens.input)
-    tokens += option.output_tokens or workload.tokens.output
+    rule = version.rules.tokens
+    tokens = option.prefix_tokens + rule.per_request + rule.per_message * (2 if option.prefix_tokens > 0 else 1)
+    tokens += workload.tokens.input if option.input_tokens is None else option.input_tokens
+    tokens += workload.tokens.output if option.output_tokens is None else option.output_tokens
+    tokens += option.reasoning_tokens
     found = []
-    for name, demand in (("rpm", peak), ("tpm", peak * tokens)):
+    for name, unit, demand in (("rpm", "requests", peak), ("tpm", "tokens", peak * tokens)):
         limits = [limit for limit in (getattr(option.limits, name), getattr(version.limits, name)) if limit is not None]
         if limits and demand > min(limits):
-            found.append(f"the busiest minute asks for {demand:,.0f} {name}, the limit is {min(limits):,.0f}")
+            asked, least = (_digits(number) for number in (demand, min(limits)))
+            found.append(f"the busiest minute asks for {asked} {unit} a minute, the limit is {least}")
     return found
+
+
+def _digits(number: float) -> str:
+    """Whole from a hundred on, below it three significant digits: a limit of 0.1 is not none."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _joined(parts: list[tuple[NDArray[np.int64], SimulationResult]], size: int, daily: bool) -> SimulationResult:
@@ -226,7 +239,7 @@ def _joined(parts: list[tuple[NDArray[np.int64], SimulationResult]], size: int, 
 
     ruled_out = np.zeros(size, dtype=bool)
     for members, part in parts:
-        ruled_out[members] = not part.feasible
+        ruled_out[members] = ~part.feasible_draws
     return dataclasses.replace(
         first,
         ledger=ledger,

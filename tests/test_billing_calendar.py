@@ -191,7 +191,7 @@ def test_a_break_even_beyond_retirement_is_flagged(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(("flags", "open_to_us"), [((), False), (("existing_customer=[mine]",), True),
-                                                   (("existing_customer=[other]",), False)])
+                                                   (("existing_customer=[openai]",), False)])
 def test_a_price_closed_to_new_customers_is_a_choice_only_for_old_ones(
     ask: Ask, flags: tuple[str, ...], open_to_us: bool
 ) -> None:

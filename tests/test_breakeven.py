@@ -316,7 +316,7 @@ def test_the_day_of_cut_over_is_scanned_day_by_day(ask: Ask) -> None:
 def test_a_crossing_beyond_a_rate_limit_is_flagged_and_kept(ask: Ask) -> None:
     found = crossed(ask(TUNED.replace("index: 30}", "index: 30}, limits: {rpm: 5}")), "a", "b")
     assert [crossing["flags"] for crossing in found["crossings"]] == [
-        ["b: the busiest minute asks for 12 rpm, the limit is 5"], []]
+        ["b: the busiest minute asks for 11.6 requests a minute, the limit is 5"], []]
 
 
 def test_an_unknown_dial_option_or_range_is_told_in_one_sentence(ask: Ask) -> None:

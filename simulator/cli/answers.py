@@ -10,7 +10,7 @@ import typer
 from pricing.errors import InputError
 from pricing.nearest import nearest
 from simulator.cli.difference import difference_json, show_difference
-from simulator.cli.flags import Bare, Csv, Json, Set, one_form, typed_number, typed_share
+from simulator.cli.flags import Bare, Csv, Json, Set, one_form, typed_number, typed_share, written_to
 from simulator.cli.output import emit_csv, emit_json, say
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def compare(
         typer.Option("--precision", metavar="1%", help="Simulate until the two best are told apart to this share."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Write result, ledger, report and charts there.")
+        Path | None, written_to("--out", "DIR", "Write result, ledger, report and charts there.")
     ] = None,
     fail_if: Annotated[
         list[str] | None,

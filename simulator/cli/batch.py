@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from simulator.cli.condition import FLAG, Condition, read_condition
-from simulator.cli.flags import Json
+from simulator.cli.flags import Json, written_to
 from simulator.cli.output import emit_json, points, say, table
 
 FIGURES = ("total_usd", "saving_usd", "saving_vs_baseline_usd", "per_call_usd")
@@ -20,7 +20,7 @@ SHOWN = 20
 
 def batch(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Batch files: scenarios, axes to vary.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder of the batch.")],
+    out: Annotated[Path, written_to("--out", "DIR", "The folder of the batch.")],
     on: Annotated[
         str, typer.Option("--on", metavar="PLACE", help="serial, processes:N or dask:tcp://host:port.")
     ] = "serial",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pricing.errors import InputError
-from simulator.cli.flags import Bare, Csv, Json, Seed, Set, one_form, typed_day
+from simulator.cli.flags import Bare, Csv, Json, Seed, Set, one_form, typed_day, written_to
 from simulator.cli.output import emit_csv, emit_json
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def backtest(
     monthly: Annotated[
         str | None, typer.Option("--monthly", metavar="DATE", help="Decide anew every month up to this day.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.html", help="Write the picture there.")] = None,
+    out: Annotated[Path | None, written_to("--out", "FILE.html", "Write the picture there.")] = None,
     set_: Set = None,
     bare: Bare = False,
     json: Json = False,

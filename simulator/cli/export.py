@@ -11,7 +11,7 @@ import typer
 
 from pricing.errors import InputError
 from simulator.cli.answers import CROSSING_COLUMNS, OPTION_COLUMNS, crossing_rows
-from simulator.cli.flags import Bare, Set
+from simulator.cli.flags import Bare, Set, written_to
 from simulator.cli.output import points, say
 
 PICTURES = ("png", "svg", "pdf")
@@ -24,7 +24,7 @@ def export(
     formats: Annotated[
         str, typer.Option("--format", metavar="LIST", help=f"Some of {','.join(FORMATS)}, with commas between.")
     ] = "html,csv",
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to (default: DIR/export).")] = None,
+    out: Annotated[Path | None, written_to("--out", "DIR", "Where to (default: DIR/export).")] = None,
     set_: Set = None,
     bare: Bare = False,
 ) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from datetime import date
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +20,22 @@ Set = Annotated[
 Bare = Annotated[bool, typer.Option("--bare", help="Set every default cost to zero: only what is written counts.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same numbers.")]
 On = Annotated[str | None, typer.Option("--on", metavar="DATE", help="The day asked for (default: today).")]
+
+
+def typed_path(text: str) -> Path:
+    """A place to write to, typed after a flag; nothing typed would be the current folder.
+
+    Raises:
+        InputError: it is empty.
+    """
+    if not text.strip():
+        raise InputError('the place to write to is ""; name a file or folder, or . for the current one')
+    return Path(text)
+
+
+def written_to(flag: str, metavar: str, said: str) -> Any:
+    """A flag that names where to write."""
+    return typer.Option(flag, parser=typed_path, metavar=metavar, help=said)
 
 
 def one_form(json: bool, csv: bool) -> None:

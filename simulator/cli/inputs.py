@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pricing.errors import InputError
-from simulator.cli.flags import Csv, Json, On, day_or_today, one_form
+from simulator.cli.flags import Csv, Json, On, day_or_today, one_form, written_to
 from simulator.cli.output import emit_csv, emit_json, points, say, table
 
 PLAIN = "o200k_base"
@@ -23,7 +23,7 @@ def trace(
     price: Annotated[str | None, typer.Option("--price", metavar="ID", help="Bill every call at this price.")] = None,
     on: On = None,
     fit: Annotated[
-        Path | None, typer.Option("--fit", metavar="OUT.yaml", help="Fit demand to it and write a scenario.")
+        Path | None, written_to("--fit", "OUT.yaml", "Fit demand to it and write a scenario.")
     ] = None,
     json: Json = False,
     csv: Csv = False,

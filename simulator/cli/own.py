@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pricing.errors import InputError
-from simulator.cli.flags import Json, day_or_today, typed_number
+from simulator.cli.flags import Json, day_or_today, typed_number, written_to
 from simulator.cli.output import emit, emit_json, points, say, table
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def init(
     log: Annotated[Path | None, typer.Option("--from", metavar="LOG", help="A usage log to take demand from.")] = None,
     prompt: Annotated[Path | None, typer.Option("--prompt", metavar="FILE", help="The prompt of today.")] = None,
     dataset: Annotated[Path | None, typer.Option("--dataset", metavar="FILE", help="Training examples, JSONL.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where to write (default: print).")] = None,
+    out: Annotated[Path | None, written_to("--out", "FILE", "Where to write (default: print).")] = None,
     on: Annotated[str | None, typer.Option("--start", metavar="DATE", help="The first day (default: today).")] = None,
     column: Columns = None,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from pricing.errors import InputError
-from simulator.cli.flags import Bare, Csv, Json, Seed, Set, one_form, typed_number
+from simulator.cli.flags import Bare, Csv, Json, Seed, Set, one_form, typed_number, written_to
 from simulator.cli.output import emit_csv, emit_json
 
 METHODS = ("tornado", "sobol", "voi", "flips")
@@ -22,7 +22,7 @@ def cost_map(
         str | None, typer.Option("--facet", metavar="PATH=A,B,C", help="A third dial: one map at each value.")
     ] = None,
     points: Annotated[int, typer.Option("--points", metavar="N", help="Points on each axis.")] = 100,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.html", help="Write the picture there.")] = None,
+    out: Annotated[Path | None, written_to("--out", "FILE.html", "Write the picture there.")] = None,
     set_: Set = None,
     bare: Bare = False,
     json: Json = False,
@@ -97,7 +97,7 @@ def sensitivity(
     method: Annotated[str, typer.Option("--method", help="tornado, sobol, voi or flips.")] = "tornado",
     samples: Annotated[int, typer.Option("--samples", metavar="N", help="Sobol: a power of two.")] = 1024,
     draws: Annotated[int, typer.Option("--draws", metavar="N", help="voi: number of draws.")] = 10_000,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.html", help="Write the picture there.")] = None,
+    out: Annotated[Path | None, written_to("--out", "FILE.html", "Write the picture there.")] = None,
     set_: Set = None,
     seed: Seed = 0,
     bare: Bare = False,

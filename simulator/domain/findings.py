@@ -151,7 +151,7 @@ class OptionSummary:
     fixed_usd_per_month: float
     unit_usd: float
     per_call_usd: float
-    per_success_usd: float
+    per_success_usd: float | None
     one_off_usd: float
     recurring_usd: float
     by_month: tuple[float, ...]

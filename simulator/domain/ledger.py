@@ -13,6 +13,11 @@ TOKEN_LINES = frozenset(
     {"input", "cached_input", "cache_write", "output", "batch_input", "batch_cached_input", "batch_output"}
 )
 """Lines billed by the token."""
+LINES = TOKEN_LINES | {
+    "training", "hosting", "storage", "gpu", "gpu_idle", "hardware", "residual", "electricity", "dataset",
+    "evaluation", "engineering", "ops", "failures", "human", "adjust",
+}
+"""Every line this program bills; the user's own labels stand beside them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,13 +50,24 @@ def _served(scenario: Scenario, name: str, first: int, after: int) -> Iterator[S
     seen = set()
     while day < after and price not in seen:
         seen.add(price)
-        retires = scenario.price_on(price, day).lifecycle.retires_on
-        end = after if retires is None else min(after, scenario.day_index(retires))
+        end = _last_day(scenario, price, day, after)
         if end > day:
             yield Stage(option=name, price=price, first=day, after=end, moved=moved)
         if end == after or option.successor == "stop":
             return
         day, price, moved = max(day, end), option.successor, True
+
+
+def _last_day(scenario: Scenario, price: str, first: int, after: int) -> int:
+    """The day within [first, after) on which a price retires, else `after`.
+
+    Each version says when it ends; an announced one may bring the end forward, or take it back.
+    """
+    for begin, until in version_spans(scenario, price, first, after):
+        retires = scenario.price_on(price, begin).lifecycle.retires_on
+        if retires is not None and scenario.day_index(retires) < until:
+            return max(scenario.day_index(retires), begin)
+    return after
 
 
 def closed_reason(scenario: Scenario, name: str) -> str | None:

@@ -18,6 +18,7 @@ from pricing.table import STRICT, PriceTable, PriceVersion
 from simulator.domain.costs import Adjust, Credits, Dataset
 from simulator.domain.diagnosis import Diagnosis
 from simulator.domain.dials import Dial, check_dials, walk_dials
+from simulator.domain.ledger import LINES
 from simulator.domain.options import HostedFineTuned, HostedOption
 from simulator.domain.ranges import Correlation, Range
 from simulator.domain.workload import Workload
@@ -117,9 +118,29 @@ class Scenario:
             if made is None and (training is None or training.examples is None) and _priced_each(option.dataset):
                 raise ValueError(f"options.{name}.dataset needs examples: how many are to be made")
             self._check_outages(name, option)
+        labels = self._check_labels()
         for item in self.adjust:
             for name in item.on:
                 known(f'adjust "{item.label}"', name)
+            for line in item.lines:
+                lines = {"tokens", *LINES, *labels}
+                if line not in lines:
+                    hint = nearest(line, lines) or f"; there are tokens, {', '.join(sorted(lines - {'tokens'}))}"
+                    raise ValueError(f'adjust "{item.label}" names the line "{line}", which no bill has{hint}')
+
+    def _check_labels(self) -> set[str]:
+        """The lines that the user named; none may be taken for one of the program's."""
+        found = set()
+        for name, option in self.options.items():
+            for key in ("one_off_usd", "recurring_usd_per_month"):
+                for label in getattr(option, key):
+                    if label in LINES:
+                        raise ValueError(
+                            f'options.{name}.{key} names "{label}", which is a line of its own in every bill; '
+                            "choose another label"
+                        )
+                    found.add(label)
+        return found
 
     def _check_outages(self, name: str, option: HostedOption) -> None:
         out, where = option.outages, f"options.{name}.outages"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -57,6 +57,28 @@ def bound_prices(
             _check_follows(at, bound[at.price], document, start, ends, announced)
     bases = {table.base_id for table in bound.values() if table.base_id in book.prices}
     return bound | {base: book.prices[base] for base in bases if base is not None}
+
+
+def check_customer(providers: Sequence[str], prices: Mapping[str, PriceTable], document: Document) -> None:
+    """Refuse a provider that neither a price of the scenario nor the shipped book has.
+
+    Args:
+        providers: those whose customer the user already is.
+        prices: the bound prices by id.
+        document: the scenario file.
+
+    Raises:
+        InputError: no such provider; the nearest is named.
+    """
+    bound = _providers(set(prices))
+    if set(providers) <= bound:
+        return
+    known = bound | _providers(set(shipped_book().prices))
+    for index, provider in enumerate(providers):
+        if provider not in known:
+            hint = nearest(provider.lower(), sorted(known)) or f"; there are {', '.join(sorted(known))}"
+            where = document.where(("existing_customer", index))
+            raise InputError(f'{where}: "{provider}" is no provider of any price{hint}')
 
 
 def counted_prompt(

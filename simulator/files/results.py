@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +21,9 @@ MANIFEST = "manifest.json"
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings that spreadsheets take for a formula (OWASP, "CSV Injection")."""
+
+_PART = re.compile(r"\..+\.([0-9]+)\.part")
+"""A file being written, by the number of the process that writes it; see `write_whole`."""
 
 _WHY = {
     errno.ENOSPC: "the disk is full; free some space or name another folder",
@@ -66,6 +70,8 @@ def write_results(
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
+        _sweep(folder / "charts")
         (folder / MANIFEST).unlink(missing_ok=True)
         for name, content in contents.items():
             write_whole(folder / name, content)
@@ -95,6 +101,27 @@ def write_whole(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
         raise
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed runs left half-written; what a running program still writes is left alone."""
+    for left in folder.glob(".*.part"):
+        owner = _PART.fullmatch(left.name)
+        if owner is not None and not _runs(int(owner[1])):
+            left.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether a process of this machine may still run; only POSIX can ask without harm."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def as_json(value: Any) -> str:

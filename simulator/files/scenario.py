@@ -16,7 +16,7 @@ from pricing.yaml12 import Document, Place, read_yaml
 from simulator.domain.dials import walk_dials
 from simulator.domain.options import KINDS, HostedOption
 from simulator.domain.scenario import Scenario
-from simulator.files.bound import bound_prices, counted_prompt
+from simulator.files.bound import bound_prices, check_customer, counted_prompt
 from simulator.files.layers import FOUND, OPTION_KEYS, Layered, dotted, leaves, under_flags, with_copies
 from simulator.files.ranges import with_ranges, without_ranges
 
@@ -72,6 +72,7 @@ def read_scenario(path: Path, overrides: Sequence[str] = (), bare: bool = False)
     written = _canonical(page)
     options = {str(name): _option(name, value, page) for name, value in _options(written, page).items()}
     prices = bound_prices(options, given["prices"], page, given["start"], given["announced_prices"])
+    check_customer(given["existing_customer"], prices, page)
     counted = {
         name: counted_prompt(option, ("options", name), prices, page, given["start"], path.parent)
         for name, option in options.items()

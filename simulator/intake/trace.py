@@ -25,6 +25,7 @@ from simulator.intake.trace_faults import (
     LONGEST_LINE,
     MOST_TOKENS,
     STAMP,
+    cut_notes,
     fields_of,
     first_fault,
     has_zone,
@@ -50,7 +51,7 @@ class Trace:
         stamps_ns: ns since the first stamp, never falling, shape (rows,).
         input_tokens: tokens read, shape (rows,).
         output_tokens: tokens written, shape (rows,).
-        notes: what the reader changed, a sentence each.
+        notes: what the reader changed or doubts, a sentence each.
     """
 
     source: str
@@ -101,12 +102,12 @@ def read_trace(path: str | os.PathLike[str]) -> Trace:
         else:
             parts = zip(*shape_blocks(path, shape), strict=True)
             stamps, inputs, outputs = (np.concatenate(column) for column in parts)
+        notes = list(cut_notes(path)) if shape is None or shape.form == "csv" else []
     except (OSError, EOFError, zlib.error) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise InputError(
             f"{str(path)!r}: cannot be read ({reason}); check that it is whole and yours to read"
         ) from None
-    notes = []
     if np.any(stamps[1:] < stamps[:-1]):
         order = np.argsort(stamps, kind="stable")
         stamps, inputs, outputs = stamps[order], inputs[order], outputs[order]

@@ -36,6 +36,23 @@ def open_plain(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
             yield stream
 
 
+def cut_notes(path: Path) -> tuple[str, ...]:
+    """A note on a text whose last line has no line end, else none: nothing shows whether it was cut short."""
+    last = b"\n"
+    with path.open("rb") as stream:
+        packed = stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        if not packed:
+            stream.seek(-1, io.SEEK_END)
+            last = stream.read(1)
+    if packed:
+        with open_plain(path) as plain:
+            while block := plain.read(LONGEST_LINE):
+                last = block[-1:]
+    if last in (b"\n", b"\r"):
+        return ()
+    return (f"{path}: the last line has no line end: if the file was cut short, its last number may be too",)
+
+
 def fields_of(row: str) -> list[str]:
     """Return the fields of one row of CSV.
 

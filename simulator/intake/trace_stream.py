@@ -21,7 +21,8 @@ from simulator.intake.trace import (
     describe,
     read_trace,
 )
-from simulator.intake.trace_shapes import shape_blocks, shape_of
+from simulator.intake.trace_faults import cut_notes
+from simulator.intake.trace_shapes import Shape, shape_blocks, shape_of
 
 Counts = NDArray[np.int64]
 GATHERED = 2**19
@@ -41,15 +42,16 @@ def describe_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[s
     path = Path(path)
     if path.is_file():
         try:
-            return _described(_blocks(path)), ()
+            shape = shape_of(path)
+            found = _described(_blocks(path, shape))
+            return found, cut_notes(path) if shape is None or shape.form == "csv" else ()
         except (_OutOfOrder, OSError, EOFError, zlib.error):
             pass                                                # what the whole reader sorts, or tells
     trace = read_trace(path)
     return describe(trace), trace.notes
 
 
-def _blocks(path: Path) -> Iterator[tuple[Counts, Counts, Counts]]:
-    shape = shape_of(path)
+def _blocks(path: Path, shape: Shape | None) -> Iterator[tuple[Counts, Counts, Counts]]:
     yield from azure_blocks(path, check_head(path)) if shape is None else shape_blocks(path, shape)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from simulator.domain.costs import DEFAULT_EPOCHS
 from simulator.domain.dials import walk_dials
 from simulator.domain.findings import Assumption
@@ -15,9 +17,10 @@ UNSAID = "set in the scenario, origin not stated"
 def assumptions(scenario: Scenario) -> tuple[Assumption, ...]:
     """Typed values first, with the origin the user gave; then the defaults that reach the bill."""
     typed, silent = [], []
+    counted = dict(_counted(scenario))
     for at in walk_dials(scenario):
         if at.path in scenario.set_paths:
-            source = _origin(scenario, at.path, UNSAID)
+            source = _origin(scenario, at.path, counted.get(at.path, UNSAID))
             typed.append(Assumption(path=at.path, value=at.value, source=source, set_by_user=True))
         elif not _without_effect(at.path, at.value):
             source = _origin(scenario, at.path, at.dial.default_from or DEFAULT)
@@ -25,6 +28,15 @@ def assumptions(scenario: Scenario) -> tuple[Assumption, ...]:
     for name, option in scenario.options.items():
         silent += _of_option(scenario, name, option)
     return tuple(typed + silent)
+
+
+def _counted(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """Where the tokens of every prompt file come from, by path."""
+    for name, option in scenario.options.items():
+        if option.prompt is not None:
+            how = "" if option.prompt_exact else " with a stand-in tokenizer, so an estimate"
+            said = scenario.assumes.get(f"options.{name}.prompt", f"counted from {option.prompt}{how}")
+            yield f"options.{name}.prefix_tokens", said
 
 
 def _origin(scenario: Scenario, path: str, otherwise: str) -> str:
@@ -70,8 +82,6 @@ def _of_option(scenario: Scenario, name: str, option: HostedOption) -> list[Assu
         messages = 2 if option.prefix_tokens > 0 else 1
         overhead = float(rules.tokens.per_request + messages * rules.tokens.per_message)
         default("message_overhead_tokens", overhead, f"token rule of {option.price}: {messages} messages")
-    if option.prompt is not None and not option.prompt_exact:
-        default("prefix_tokens", option.prefix_tokens, f"{option.prompt}, counted with a stand-in tokenizer")
     if isinstance(option, HostedFineTuned) and option.training is not None and option.training.usd is None:
         training = option.training
         if training.epochs is None and training.hours is None:

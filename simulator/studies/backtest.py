@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from pricing.errors import InputError
-from pricing.table import PriceTable, PriceVersion, in_force
+from pricing.table import ALWAYS, PriceTable, PriceVersion, in_force
 from simulator.domain.advice import Backtest, Paid
 from simulator.domain.drawn import with_dials
 from simulator.domain.findings import SimulationResult
@@ -106,7 +106,7 @@ def that_followed(table: PriceTable) -> PriceTable:
     versions = tuple(
         dataclasses.replace(
             version,
-            recorded=version.effective - timedelta(days=1),
+            recorded=ALWAYS if version.effective == ALWAYS else version.effective - timedelta(days=1),
             lifecycle=dataclasses.replace(
                 version.lifecycle,
                 retires_on=last.retires_on,

@@ -361,14 +361,14 @@ def payback(
     found = {name: (results or {}).get(name) or run(scenario, name) for name in between}
     one_offs = {name: float(found[name].one_off_usd[0]) for name in between}
     other, larger = sorted(between, key=lambda name: (one_offs[name], name == between[1]))
+    flags = tuple(_common_span(scenario, between)[1])
     if one_offs[larger] <= 0:
-        return Payback(days=None, date=None, reason="neither option pays anything up front")
+        return Payback(days=None, date=None, reason="neither option pays anything up front", flags=flags)
     cash = {name: [found[name].ledger.usd(one_off=kind)[0] for kind in (True, False)] for name in between}
     days = min(_served_days(scenario, name) for name in between)
     one_off, recurring = (cash[larger][kind][:days] - cash[other][kind][:days] for kind in (0, 1))
     after_one_off, by_end = cumulative(one_off, recurring)
     day = payback_day(after_one_off, by_end)
-    flags = tuple(_common_span(scenario, between)[1])
     more = one_offs[larger] - one_offs[other]
     spent = f"{larger} pays ${more:,.0f} more up front than {other}"
     if more <= EQUAL * one_offs[larger]:

@@ -14,6 +14,9 @@ from simulator.formats import share
 BEST_EFFORT_SHARE = 0.05
 """Cached input must be worth at least this share of an option's bill before its reach is a caveat."""
 
+UNLIKE_DELIVERY = 0.001
+"""Difference in the share of calls delivered from which options no longer do the same work."""
+
 
 def caveats(
     scenario: Scenario, options: Mapping[str, OptionSummary], used: tuple[PriceUsed, ...]
@@ -41,6 +44,7 @@ def caveats(
                 )
         if plain.prompt is not None and not plain.prompt_exact:
             found.append(f"{name}: {plain.prompt} was counted with a stand-in tokenizer.")
+    found += _delivery_caveat(scenario, options)
     found += _cache_caveat(scenario, options)
     for price in used:
         if price.confidence in ("estimated", "unverified"):
@@ -52,6 +56,24 @@ def caveats(
     if any(limit is not None for limit in (slo.ttft_p95_s, slo.tpot_p95_s, slo.e2e_p95_s)):
         found.append("Latency of hosted options is unknown here, so the latency targets are not checked.")
     return found
+
+
+def _delivery_caveat(scenario: Scenario, options: Mapping[str, OptionSummary]) -> list[str]:
+    """Options that give up on unlike shares of their calls: the cheaper one may only do less."""
+    shares = {}
+    for name, option in options.items():
+        retries = scenario.options[name].retries
+        if option.result.feasible:
+            shares[name] = 1.0 - retries.failure_rate ** (retries.max + 1.0)
+    if not shares or max(shares.values()) - min(shares.values()) <= UNLIKE_DELIVERY:
+        return []
+    least_first = sorted(shares.items(), key=lambda item: item[1])
+    named = [f"{name} {'all' if part == 1 else share(part)}" for name, part in least_first]
+    name, part = least_first[0]
+    return [
+        f"{name} delivers {share(part)} of its calls, {', '.join(named[1:])}: compare cost per delivered call "
+        "(per_success_usd)."
+    ]
 
 
 def _cache_caveat(scenario: Scenario, options: Mapping[str, OptionSummary]) -> list[str]:

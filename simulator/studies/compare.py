@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 
 import numpy as np
 
 from pricing.book import STALE_DAYS, PriceBook
 from pricing.errors import NoFeasibleOption
+from pricing.table import ALWAYS
 from simulator.domain.advice import Bridge
 from simulator.domain.drawn import find_dial
 from simulator.domain.findings import (
@@ -167,7 +167,7 @@ def summary(scenario: Scenario, result: SimulationResult) -> OptionSummary:
         fixed_usd_per_month=float(recurring[0]) / months,
         unit_usd=float((recurring[2] - recurring[1]) / more_calls) if more_calls else 0.0,
         per_call_usd=_each(total, result.served_calls[0]),
-        per_success_usd=_each(total, result.success_calls[0]),
+        per_success_usd=float(total / result.success_calls[0]) if result.success_calls[0] > 0 else None,
         one_off_usd=one_off,
         recurring_usd=total - one_off,
         by_month=tuple(by_month(cash, scenario.hours_per_month / 24.0)),
@@ -186,7 +186,7 @@ def prices_used(scenario: Scenario, results: Mapping[str, SimulationResult]) -> 
         for version in table.versions:
             if table.version_id(version) in paid:
                 source = version.source
-                typed = version.effective <= date(1970, 1, 1)
+                typed = version.effective == ALWAYS
                 found.append(
                     PriceUsed(
                         id=table.version_id(version),

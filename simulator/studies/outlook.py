@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pricing.book import PriceBook
 from pricing.errors import InputError, NoFeasibleOption, TunepointError
-from pricing.table import PriceTable
+from pricing.table import ALWAYS, PriceTable
 from simulator.domain.advice import Drift, Outlook, Waited
 from simulator.domain.drawn import with_dials
 from simulator.domain.findings import SimulationResult
@@ -215,7 +215,7 @@ def _history(table: PriceTable, until: date) -> list[tuple[date, float]]:
     found = []
     for day, version in sorted(latest.items()):
         rates = version.usd_per_mtok
-        if rates.input and rates.output and day > date(1970, 1, 1):
+        if rates.input and rates.output and day > ALWAYS:
             found.append((day, (1.0 - OUTPUT_SHARE) * rates.input + OUTPUT_SHARE * rates.output))
     return found
 
