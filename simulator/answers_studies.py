@@ -53,6 +53,7 @@ def tornado_json(found: Tornado) -> dict[str, Any]:
             "difference_usd": found.difference_usd,
             "rows": rows,
             "without_effect": list(found.without_effect),
+            "ruled_out": list(found.ruled_out),
         }
     )
 

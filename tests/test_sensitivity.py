@@ -41,7 +41,6 @@ def test_sobol_indices_are_those_of_the_ishigami_function(tmp_path: Path) -> Non
         return np.atleast_2d(np.sin(x) + 7 * np.sin(y) ** 2 + 0.1 * z**4 * np.sin(x))
 
     rows = indices(ishigami, scenario, list(UNIT), 4096, 0)
-    assert rows is not None
     first = (1 + 0.1 * math.pi**4 / 5) ** 2 / 2
     second, both = 49 / 8, 0.1**2 * math.pi**8 * (1 / 18 - 1 / 50)
     whole = first + second + both
@@ -56,6 +55,13 @@ def test_a_sum_has_the_shares_of_its_variances_and_no_interactions(tmp_path: Pat
     rows = {row.path: row for row in sobol(scenario, 1024).rows}
     assert rows["options.b.one_off_usd.x"].first == pytest.approx(0.2, abs=0.03)       # 20^2 against 40^2
     assert rows["options.b.one_off_usd.y"].total == pytest.approx(0.8, abs=0.03)
+
+
+def test_an_input_without_effect_beside_others_is_left_out_and_named(tmp_path: Path) -> None:
+    flags = ("discount_rate={low: 0, high: 1}", "options.b.one_off_usd.x={low: 80, high: 100}")
+    found = sobol(asked(tmp_path, SUMS, *flags), 64)
+    assert [row.path for row in found.rows] == ["options.b.one_off_usd.x"]
+    assert found.notes == ("Changes nothing between the two best options: discount_rate.",)
 
 
 def test_inputs_that_change_nothing_have_no_indices_and_are_told(tmp_path: Path) -> None:
@@ -78,6 +84,16 @@ def test_bars_of_a_tornado_by_hand(tmp_path: Path) -> None:
     assert (licence.at_low, licence.at_high) == (pytest.approx(105 - 80), pytest.approx(105 - 125))
     assert found.bars[0].path == "options.a.one_off_usd.licence"
     assert {"discount_rate", "options.a.batch_share"} <= set(found.without_effect)
+
+
+def test_a_dial_whose_end_rules_an_option_out_has_no_bar_and_is_named(tmp_path: Path) -> None:
+    text = SUMS.replace("acme/free: {", "acme/free: {lifecycle: {retires_on: 2027-02-02}, ").replace(
+        "prices: {", "prices: {acme/kept: {usd_per_mtok: {input: 0, output: 0, batch: {input: 0, output: 0}}}, ")
+    option = "b: {kind: hosted_prompt, price: acme/"
+    scenario = asked(tmp_path, text.replace(f"{option}free", f"{option}kept"))
+    assert tornado(scenario).ruled_out == ("horizon_days",)
+    (flip,) = (flip for flip in flips(scenario).rows if flip.path == "horizon_days")
+    assert (flip.at, flip.to, flip.kind) == (33, "b", "jump")
 
 
 def test_flips_by_hand(tmp_path: Path) -> None:

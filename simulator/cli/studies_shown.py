@@ -68,6 +68,8 @@ def show_sensitivity(answer: Mapping[str, Any]) -> None:
     notes = list(answer.get("notes", ()))
     if idle := answer.get("without_effect"):
         notes.append(f"Changes nothing: {', '.join(idle)}.")
+    if ruled_out := answer.get("ruled_out"):
+        notes.append(f"At one end one of the two does not serve, so no bar is drawn: {', '.join(ruled_out)}.")
     if steady := answer.get("steady"):
         notes.append(f"No flip within its span: {', '.join(steady)}.")
     if notes:

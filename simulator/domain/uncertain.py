@@ -131,13 +131,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tornado:
-    """All bars, longest first, and the dials that change nothing."""
+    """All bars, longest first, the dials that change nothing, and those an end of which rules out one of the two."""
 
     choice: str
     runner_up: str
     difference_usd: float
     bars: tuple[Bar, ...]
     without_effect: tuple[str, ...]
+    ruled_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -354,7 +354,7 @@ def hit_table(week: CacheWeek) -> LogTable:
     return LogTable(evaluate)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=1024)
 def span_table(
     week: CacheWeek, first_weekday: int, log_levels: tuple[float, ...], weights: tuple[float, ...]
 ) -> LogTable:

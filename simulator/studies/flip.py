@@ -86,7 +86,7 @@ def flips(scenario: Scenario) -> Flips:
         for way in reach[at.path]:
             here = slice(index, index + len(way))
             index += len(way)
-            changed = changed or bool(np.any(np.abs(usd[:, here] - today[:, None]) > 1e-12 * np.abs(today[:, None])))
+            changed = changed or _differs(usd[:, here], today[:, None])
             if lost[here].any():
                 first = int(np.argmax(lost[here]))
                 found.append(_Bracket(at=at, kept=way[first - 1] if first else at.value, lost=way[first]))
@@ -96,6 +96,13 @@ def flips(scenario: Scenario) -> Flips:
     _narrow(scenario, brackets, choice, baseline)
     rows = _rows(scenario, brackets, choice, baseline, names)
     return Flips(choice=names[choice], rows=rows, steady=tuple(steady), idle=tuple(idle))
+
+
+def _differs(usd: Array, today: Array) -> bool:
+    """Whether any option costs other than today, or serves where it did not; infinite means it does not serve."""
+    serves = np.isfinite(usd) & np.isfinite(today)
+    apart = np.abs(np.where(serves, usd, 0.0) - np.where(serves, today, 0.0))
+    return bool(np.any(apart > 1e-12 * np.abs(today)) or np.any(np.isfinite(usd) != np.isfinite(today)))
 
 
 def _outward(at: DialAt) -> tuple[list[float], list[float]]:
@@ -147,8 +154,11 @@ def _rows(
     for number, bracket in enumerate(brackets):
         at, kept, lost = bracket.at, 2 * number, 2 * number + 1
         other = int(order[0, lost])
-        margins = usd[other, [kept, lost]] - usd[choice, [kept, lost]]
-        leaps = not np.isfinite(margins).all() or abs(margins[1] - margins[0]) > LEAP * abs(usd[choice, kept])
+        both = usd[[[other], [choice]], [kept, lost]]
+        leaps = not np.isfinite(both).all()
+        if not leaps:
+            margins = both[0] - both[1]
+            leaps = bool(abs(margins[1] - margins[0]) > LEAP * abs(usd[choice, kept]))
         change = (bracket.lost - at.value) / at.value if at.value else None
         part = abs(bracket.lost - at.value) / (at.dial.high - at.dial.low)
         flip = Flip(

@@ -43,15 +43,18 @@ def tornado(scenario: Scenario) -> Tornado:
     tried = spans(scenario)
     moves = [(span.at.path, end) for span in tried for end in span.range.ends]
     usd = priced(scenario, moves)
-    apart = (usd[second] - usd[first]).reshape(-1, 2)
-    bars, idle = [], []
+    bars, idle, ruled_out = [], [], []
     scale = abs(today[first]) + abs(today[second])
-    for span, (at_low, at_high), ends in zip(tried, apart, usd.T.reshape(-1, 2, len(names)), strict=True):
+    for span, ends in zip(tried, usd.T.reshape(-1, 2, len(names)), strict=True):
         pair = ends[:, [first, second]]
+        if not np.isfinite(pair).all():
+            ruled_out.append(span.at.path)
+            continue
         if np.all(np.abs(pair - today[[first, second]]) <= NOTHING * scale):
             idle.append(span.at.path)
             continue
         low, high = span.range.ends
+        at_low, at_high = pair[:, 1] - pair[:, 0]
         bars.append(
             Bar(
                 path=span.at.path,
@@ -71,6 +74,7 @@ def tornado(scenario: Scenario) -> Tornado:
         difference_usd=float(today[second] - today[first]),
         bars=tuple(sorted(bars, key=lambda bar: -bar.effect_usd)),
         without_effect=tuple(idle),
+        ruled_out=tuple(ruled_out),
     )
 
 
@@ -109,25 +113,48 @@ def sobol(scenario: Scenario, samples: int = SAMPLES, seed: int = 0) -> Sobol:
     if scenario.correlations:
         notes.append("The indices take inputs as independent; the correlations of the scenario are left out.")
     rows = indices(difference, scenario, paths, samples, seed)
-    if rows is None:
+    if not rows:
         notes.append("No input changes the difference of the two best options.")
-    return Sobol(choice=names[first], runner_up=names[second], samples=samples, rows=rows or (), notes=tuple(notes))
+    elif idle := [path for path in paths if path not in {row.path for row in rows}]:
+        notes.append(f"Changes nothing between the two best options: {', '.join(idle)}.")
+    return Sobol(choice=names[first], runner_up=names[second], samples=samples, rows=rows, notes=tuple(notes))
 
 
 def indices(
     difference: Any, scenario: Scenario, paths: list[str], samples: int, seed: int
-) -> tuple[SobolRow, ...] | None:
-    """Sobol rows of a function of values (d, n), largest total first; None where it does not vary at all."""
+) -> tuple[SobolRow, ...]:
+    """Sobol rows of a function of values (d, n), largest total first, without the inputs it does not depend on."""
     from scipy.stats import sobol_indices
 
     inputs = [_Ranged(scenario, path) for path in paths]
-    tried = difference(np.stack([one.ppf(np.random.default_rng(seed).random(TRIED)) for one in inputs]))
-    if np.ptp(tried) <= NOTHING * np.abs(tried).max():
-        return None
+    rng = np.random.default_rng(seed)
+    here, there = (np.stack([one.ppf(rng.random(TRIED)) for one in inputs]) for _ in range(2))
+    base, moving = difference(here), []
+    for row in range(len(paths)):
+        moved = here.copy()
+        moved[row] = there[row]
+        if np.any(np.abs(difference(moved) - base) > NOTHING * np.abs(base).max()):
+            moving.append(row)
+    if not moving:
+        return ()
+
+    def of_moving(values: Array) -> Array:
+        whole = np.repeat(here[:, :1], values.shape[1], axis=1)
+        whole[moving] = values
+        found: Array = difference(whole)
+        return found
+
+    paths = [paths[row] for row in moving]
+    if len(paths) == 1:
+        label = find_dial(scenario, paths[0]).label
+        ends = (1.0, 1.0)  # what alone moves a function explains all of its variance
+        return (
+            SobolRow(path=paths[0], label=label, first=1.0, first_interval=ends, total=1.0, total_interval=ends),
+        )
     found = sobol_indices(
-        func=difference,
+        func=of_moving,
         n=samples,
-        dists=inputs,
+        dists=[inputs[row] for row in moving],
         rng=np.random.default_rng(seed),
     )
     spread = found.bootstrap(confidence_level=CONFIDENCE, n_resamples=RESAMPLES)
