@@ -8,7 +8,7 @@ INSTALLED := $(ENV)/.installed
 LOCK_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test batch-demo app bench verify lint lock
+.PHONY: help run test batch-demo app screenshots bench verify lint lock
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -29,8 +29,10 @@ batch-demo: $(INSTALLED)  ## seven cases x 25 volumes x 4 prompts, killed half-w
 	$(DEMO_RUN) --resume
 
 app: $(INSTALLED)  ## open the dashboard
-	@if [ -f app.py ]; then $(ENV)/bin/python -m streamlit run app.py; \
-	else echo "The dashboard is not part of this version: there is no app.py."; fi
+	$(ENV)/bin/tunepoint app
+
+screenshots: $(INSTALLED)  ## every page of the dashboard, light and dark, wide and narrow, into docs/screenshots
+	$(ENV)/bin/python -m bench.screenshots docs/screenshots
 
 bench: $(INSTALLED)  ## measure speed, as CPU seconds and ratios (bench/)
 	$(ENV)/bin/python -m bench

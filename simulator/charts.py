@@ -5,18 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import plotly.graph_objects as go
+from plotly.graph_objects import Figure
 
 from simulator.charts_bills import bill_by_line, cost_per_day
 from simulator.charts_cash import cumulative_cost
-from simulator.charts_curve import cost_against_volume
+from simulator.charts_curve import cost_against_volume, crossing_words
 from simulator.charts_map import cost_map
 from simulator.charts_moves import flips, sobol, tornado, worth
+from simulator.charts_page import on_page, page_config, plotted, standalone
+from simulator.charts_prices import price_over_time
 from simulator.charts_style import CONFIG, placed, plotly_script
 from simulator.charts_unsure import backtests, bridge, cost_distribution
 from simulator.domain.findings import Comparison, CostCurve
 
-__all__ = ["CONFIG", "backtests", "bill_by_line", "bridge", "cost_against_volume", "cost_distribution", "cost_map",
-           "cost_per_day", "cumulative_cost", "flips", "pictures", "placed", "plotly_script", "sobol", "tornado",
+__all__ = ["CONFIG", "Figure", "backtests", "bill_by_line", "bridge", "cost_against_volume", "cost_distribution",
+           "cost_map", "cost_per_day", "crossing_words", "cumulative_cost", "flips", "on_page", "page_config",
+           "pictures", "placed", "plotly_script", "plotted", "price_over_time", "sobol", "standalone", "tornado",
            "unsure_pictures", "worth", "write_page"]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from simulator.charts_drawing import Drawing
 from simulator.charts_style import AXIS, DARK, INK, TICKS_USD, VEIL, figure, line_looks
 from simulator.charts_words import barred, by_cost, ending, foot_lines, moment, named, text
 from simulator.domain.findings import Comparison
@@ -63,7 +64,7 @@ def cost_per_day(comparison: Comparison, option: str) -> go.Figure:
             hovertemplate="%{y:$,.2f}",
         )
     _draw_changes(chart, comparison, {at: ids for at, ids in changes.items() if at > 0})
-    return chart
+    return chart.figure()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,7 @@ def price_changes(comparison: Comparison, option: str) -> dict[int, list[str]]:
     return changes
 
 
-def _draw_changes(chart: go.Figure, comparison: Comparison, changes: Mapping[int, list[str]]) -> None:
+def _draw_changes(chart: Drawing, comparison: Comparison, changes: Mapping[int, list[str]]) -> None:
     for i, (begin, versions) in enumerate(changes.items()):
         at = moment(comparison, begin)
         chart.add_vline(x=at, line={"color": INK, "width": 1, "dash": "dot"})
@@ -166,4 +167,4 @@ def bill_by_line(comparison: Comparison) -> go.Figure:
     for name in names:
         total = text(usd(paid[name] + received[name]))
         chart.add_annotation(x=paid[name], y=name, text=f"<b>{total}</b>", xanchor="left", xshift=4, showarrow=False)
-    return chart
+    return chart.figure()

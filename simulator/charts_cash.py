@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 import plotly.graph_objects as go
 
+from simulator.charts_drawing import Drawing
 from simulator.charts_style import INK, RED, TICKS_USD, figure, label, line_style
 from simulator.charts_words import barred, by_cost, ending, foot_lines, moment, named, text
 from simulator.domain.findings import Comparison, OptionSummary
@@ -108,7 +109,7 @@ def cumulative_cost(comparison: Comparison) -> go.Figure:
     labelled = [*((mark, INK) for mark in earned), *((mark, RED) for mark in stopped)]
     if len(labelled) <= MOST_LABELS:
         _label_marks(chart, comparison, labelled)
-    return chart
+    return chart.figure()
 
 
 def paybacks(comparison: Comparison) -> Iterator[tuple[str, str, float, date]]:
@@ -134,7 +135,7 @@ def _paid_words(paid: Sequence[tuple[str, str, float, date]]) -> list[str]:
 
 
 def _draw_marks(
-    chart: go.Figure, comparison: Comparison, marks: Sequence[Mark], name: str, symbol: str, colour: str
+    chart: Drawing, comparison: Comparison, marks: Sequence[Mark], name: str, symbol: str, colour: str
 ) -> None:
     if marks:
         chart.add_scatter(
@@ -145,9 +146,9 @@ def _draw_marks(
         )
 
 
-def _label_marks(chart: go.Figure, comparison: Comparison, marks: Sequence[tuple[Mark, str]]) -> None:
+def _label_marks(chart: Drawing, comparison: Comparison, marks: Sequence[tuple[Mark, str]]) -> None:
     """Words above each mark, each a step higher than the one before, and inside the frame near its ends."""
     horizon = comparison.horizon_days
     for i, (mark, colour) in enumerate(sorted(marks, key=lambda item: item[0].at)):
-        aside = -70 if mark.at > 0.75 * horizon else 80 if mark.at < 0.1 * horizon else -12
+        aside = -70 if mark.at > 0.75 * horizon else 80 if mark.at < 0.25 * horizon else -12
         label(chart, mark.words, (moment(comparison, mark.at), mark.usd), (aside, -64 - 44 * i), colour)

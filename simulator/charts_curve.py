@@ -11,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from simulator.charts_drawing import Drawing
 from simulator.charts_style import INK, RED, TICKS_USD, VEIL, figure, label, line_style
 from simulator.charts_words import feasible, foot_lines, named, text
 from simulator.domain.findings import BreakEven, Comparison, CostCurve, Crossing
@@ -55,7 +56,7 @@ def cost_against_volume(
         alt=f"Cost a month against {what}{unit}, for {', '.join(curve.usd_per_month)}. {' '.join(told)}",
         x={"type": curve.scale, "title": {"text": text(f"{curve.label}{unit}")},
            **(_decades(curve.x) if log_x else {}), "range": _range(curve)},
-        y={"type": "log" if log_y else "linear", "title": {"text": "USD a month over the horizon, one-offs included"},
+        y={"type": "log" if log_y else "linear", "title": {"text": "USD a month, one-offs included"},
            **(_decades(all_usd, "$") if log_y else {"tickformatstops": TICKS_USD})},
         legend_rows=len(curve.usd_per_month) + 4,
     )
@@ -74,7 +75,7 @@ def cost_against_volume(
         x=today, y=0, yref="paper", yanchor="bottom", xanchor="right" if late else "left", xshift=-4 if late else 4,
         showarrow=False, text=text(f"today {reading(curve.today, curve.unit)}"), bgcolor=VEIL,
     )
-    return chart
+    return chart.figure()
 
 
 def _range(curve: CostCurve) -> list[float]:
@@ -124,7 +125,7 @@ def crossing_words(crossing: Crossing, unit: str) -> str:
     return f"Above {reading(crossing.at, unit)} {short(crossing.above)} is cheaper than {short(crossing.below)}"
 
 
-def _draw_crossings(chart: go.Figure, curve: CostCurve, found: Sequence[Found]) -> None:
+def _draw_crossings(chart: Drawing, curve: CostCurve, found: Sequence[Found]) -> None:
     """Marks by kind and basis: round for a root, a diamond for a jump; filled with one-offs, open without."""
     groups: dict[tuple[str, str, bool], list[Found]] = {}
     for one in found:
@@ -141,13 +142,13 @@ def _draw_crossings(chart: go.Figure, curve: CostCurve, found: Sequence[Found]) 
         )
 
 
-def _label_crossings(chart: go.Figure, curve: CostCurve, found: Sequence[Found]) -> None:
+def _label_crossings(chart: Drawing, curve: CostCurve, found: Sequence[Found]) -> None:
     """Words at the nearest crossings that leave room for each other."""
     shown: list[Found] = []
     for one in _clean(curve, found):
         if len(shown) < MOST_LABELS and all(_far(curve, one.crossing.at, o.crossing.at) > APART for o in shown):
             shown.append(one)
-    log_x, log_y = chart.layout.xaxis.type == "log", chart.layout.yaxis.type == "log"
+    log_x, log_y = (chart.layout[axis]["type"] == "log" for axis in ("xaxis", "yaxis"))
     for i, one in enumerate(sorted(shown, key=lambda one: one.crossing.at)):
         x, y = one.crossing.at, one.usd_per_month
         at = (math.log10(x) if log_x else x, math.log10(y) if log_y else y)

@@ -63,7 +63,7 @@ def cost_map(maps: Sequence[CostMap]) -> go.Figure:
     chart.update_xaxes(LOOK)
     chart.update_yaxes(LOOK)
     if len(maps) > 1:
-        chart.update_layout(margin={"t": shell.layout.margin.t + 18})
+        chart.update_layout(margin={"t": shell.layout["margin"]["t"] + 18})
     for number, one in enumerate(maps):
         place = {"row": number // columns + 1, "col": number % columns + 1}
         _draw(chart, one, place, legend=number == 0, shown=set(np.unique(cheapest).tolist()))

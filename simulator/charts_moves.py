@@ -7,6 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from simulator.charts_drawing import Drawing
 from simulator.charts_style import AXIS, COLOURS, GREY, INK, TICKS_USD, figure
 from simulator.charts_words import text
 from simulator.domain.uncertain import Flips, Sobol, Tornado, Uncertainty, Worth
@@ -49,7 +50,7 @@ def tornado(found: Tornado) -> go.Figure:
     chart.update_layout(barmode="overlay")
     chart.update_xaxes(range=[min(values) - room, max(values) + room])
     chart.add_vline(x=found.difference_usd, line={"color": INK, "width": 1.5, "dash": "dot"})
-    return chart
+    return chart.figure()
 
 
 def sobol(found: Sobol) -> go.Figure:
@@ -78,7 +79,7 @@ def sobol(found: Sobol) -> go.Figure:
             hovertemplate="%{y}: %{x:.3f}<extra></extra>",
         )
     chart.update_layout(barmode="group")
-    return chart
+    return chart.figure()
 
 
 def worth(found: Sequence[Worth], unsure: Uncertainty) -> go.Figure:
@@ -100,7 +101,7 @@ def worth(found: Sequence[Worth], unsure: Uncertainty) -> go.Figure:
         error_x={"type": "data", "array": [row.error_usd for row in rows], "color": INK, "thickness": 1},
         hovertemplate="%{y}: %{x:$,.2f}<extra></extra>", showlegend=False,
     )
-    return chart
+    return chart.figure()
 
 
 def flips(found: Flips) -> go.Figure:
@@ -130,12 +131,12 @@ def flips(found: Flips) -> go.Figure:
     ends = [0.0, *(row.change or 0.0 for row in rows)]
     room = 0.35 * (max(ends) - min(ends) or 1.0)
     chart.update_xaxes(tickformat="+.0%", range=[min(ends) - room, max(ends) + room])
-    return chart
+    return chart.figure()
 
 
 def _bars(
     *, title: str, subtitle: str, alt: str, x_title: str, names: Sequence[str], foot: Sequence[str], money: bool = True
-) -> go.Figure:
+) -> Drawing:
     ticks: dict[str, Any] = {"tickformatstops": TICKS_USD} if money else {}
     chart = figure(
         title=title, subtitle=subtitle, foot=foot, alt=alt,

@@ -8,6 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from simulator.charts_drawing import Drawing
 from simulator.charts_words import text, wrapped
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
@@ -41,6 +42,8 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, '
 INK, FAINT, GRID, AXIS, VEIL = "#1a1a1a", "#595959", "#e3e3e3", "#8c8c8c", "rgba(255,255,255,0.75)"
 
 SUBTITLE_CHARACTERS = 96
+FOOT = "foot"
+"""Name of the words below a chart, which a page that says the same elsewhere leaves out."""
 FOOT_LINE_PX, LEGEND_LINE_PX = 15, 19
 
 TICKS_USD = [
@@ -92,7 +95,7 @@ def figure(
     height: int = 470,
     left: int = 80,
     legend_rows: int = 0,
-) -> go.Figure:
+) -> Drawing:
     """An empty chart: question above, axes, legend at the right, foot below.
 
     Args:
@@ -108,9 +111,9 @@ def figure(
     """
     under = wrapped(subtitle, SUBTITLE_CHARACTERS)
     top, bottom = 54 + 17 * len(under), 68 + FOOT_LINE_PX * len(foot)
-    chart = go.Figure()
+    chart = Drawing()
     chart.update_layout(
-        template=go.layout.Template(),
+        template={},
         height=max(height + FOOT_LINE_PX * len(foot), top + bottom + LEGEND_LINE_PX * legend_rows + 16),
         autosize=True,
         paper_bgcolor="white",
@@ -134,15 +137,15 @@ def figure(
     chart.update_yaxes(y)
     if foot:
         chart.add_annotation(
-            text="<br>".join(text(line) for line in foot), font={"size": 11, "color": FAINT}, showarrow=False,
-            xref="paper", yref="paper", x=0, y=0, xanchor="left", yanchor="top", xshift=8 - left, yshift=-64,
-            align="left",
+            name=FOOT, text="<br>".join(text(line) for line in foot), font={"size": 11, "color": FAINT},
+            showarrow=False, xref="paper", yref="paper", x=0, y=0, xanchor="left", yanchor="top", xshift=8 - left,
+            yshift=-64, align="left",
         )
     return chart
 
 
 def label(
-    chart: go.Figure, words: Sequence[str], at: tuple[Any, float], shift: tuple[int, int], colour: str = INK
+    chart: Drawing, words: Sequence[str], at: tuple[Any, float], shift: tuple[int, int], colour: str = INK
 ) -> None:
     """A few words with a line to a point; `at` is in the units of the axes (log10 on a log axis)."""
     chart.add_annotation(

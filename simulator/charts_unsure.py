@@ -41,7 +41,7 @@ def cost_distribution(found: Uncertainty, comparison: Comparison | None = None) 
                           legendgroup=name, hovertemplate="%{y:.0%} below %{x:$,.4~s}")
         chart.add_scatter(x=risk.interval_usd, y=[0.05, 0.5, 0.95], mode="markers", showlegend=False, legendgroup=name,
                           marker={**looks["marker"], "color": looks["line"]["color"]}, hoverinfo="skip")
-    return chart
+    return chart.figure()
 
 
 def bridge(found: Bridge, comparison: Comparison | None = None) -> go.Figure:
@@ -69,7 +69,7 @@ def bridge(found: Bridge, comparison: Comparison | None = None) -> go.Figure:
         hovertemplate="%{x}: %{text}<extra></extra>",
     )
     chart.update_layout(bargap=0.35)
-    return chart
+    return chart.figure()
 
 
 def backtests(found: Sequence[Backtest]) -> go.Figure:
@@ -115,7 +115,7 @@ def backtests(found: Sequence[Backtest]) -> go.Figure:
         if one.choice != before and one.choice is not None and chosen[number] is not None:
             chart.add_annotation(x=days[number], y=chosen[number], text=text(short(one.choice)), ay=-32, ax=0,
                                  bgcolor=VEIL, font={"size": 12, "color": INK}, arrowcolor=INK)
-    return chart
+    return chart.figure()
 
 
 def _far_dearer(found: Sequence[Backtest], name: str) -> bool:

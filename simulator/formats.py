@@ -168,6 +168,17 @@ def reading(value: float, unit: str) -> str:
     return share(value) if unit == "share" else f"{count(value)} {unit}".rstrip()
 
 
+def setting(value: float, unit: str) -> str:
+    """A position of a dial, to the last digit: its unit stands beside it.
+
+    >>> setting(50_000, "1/day"), setting(0.125, "share"), setting(1.05, "x"), setting(0.05, "USD")
+    ('50,000', '12.5 %', '1.05', '$0.05')
+    """
+    if unit.startswith("share"):
+        return f"{quantity(100.0 * value)} %"
+    return f"{'$' if unit == 'USD' else ''}{quantity(value)}"
+
+
 def line_name(key: str) -> str:
     """A line of a bill in words; a label the user gave stays as it is.
 

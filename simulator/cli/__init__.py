@@ -15,7 +15,7 @@ import typer
 
 import simulator
 from pricing.errors import InputError, TunepointError
-from simulator.cli import answers, batch, dataset, decisions, export, inputs, own, prices, studies
+from simulator.cli import answers, batch, dashboard, dataset, decisions, export, inputs, own, prices, studies
 from simulator.cli.output import give_up_stdout
 
 PROGRAM = "tunepoint"
@@ -47,6 +47,7 @@ app.command("usage")(own.usage)
 app.command("init")(own.init)
 app.command("export")(export.export)
 app.command("schema")(inputs.schema)
+app.command("app")(dashboard.app)
 
 
 def _show_version(asked: bool) -> None:

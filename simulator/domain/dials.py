@@ -11,6 +11,13 @@ from typing import Any, Literal, get_type_hints
 
 Scale = Literal["linear", "log"]
 
+PER_DECADE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+"""Round numbers, each about a quarter above the one before (after the R10 series of ISO 3, rounded to be read)."""
+LINEAR_STOPS = 40
+"""About how many positions a linear dial has; more cannot be told apart on a slider of 250 px."""
+WIDE = 1_000.0
+"""A linear dial from zero that reaches so far is stepped like a log one: equal steps would skip all that is small."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dial:
@@ -91,3 +98,32 @@ def walk_dials(node: Any, path: str = "") -> Iterator[DialAt]:
     elif isinstance(node, Mapping):
         for key, value in node.items():
             yield from walk_dials(value, f"{path}.{key}" if path else str(key))
+
+
+def stops(dial: Dial, *also: float) -> tuple[float, ...]:
+    """The positions of a slider: round numbers from low to high, and each of `also`, in order.
+
+    >>> stops(Dial("Calls per day", "1/day", 10, 100, "log"), 50_000)
+    (10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 80.0, 100.0, 50000.0)
+    >>> stops(Dial("Epochs", "passes", 1, 5, whole=True))
+    (1.0, 2.0, 3.0, 4.0, 5.0)
+    """
+    from_zero = dial.low == 0.0 and dial.high >= WIDE and not dial.whole
+    if (dial.scale == "log" and dial.low > 0) or from_zero:
+        lowest = dial.high / WIDE if from_zero else dial.low
+        decades = range(math.floor(math.log10(lowest)), math.ceil(math.log10(dial.high)) + 1)
+        round_ones = [round(step * 10.0**decade, 12) for decade in decades for step in PER_DECADE]
+    else:
+        wide = (dial.high - dial.low) / LINEAR_STOPS
+        size = 10.0 ** math.floor(math.log10(wide))
+        step = min((m * size for m in (1.0, 2.0, 2.5, 5.0, 10.0) if m * size >= wide * 0.999), default=10.0 * size)
+        step = max(1.0, round(step)) if dial.whole else step
+        first, last = math.ceil(dial.low / step - 1e-9), math.floor(dial.high / step + 1e-9)
+        round_ones = [round(number * step, 12) for number in range(first, last + 1)]
+    ends = (dial.low, dial.high)
+    inside = {float(value) for value in (*round_ones, *ends) if dial.low <= value <= dial.high}
+    if from_zero:
+        inside = {value for value in inside if value == 0.0 or value >= dial.high / WIDE}
+    if dial.whole:
+        inside = {value for value in inside if value == int(value)}
+    return tuple(sorted({*inside, *map(float, also)}))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.domain.advice import Alternative, Bridge, Control, Diagnosed
+from simulator.domain.dials import Dial
 from simulator.domain.ledger import CostLedger
 from simulator.domain.uncertain import BreakEvenSpread, PaybackSpread, Uncertainty, Worth
 from simulator.domain.usage import Moment
@@ -232,3 +233,35 @@ class Comparison:
     seed: int = 0
     played: Runs | None = None
     version: str = VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knob:
+    """A dial on the board.
+
+    `at_hand` ones are shown at once: what the scenario sets, and what is asked for first. `option` names
+    whose dial it is, or is empty.
+    """
+
+    path: str
+    group: str
+    option: str
+    dial: Dial
+    value: float
+    stops: tuple[float, ...]
+    source: str
+    at_hand: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """One option in words; `against` is its difference a month to the baseline, `saves` tells which way it goes."""
+
+    option: str
+    colour: str
+    chosen: bool
+    monthly: str
+    against: str
+    saves: bool | None
+    facts: dict[str, str]
+    why_not: str

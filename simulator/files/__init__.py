@@ -1,7 +1,27 @@
 """The disk door: scenarios in, results out."""
 
+from simulator.files.link import packed, unpacked
 from simulator.files.results import write_results
-from simulator.files.scenario import default_scenario_path, read_scenario, shipped_scenarios
+from simulator.files.scenario import (
+    dashboard_path,
+    default_scenario_path,
+    parse_scenario,
+    read_scenario,
+    shipped_scenarios,
+)
 from simulator.files.schema import schema
+from simulator.files.written import price_override, scenario_yaml
 
-__all__ = ["default_scenario_path", "read_scenario", "schema", "shipped_scenarios", "write_results"]
+__all__ = [
+    "dashboard_path",
+    "default_scenario_path",
+    "packed",
+    "parse_scenario",
+    "price_override",
+    "read_scenario",
+    "scenario_yaml",
+    "schema",
+    "shipped_scenarios",
+    "unpacked",
+    "write_results",
+]

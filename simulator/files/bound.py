@@ -82,11 +82,21 @@ def check_customer(providers: Sequence[str], prices: Mapping[str, PriceTable], d
 
 
 def counted_prompt(
-    option: HostedOption, place: Place, prices: Mapping[str, PriceTable], document: Document, start: date, folder: Path
+    option: HostedOption,
+    place: Place,
+    prices: Mapping[str, PriceTable],
+    document: Document,
+    start: date,
+    folder: Path | None,
 ) -> HostedOption:
     """The option with `prefix_tokens` counted from its `prompt` file by the rule of its price on `start`."""
     if option.prompt is None:
         return option
+    if folder is None:
+        raise InputError(
+            f"{document.where((*place, 'prompt'))}: {option.prompt}: a scenario that was sent cannot name a file; "
+            "count it apart and write prefix_tokens"
+        )
     from simulator.intake.tokens import count, read_prompt
 
     rule = prices[option.price].on(start).rules.tokens

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, get_type_hints
 
 from pricing.errors import InputError
 from pricing.load_checked import checked, placed, shown
 from pricing.nearest import nearest
 from pricing.table import STRICT
-from pricing.yaml12 import Document, Place, read_yaml
+from pricing.yaml12 import Document, Place, parse_yaml, read_yaml
 from simulator.domain.dials import walk_dials
 from simulator.domain.options import KINDS, HostedOption
 from simulator.domain.scenario import Scenario
@@ -65,19 +65,44 @@ def read_scenario(path: Path, overrides: Sequence[str] = (), bare: bool = False)
         InputError: file, line, key, value and remedy in one sentence.
         NotInForce: a price has no version in force on `start`.
     """
-    ranged = without_ranges(with_copies(under_flags(_mapping(_read(path)), overrides, KEYS)))
+    return _scenario(_mapping(_read(path)), path.stem, path.parent, overrides, bare)
+
+
+def parse_scenario(
+    raw: bytes | str, name: str, overrides: Sequence[str] = (), bare: bool = False, folder: Path | None = None
+) -> Scenario:
+    """Read a scenario that is already in memory, as one sent to a page is; see `read_scenario`.
+
+    Args:
+        raw: the YAML text.
+        name: how messages call it; its stem names the scenario.
+        overrides: `PATH=VALUE`, laid over the text before anything is checked.
+        bare: whether default costs are zero.
+        folder: where the prompt files it names may lie; None refuses them, as a page must not read its server's.
+
+    Raises:
+        InputError: name, line, key, value and remedy in one sentence.
+        NotInForce: a price has no version in force on `start`.
+    """
+    return _scenario(_mapping(parse_yaml(raw, name)), PurePath(name).stem or "scenario", folder, overrides, bare)
+
+
+def _scenario(
+    document: Document, name: str, folder: Path | None, overrides: Sequence[str], bare: bool
+) -> Scenario:
+    ranged = without_ranges(with_copies(under_flags(document, overrides, KEYS)))
     page = ranged.page
     file = checked(ScenarioFile, page.value, page)
-    given: dict[str, Any] = {name: getattr(file, name) for name in KEYS}
+    given: dict[str, Any] = {key: getattr(file, key) for key in KEYS}
     written = _canonical(page)
-    options = {str(name): _option(name, value, page) for name, value in _options(written, page).items()}
+    options = {str(key): _option(key, value, page) for key, value in _options(written, page).items()}
     prices = bound_prices(options, given["prices"], page, given["start"], given["announced_prices"])
     check_customer(given["existing_customer"], prices, page)
     counted = {
-        name: counted_prompt(option, ("options", name), prices, page, given["start"], path.parent)
-        for name, option in options.items()
+        key: counted_prompt(option, ("options", key), prices, page, given["start"], folder)
+        for key, option in options.items()
     }
-    given |= {"name": path.stem, "options": counted, "prices": prices, "bare": bare, "set_paths": _set_paths(written)}
+    given |= {"name": name, "options": counted, "prices": prices, "bare": bare, "set_paths": _set_paths(written)}
     try:
         scenario = with_ranges(Scenario(**{**given, "correlations": ()}), ranged)
         scenario = dataclasses.replace(scenario, correlations=given["correlations"])
@@ -92,6 +117,18 @@ def shipped_scenarios() -> list[Path]:
     inside = PACKAGE / "_shipped" / "scenarios"
     folder = inside if inside.is_dir() else PACKAGE.parent / "scenarios"
     return [*sorted(folder.glob("*.yaml")), *sorted((folder / "cases").glob("*.yaml"))]
+
+
+def dashboard_path() -> Path:
+    """The file that the dashboard is started from.
+
+    Raises:
+        InputError: the program was installed without its dashboard.
+    """
+    for path in (PACKAGE / "_shipped" / "app.py", PACKAGE.parent / "app.py"):
+        if path.is_file():
+            return path
+    raise InputError("app.py: is missing from this installation; install tunepoint again")
 
 
 def default_scenario_path() -> Path:

@@ -1,0 +1,35 @@
+"""The dashboard's door: `tunepoint app`, or `streamlit run app.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import about, breakeven, decide, own_data, pictures, prices, question, shown
+from dashboard.guard import guarded
+
+
+def main() -> None:
+    """Lay out the pages and show the one that is asked."""
+    icon = Path(__file__).parent / "dashboard" / "icon.png"  # an icon by name would be asked of another server
+    st.set_page_config(page_title="tunepoint", page_icon=str(icon), layout="wide", menu_items={})
+    st.html(shown.STYLE)
+    if st.secrets.load_if_toml_exists() and "auth" in st.secrets and not st.user.is_logged_in:
+        st.button("Log in", on_click=st.login)
+        return
+    with guarded():
+        question.begin()
+    pages = [
+        st.Page(decide.page, title="Decide", url_path="decide", icon=":material/balance:", default=True),
+        st.Page(breakeven.page, title="Break-even", url_path="break-even", icon=":material/close_fullscreen:"),
+        st.Page(prices.page, title="Prices", url_path="prices", icon=":material/sell:"),
+        st.Page(own_data.page, title="Your data", url_path="your-data", icon=":material/upload_file:"),
+        st.Page(about.page, title="About the numbers", url_path="about", icon=":material/functions:"),
+    ]
+    st.navigation(pages, position="top").run()
+    pictures.load()
+
+
+if __name__ == "__main__":  # a worker process that imports this file must not run the page again
+    main()

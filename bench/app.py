@@ -1,0 +1,145 @@
+"""What a reader of the dashboard waits for: slider to chart, first view, fifty sessions, memory; in a real browser."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.served import Served, chromium, opened, served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+FOUR = """
+question: What do four options cost?
+start: 2026-12-01
+baseline: long
+workload:
+  calls_per_day: 50000
+  growth_per_month: 0.03
+  demand: {weekday: office, hours: office}
+  tokens: {input: 350, output: 40}
+options:
+  long: {kind: hosted_prompt, price: openai/gpt-5.4-mini, prefix_tokens: 2600}
+  cheap: {kind: hosted_prompt, price: openai/gpt-6-luna, prefix_tokens: 2600}
+  short: {kind: hosted_prompt, price: openai/gpt-5.4-mini, prefix_tokens: 900}
+  tuned:
+    kind: hosted_fine_tuned
+    price: tinker/qwen3-8b-ft
+    prefix_tokens: 120
+    training: {examples: 800, tokens_per_example: 600, epochs: 3}
+    dataset: {minutes_per_example: 2, wage: annotator}
+    ready_after_days: 21
+    until_ready: long
+"""
+
+WARM = 5
+
+READY = """() => {
+  const charts = [...document.querySelectorAll('.tp-chart')];
+  const before = charts.map(chart => chart.tpDrawn);
+  let start = 0;
+  document.addEventListener('keydown', () => { start = performance.now(); }, { capture: true, once: true });
+  window.tpFirst = 0;
+  window.tpWait = new Promise(done => {
+    const look = () => {
+      const drawn = charts.map((chart, i) => chart.tpDrawn > before[i]);
+      if (start && !window.tpFirst && drawn[0]) window.tpFirst = performance.now() - start;
+      if (start && drawn.every(Boolean)) done([window.tpFirst, performance.now() - start]);
+      else requestAnimationFrame(look);
+    };
+    look();
+  });
+}"""
+"""From the key to the first frame after the first chart, and after every chart, has been drawn anew."""
+
+
+def move(page: Page, key: str = "ArrowRight") -> tuple[float, float]:
+    """Milliseconds from the key that moves the volume until the first chart, and until all of them, have changed."""
+    page.evaluate(READY)
+    page.get_by_role("slider", name="Calls per day").press(key)
+    first, last = page.evaluate("tpWait")
+    return float(first), float(last)
+
+
+def cpu_ms(process: int) -> float:
+    """CPU time a process has used so far, ms (Linux)."""
+    fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
+    return 1000.0 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def four_options(url: str) -> str:
+    """The address at which the scenario of four options is asked."""
+    from simulator import pack_link
+
+    return f"{url}/?yaml={pack_link(FOUR.encode())}"
+
+
+def slider(app: Served, moves: int) -> dict[str, Any]:
+    """Slider to all three charts, four options, most positions asked for the first time."""
+    with chromium() as browser:
+        page = opened(browser, four_options(app.url), viewport={"width": 1400, "height": 1000})
+        page.wait_for_timeout(2000)
+        took = [move(page, "ArrowLeft") for _ in range(WARM)]
+        before = cpu_ms(app.process.pid)
+        for turn in range(moves):
+            took.append(move(page, "ArrowRight" if turn % 40 < 20 else "ArrowLeft"))
+            page.wait_for_timeout(150)
+        used = cpu_ms(app.process.pid) - before
+    return {
+        "slider_to_first_chart_ms": summary([first for first, _ in took[WARM:]]),
+        "slider_to_all_charts_ms": summary([last for _, last in took[WARM:]]),
+        "server_cpu_ms_a_move": round(used / moves, 1),
+    }
+
+
+def first_view(app: Served) -> dict[str, Any]:
+    """Navigation to the first chart drawn, in a browser that has nothing cached; the server is warm."""
+    took = []
+    with chromium() as browser:
+        for _ in range(4):
+            begin = time.perf_counter()
+            page = opened(browser, app.url, viewport={"width": 1400, "height": 1000})
+            took.append(1000 * (time.perf_counter() - begin))
+            page.context.close()
+    return {"first_view_ms": summary(took[1:])}
+
+
+def summary(took: list[float]) -> dict[str, float]:
+    """Median and 95th percentile."""
+    ordered = sorted(took)
+    return {"n": len(took), "median": round(statistics.median(ordered), 1),
+            "p95": round(ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))], 1), "max": round(ordered[-1], 1)}
+
+
+def resident_mib(process: int) -> float:
+    """Memory of a process that is really held, MiB (Linux)."""
+    for line in Path(f"/proc/{process}/status").read_text("ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def main() -> None:
+    """Measure what is asked and print it as JSON."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--moves", type=int, default=65)
+    asked.add_argument("--sessions", type=int, default=0, help="websocket sessions, each a move every 5 s")
+    asked.add_argument("--seconds", type=float, default=60.0)
+    given = asked.parse_args()
+    with served() as app:
+        found = slider(app, given.moves) | first_view(app)
+        if given.sessions:
+            from bench.app_sessions import sessions
+
+            found |= sessions(app, given.sessions, given.seconds)
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The pages of the dashboard: widgets and words; every number comes from the same face as the command line."""

@@ -1,0 +1,43 @@
+"""The answer to a question, worked out once however many pages and sessions ask it."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from dashboard.question import Question
+from simulator import board, compare, cost_curve, parse_scenario
+
+if TYPE_CHECKING:
+    from simulator import Scenario
+    from simulator.domain.findings import Comparison, CostCurve, Knob
+
+KEPT = 64
+"""Answers kept for all sessions; each is below 1 MB, and an answer tells nothing but what its question said."""
+
+
+@functools.lru_cache(maxsize=KEPT)
+def scenario_of(question: Question) -> Scenario:
+    """The scenario of a question, read and checked as the command line reads it."""
+    return parse_scenario(question.raw, question.name, question.flags, folder=question.folder)
+
+
+@functools.lru_cache(maxsize=KEPT)
+def comparison_of(question: Question) -> Comparison:
+    """Every option side by side."""
+    found: Comparison = compare(scenario_of(question))
+    return found
+
+
+@functools.lru_cache(maxsize=KEPT)
+def curve_of(question: Question) -> CostCurve:
+    """Monthly cost against volume."""
+    found: CostCurve = cost_curve(scenario_of(question))
+    return found
+
+
+@functools.lru_cache(maxsize=KEPT)
+def knobs_of(question: Question, linked: tuple[tuple[str, float], ...]) -> tuple[Knob, ...]:
+    """The dials of a question, with the positions a link has added."""
+    found: tuple[Knob, ...] = board(scenario_of(question), dict(linked))
+    return found

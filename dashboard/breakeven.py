@@ -1,0 +1,86 @@
+"""Where two options cost the same: along any dial, every crossing in words and on the curve, and the payback."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import answer, pictures, question, shown
+from dashboard.guard import guarded
+from simulator import as_csv, break_even, break_even_json, charts, cost_curve
+from simulator.domain.findings import Knob
+from simulator.formats import day
+
+if TYPE_CHECKING:
+    from simulator import Scenario
+    from simulator.domain.findings import BreakEven, Crossing
+
+BASES = {"horizon": "one-offs included", "steady_state": "running cost alone"}
+
+
+@st.fragment
+def page() -> None:
+    """Two options, a dial and its range."""
+    shown.title("Break-even", "Where do two options cost the same, and when has the larger outlay been earned back?")
+    with guarded():
+        asked = question.asked()
+        question.keep_in_address(asked)
+        scenario = answer.scenario_of(asked)
+        names = list(scenario.options)
+        if len(names) < 2:
+            shown.say(f"{names[0]} is the only option of this scenario; there is nothing to compare it with.")
+            return
+        pair, knob, ends = _chosen(scenario, names, {knob.path: knob for knob in answer.knobs_of(asked, ())})
+        if pair[0] == pair[1]:
+            shown.say(f"{pair[0]} stands twice; choose two options.")
+            return
+        found = break_even(scenario, pair, knob.path, *ends)
+        curve = cost_curve(scenario, knob.path, *ends)
+        shown.points(f"{pair[1]} against {pair[0]}", _crossings(found))
+        figure = charts.cost_against_volume(curve, [found], answer.comparison_of(asked))
+        pictures.show("break-even", figure, 480)
+        shown.points("Payback", _payback(found))
+        shown.points("It would flip", answer.comparison_of(asked).verdict.flips)
+        st.download_button(
+            "Every crossing (CSV)", on_click="ignore", file_name="break-even.csv", mime="text/csv",
+            data=lambda: as_csv(break_even_json([found])[0]["crossings"]),
+        )
+
+
+def _chosen(
+    scenario: Scenario, names: list[str], knobs: dict[str, Knob]
+) -> tuple[tuple[str, str], Knob, tuple[float, float]]:
+    """The pair, the dial, and the ends of its range."""
+    turn = st.session_state.round
+    others = [name for name in names if name != scenario.baseline]
+    first, second, dial = st.columns([1, 1, 2])
+    one = first.selectbox("Between", names, names.index(scenario.baseline), key=f"first {turn}")
+    other = second.selectbox("and", names, names.index(others[-1]), key=f"second {turn}")
+    path = dial.selectbox(
+        "Along", list(knobs), list(knobs).index("workload.calls_per_day"), key=f"along {turn}",
+        format_func=lambda path: f"{knobs[path].dial.label}: {path}",
+    )
+    knob = knobs[path]
+    low, high = st.columns(2)
+    begin = low.number_input("From", value=float(knob.dial.low), key=f"from {path} {turn}", format="%.6g")
+    end = high.number_input("To", value=float(knob.dial.high), key=f"to {path} {turn}", format="%.6g")
+    return (one, other), knob, (begin, end)
+
+
+def _crossings(found: BreakEven) -> list[str]:
+    if found.answer != "crosses":
+        return [f"{found.answer}: {found.reason}."]
+    return [_crossing(one, found.unit) for one in found.crossings]
+
+
+def _crossing(one: Crossing, unit: str) -> str:
+    jump = ", a jump" if one.kind == "jump" else ""
+    flags = f"; {'; '.join(one.flags)}" if one.flags else ""
+    return f"{charts.crossing_words(one, unit)}, below it is {one.below} ({BASES[one.basis]}{jump}){flags}."
+
+
+def _payback(found: BreakEven) -> list[str]:
+    paid = found.payback
+    when = f", on {day(paid.date)}" if paid.date else ""
+    return [f"{paid.reason}{when}.", *(f"Careful: {flag}." for flag in paid.flags)]

@@ -1,0 +1,93 @@
+"""The sliders: every dial of the scenario, in groups, with its unit and where its value comes from."""
+
+from __future__ import annotations
+
+import math
+from itertools import groupby
+
+import streamlit as st
+
+from dashboard import question
+from dashboard.answer import knobs_of
+from dashboard.shown import say
+from simulator.domain.findings import Knob
+from simulator.formats import setting
+
+OPEN_AT_FIRST = "Volume"
+
+
+def show() -> None:
+    """The sliders of the scenario that is asked."""
+    read = {path: _number(text) for path, text in st.session_state.linked.items()}
+    linked = tuple((path, number) for path, number in read.items() if number is not None)
+    knobs = knobs_of(question.written(), linked)
+    for group, members in groupby(knobs, key=lambda knob: knob.group):
+        _group(group, list(members))
+    _any_value()
+    if st.session_state.laid or st.session_state.rates:
+        st.button("Back to the scenario as written", on_click=question.forget, width="stretch")
+
+
+def _group(group: str, members: list[Knob]) -> None:
+    """One group; what is closed costs nothing, as its sliders are made when it is opened."""
+    moved = [knob for knob in members if knob.path in st.session_state.laid]
+    turn = f"{group} {st.session_state.round}"
+    fold = st.expander(group, expanded=group == OPEN_AT_FIRST or bool(moved), key=f"group {turn}", on_change="rerun")
+    if not fold.open:
+        return
+    with fold:
+        more = st.session_state.get(f"more {turn}", [])
+        for option, dials in groupby(members, key=lambda knob: knob.option):
+            shown = [knob for knob in dials if knob.at_hand or knob in moved or knob.path in more]
+            if shown and option:
+                st.html(f'<h4 class="tp-head">{option}</h4>')
+            for knob in shown:
+                _slider(knob)
+        rest = [knob.path for knob in members if not knob.at_hand and knob not in moved]
+        if rest:
+            st.multiselect(
+                "More dials", rest, key=f"more {turn}", placeholder="Choose what else to turn",
+                help="Dials that the scenario leaves at their default.",
+            )
+
+
+def _slider(knob: Knob) -> None:
+    """A dial at its value; to move it is to lay a value over its path, as `--set` does."""
+    dial, laid = knob.dial, st.session_state.laid.get(knob.path)
+    number = None if laid is None else _number(laid)
+    key = f"dial {knob.path} {st.session_state.round}"
+    unit = "" if dial.unit in ("share", "1/day", "USD", "") else f" ({dial.unit})"
+    st.select_slider(
+        f"{dial.label}{unit}", knob.stops, knob.value if number is None else number, key=key,
+        format_func=lambda value: setting(value, dial.unit), on_change=_moved, args=(knob.path, key, knob.value),
+        help=f"`{knob.path}`, {setting(knob.value, dial.unit)} as written: {question.plain(knob.source)}",
+    )
+
+
+def _moved(path: str, key: str, as_written: float) -> None:
+    value = st.session_state[key]
+    question.lay(path, None if value == as_written else f"{value:.12g}")
+
+
+def _any_value() -> None:
+    """Any value of the file, to the last digit, in the words of the command line."""
+    with st.popover("Set any value", width="stretch"):
+        say("Any path of the scenario, one a line, as --set takes it: workload.calls_per_day=123456")
+        key = f"typed {st.session_state.round}"
+        st.text_area("PATH=VALUE", key=key, height=110, placeholder="options.tuned-api.training.epochs=2")
+        st.button("Lay over", on_click=_typed, args=(key,))
+
+
+def _typed(key: str) -> None:
+    lines = [line.strip() for line in st.session_state[key].splitlines() if line.strip()]
+    if lines:
+        pairs = (line.partition("=") for line in lines)
+        question.lay_from_elsewhere({path.strip(): value.strip() for path, _, value in pairs})
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,112 @@
+"""What the reader has: a prompt counted by model, and a log of calls read, billed, and sent into the scenario."""
+
+from __future__ import annotations
+
+import functools
+from datetime import date
+from typing import Any
+
+import streamlit as st
+
+from dashboard import answer, question, shown
+from dashboard.guard import guarded
+from simulator import (
+    Trace,
+    count_tokens,
+    decode_prompt,
+    describe_trace,
+    parse_trace,
+    replay,
+    shipped_book,
+    trace_settings,
+)
+from simulator.formats import count, quantity, usd_exact
+
+PLAIN = "o200k_base"
+
+
+@st.fragment
+def page() -> None:
+    """A prompt, then a trace."""
+    shown.title("Your data", "How long is your prompt, what do your calls look like, and what would they have cost?")
+    with guarded():
+        question.keep_in_address(question.asked())
+        prompt, trace = st.tabs(["A prompt", "A log of calls"])
+        with prompt, guarded():
+            _prompt()
+        with trace, guarded():
+            _trace()
+
+
+def _prompt() -> None:
+    text = st.text_area("Paste a prompt", height=220, key="pasted prompt", placeholder="You sort support tickets ...")
+    file = st.file_uploader("or drop a text file", type=["txt", "md"], key="prompt file")
+    if file is not None:
+        text = decode_prompt(file.getvalue(), file.name)
+    if not text.strip():
+        shown.say("Nothing is sent anywhere: the tokens are counted by this server, offline.")
+        return
+    scenario = answer.scenario_of(question.asked())
+    rules = {name: scenario.prices[option.price].on(scenario.start).rules.tokens
+             for name, option in scenario.options.items()}
+    counted = {name: count_tokens(text, rule.encoding, rule.factor) for name, rule in rules.items()}
+    plain = count_tokens(text, PLAIN)
+    shown.table(
+        {"option": "", "price": "", "tokens": "n", "counted with": "", "how sure": ""},
+        [("any", "", f"{plain.tokens:,}", plain.encoding, "exact" if plain.exact else plain.note),
+         *((name, scenario.options[name].price, f"{found.tokens:,}", found.encoding,
+            "exact" if found.exact and rules[name].exact else found.note or "encoding not confirmed")
+           for name, found in counted.items())],
+    )
+    option = st.selectbox("Use it as the shared prompt of", list(counted), key=f"prompt for {st.session_state.round}")
+    st.button(
+        "Send into the scenario", on_click=question.lay_from_elsewhere,
+        args=({f"options.{option}.prefix_tokens": str(counted[option].tokens)},),
+    )
+    if f"options.{option}.prefix_tokens" in st.session_state.laid:
+        shown.say(f"{option} now has a shared prompt of {st.session_state.laid[f'options.{option}.prefix_tokens']} "
+                  "tokens; see Decide.")
+
+
+@functools.lru_cache(maxsize=4)
+def _read(raw: bytes, name: str) -> tuple[Trace, dict[str, Any]]:
+    """A trace and what it says, kept while a page is redrawn."""
+    trace = parse_trace(raw, name)
+    return trace, describe_trace(trace)
+
+
+def _trace() -> None:
+    file = st.file_uploader(
+        "Drop a log of calls: CSV or gzip with TIMESTAMP, ContextTokens, GeneratedTokens", type=["csv", "gz"],
+        key="trace file",
+    )
+    if file is None:
+        return
+    trace, told = _read(file.getvalue(), file.name)
+    shown.say(f"{told['rows']:,} calls over {quantity(told['span_s'])} s; {count(told['input_tokens'])} tokens in, "
+              f"{count(told['output_tokens'])} out.")
+    names = ("mean", "p50", "p95", "p99", "max")
+    shown.table(
+        {"tokens a call": "", **dict.fromkeys(names, "n")},
+        [(side, *(quantity(told[side][name]) for name in names)) for side in ("input", "output")],
+    )
+    spread = ", ".join(f"{window} {'n/a' if value is None else f'{value:,.4g}'}"
+                       for window, value in told["dispersion"].items())
+    shown.points("", [*trace.notes, f"Dispersion of counts (1 for a Poisson stream): {spread}."])
+    _bill(trace)
+    settings = trace_settings(trace)
+    shown.points("As settings of the scenario", [f"{path} = {value}" for path, value in settings.items()])
+    st.button("Send into the scenario", key="send trace", on_click=question.lay_from_elsewhere, args=(settings,))
+
+
+def _bill(trace: Trace) -> None:
+    """What it would have cost on a day, to the cent."""
+    book = shipped_book()
+    ids = sorted(book.prices)
+    price, on = st.columns([3, 1])
+    chosen = price.selectbox("Bill every call at", ids, ids.index("openai/gpt-5.4-mini"), key="trace price")
+    day = on.date_input("on", value=date.today(), key="trace on")
+    with guarded():
+        bill = replay(trace, book.table(chosen), day)
+        lines = ", ".join(f"{line} {usd_exact(usd)}" for line, usd in bill.by_line.items())
+        shown.say(f"{usd_exact(bill.cost_usd)} at {bill.price_version}, nothing cached: {lines}.")

@@ -1,0 +1,138 @@
+"""What things cost, since when, and who says so; and a price of one's own for this session."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import answer, pictures, question, shown
+from dashboard.guard import guarded
+from pricing.changes import between, history, watch
+from simulator import as_csv, charts, shipped_book
+from simulator.cli import prices_plain
+from simulator.formats import day as written
+
+if TYPE_CHECKING:
+    from pricing.book import PriceBook
+
+METERS = ("input", "cached_input", "output")
+STALE = timedelta(days=90)
+
+
+@st.fragment
+def page() -> None:
+    """The list, one price, what changed, what to look after, and an override."""
+    shown.title("Prices", "What does it cost, since when, and who says so? USD per million tokens.")
+    with guarded():
+        question.keep_in_address(question.asked())
+        listed, one, changed, ahead, own = st.tabs(
+            ["All prices", "One price over time", "What changed", "Look after", "My own price"]
+        )
+        book = shipped_book()
+        with listed, guarded():
+            _list(book)
+        with one, guarded():
+            _one(book)
+        with changed, guarded():
+            _changed(book)
+        with ahead, guarded():
+            _ahead(book)
+        with own, guarded():
+            _own()
+
+
+def _list(book: PriceBook) -> None:
+    looked_for, on = st.columns([3, 1])
+    words = looked_for.text_input("Search", placeholder="gpt mini", key="price search").lower().split()
+    day = on.date_input("In force on", value="today", key="prices on")
+    rows = []
+    for price, version in book.on(day).items():
+        row = prices_plain.listed_row(book.table(price), version, day)
+        row |= {"source": version.source.title, "link": version.source.href, "retires_on": _told(row["retires_on"])}
+        if all(word in f"{price} {row['confidence']} {row['source']}".lower() for word in words):
+            rows.append(row)
+    shown.say(f"{len(rows)} prices in force on {written(day)}.")
+    st.dataframe(
+        rows, hide_index=True, height=560, key="price list",
+        column_config={
+            "link": st.column_config.LinkColumn("source page"), "version": None, "age_days": "days since seen",
+            "retires_on": "retires on", "effective": "since", "confidence": "how sure",
+            **{meter: st.column_config.NumberColumn(meter.replace("_", " "), format="$%.4g") for meter in METERS},
+        },
+    )
+    st.download_button("This table (CSV)", lambda: as_csv(rows) if rows else "", "prices.csv", "text/csv",
+                       on_click="ignore")
+
+
+def _one(book: PriceBook) -> None:
+    ids = sorted(book.prices)
+    used = [price for price in answer.scenario_of(question.asked()).prices if price in book.prices]
+    price = st.selectbox("Price", ids, ids.index(used[0]) if used else 0, key="price shown")
+    table = book.table(price)
+    pictures.show("price", charts.price_over_time(table, max(date.today(), *(v.effective for v in table.versions))))
+    shown.table(
+        {"from": "", "recorded": "", "what": "", "changed": "", "who says so": "", "how sure": ""},
+        [(str(step.version.effective), str(step.version.recorded), step.kind,
+          "; ".join(f"{one.path} {_told(one.before)} -> {_told(one.after)}" for one in step.differences),
+          step.version.source.title, step.version.source.confidence) for step in history(table)],
+    )
+    source = table.versions[-1].source
+    if source.href:
+        st.link_button("Open the source", source.href)
+
+
+def _changed(book: PriceBook) -> None:
+    first, last = st.columns(2)
+    from_day = first.date_input("From", value=date(2025, 1, 1), key="diff from")
+    to_day = last.date_input("To", value="today", key="diff to")
+    found = between(book, from_day, to_day)
+    rows = prices_plain.between_rows(found)
+    counts = f"{len(found.added)} added, {len(found.changed)} changed, {len(found.retired)} retired"
+    shown.say(f"From {written(from_day)} to {written(to_day)}: {counts}.")
+    st.dataframe([{key: _told(cell) for key, cell in row.items()} for row in rows], hide_index=True, height=520,
+                 key="price changes")
+
+
+def _ahead(book: PriceBook) -> None:
+    today = date.today()
+    found = watch(book, today, STALE)
+    shown.points("Known to end", [
+        f"{one.day}: {one.price}, {one.what.replace('_', ' ')}" + (f", then {one.successor}" if one.successor else "")
+        for one in found.ending
+    ])
+    shown.points("Announced changes", [
+        f"{step.version.effective}: {step.price}, "
+        + "; ".join(f"{one.path} {_told(one.before)} -> {_told(one.after)}" for one in step.differences)
+        for step in found.announced
+    ])
+    old = [f"{price}, {age} days" for price, age in found.stale.items()]
+    shown.points(f"Seen more than {STALE.days} days ago", old)
+    shown.points("Unverified, usable only where a scenario names them", found.unverified)
+
+
+def _own() -> None:
+    """Rates typed for this session; the link and the saved scenario carry them."""
+    asked = question.asked()
+    bound = answer.scenario_of(asked).prices
+    price = st.selectbox("Price of this scenario", sorted(bound), key=f"own price {st.session_state.round}")
+    rates = bound[price].on(answer.scenario_of(asked).start).usd_per_mtok
+    with st.form("own rates"):
+        typed = {
+            meter: column.number_input(
+                f"{meter.replace('_', ' ')}, USD per million tokens", min_value=0.0, value=getattr(rates, meter),
+                format="%.6g", key=f"own {price} {meter} {st.session_state.round}",
+            )
+            for meter, column in zip(METERS, st.columns(len(METERS)), strict=True)
+        }
+        if st.form_submit_button("Use in this session"):
+            st.session_state.rates[price] = {meter: usd for meter, usd in typed.items() if usd is not None}
+            st.rerun(scope="fragment")
+    shown.say("Other rates of the price (batch, tiers, windows) are dropped then; training, rules and dates stay.")
+    for changed in list(st.session_state.rates):
+        st.button(f"Back to the book: {changed}", on_click=st.session_state.rates.pop, args=(changed,))
+
+
+def _told(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,139 @@
+"""What this session asks: a scenario, what was laid over it, and the link that asks the same again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import streamlit as st
+
+from simulator import default_scenario_path, pack_link, price_override, shipped_scenarios, unpack_link
+from simulator.formats import short
+
+LONGEST_LINK = 7_500
+"""Letters of a link that mail programs and chats still pass on whole."""
+MOST_LAID = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A scenario's text and the `PATH=VALUE` laid over it; `folder` is None for one that was sent."""
+
+    name: str
+    raw: bytes
+    folder: Path | None
+    flags: tuple[str, ...] = ()
+
+
+def shipped() -> dict[str, Path]:
+    """The scenarios that come with the program, by name."""
+    return {path.stem: path for path in shipped_scenarios()}
+
+
+def begin() -> None:
+    """Take up what the link asks, once a session; what it says wrong is told when it is answered."""
+    if "source" in st.session_state:
+        return
+    asked = st.query_params
+    choose(default_scenario_path())
+    if "yaml" in asked:
+        st.session_state.source = ("link.yaml", unpack_link(asked["yaml"]), None)
+    elif "scenario" in asked and asked["scenario"] in shipped():
+        choose(shipped()[asked["scenario"]])
+    laid = [text.partition("=") for text in asked.get_all("set")[:MOST_LAID]]
+    st.session_state.laid = {path: value for path, equals, value in laid if equals}
+    st.session_state.linked = dict(st.session_state.laid)
+
+
+def choose(path: Path) -> None:
+    """Ask a shipped scenario."""
+    ask(path.name, path.read_bytes(), path.parent)
+
+
+def ask(name: str, raw: bytes, folder: Path | None = None) -> None:
+    """Ask another scenario; nothing laid over the one before is kept."""
+    st.session_state.source = (name, raw, folder)
+    forget()
+
+
+def forget() -> None:
+    """Ask the scenario as it is written."""
+    st.session_state.laid, st.session_state.linked, st.session_state.rates = {}, {}, {}
+    st.session_state.round = st.session_state.get("round", "") + "'"
+
+
+def lay(path: str, value: str | None) -> None:
+    """Lay a value over a path, or take it off."""
+    if value is None:
+        st.session_state.laid.pop(path, None)
+    else:
+        st.session_state.laid[path] = value
+
+
+def lay_from_elsewhere(values: Mapping[str, str]) -> None:
+    """Lay values that no slider has set: they become positions of theirs."""
+    st.session_state.laid |= values
+    st.session_state.linked = dict(st.session_state.laid)
+    st.session_state.round += "'"
+
+
+def written() -> Question:
+    """The scenario as it is written."""
+    name, raw, folder = st.session_state.source
+    return Question(name=name, raw=raw, folder=folder)
+
+
+def asked() -> Question:
+    """The scenario with all that was laid over it."""
+    plain = written()
+    flags = [f"{path}={value}" for path, value in st.session_state.laid.items()]
+    if st.session_state.rates:
+        flags.append(price_override(plain.raw, plain.name, st.session_state.rates))
+    return Question(name=plain.name, raw=plain.raw, folder=plain.folder, flags=tuple(flags))
+
+
+def called(question: Question) -> str:
+    """A scenario's name as a person says it."""
+    return short(Path(question.name).stem, 40)
+
+
+def parameters(question: Question) -> list[tuple[str, str]] | None:
+    """What stands after the question mark of the link, or None where it would be too long."""
+    found: list[tuple[str, str]] = []
+    if question.folder is None:
+        letters = pack_link(question.raw)
+        if letters is None:
+            return None
+        found.append(("yaml", letters))
+    elif question.name != default_scenario_path().name:
+        found.append(("scenario", Path(question.name).stem))
+    found += [("set", flag) for flag in question.flags]
+    return found if len(urlencode(found)) <= LONGEST_LINK else None
+
+
+def link(question: Question) -> str | None:
+    """The address that asks the same question again in another browser, or None where it would be too long."""
+    found = parameters(question)
+    if found is None:
+        return None
+    here = urlsplit(st.context.url or "")
+    return urlunsplit((here.scheme, here.netloc, here.path, urlencode(found), ""))
+
+
+def plain(words: str) -> str:
+    """Words for a place that reads Markdown, so that they are read as words."""
+    return re.sub(r"([^\w\s.,;%/-])", r"\\\1", words)
+
+
+def keep_in_address(question: Question) -> None:
+    """Write the question into the address bar, where it has changed."""
+    found = parameters(question) or []
+    if st.session_state.get("address") != found:
+        st.session_state.address = found
+        by_key: dict[str, list[str]] = {}
+        for key, value in found:
+            by_key.setdefault(key, []).append(value)
+        st.query_params.from_dict(by_key)

@@ -1,0 +1,59 @@
+"""What a reader takes along: the link, the scenario, the report, every table and every chart."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import answer, question
+from dashboard.shown import say
+from simulator import as_csv, as_json, charts, comparison_json, ledger_rows, report_html, scenario_yaml
+
+if TYPE_CHECKING:
+    from dashboard.question import Question
+    from simulator.charts import Figure
+    from simulator.domain.findings import Comparison
+
+
+def show(asked: Question, comparison: Comparison, pictures: Mapping[str, Figure]) -> None:
+    """The popover with everything that can be saved; what is large is made when it is asked for."""
+    fold = st.popover("Take it along", icon=":material/download:", key="take", on_change="rerun", width="stretch")
+    if not fold.open:
+        return
+    with fold:
+        _link(asked)
+        name = question.called(asked)
+        _button("Scenario (YAML)", f"{name}.yaml", "application/yaml",
+                lambda: scenario_yaml(asked.raw, asked.name, asked.flags))
+        _button("Full report (HTML)", f"{name}-report.html", "text/html",
+                lambda: report_html(comparison, answer.curve_of(asked)))
+        _button("Every line of every bill (CSV)", f"{name}-ledger.csv", "text/csv",
+                lambda: as_csv(ledger_rows(comparison)))
+        _button("Everything (JSON)", f"{name}.json", "application/json", lambda: as_json(comparison_json(comparison)))
+        st.segmented_control("Camera button of each chart saves", ["PNG", "SVG"], default="PNG", key="picture",
+                             required=True)
+        for title, figure in pictures.items():
+            with st.container(horizontal=True):
+                alone, points = functools.partial(charts.standalone, figure), functools.partial(_points, figure)
+                _button(f"{title} (HTML)", f"{name}-{title}.html", "text/html", alone)
+                _button(f"{title} (CSV)", f"{name}-{title}.csv", "text/csv", points)
+
+
+def _link(asked: Question) -> None:
+    address = question.link(asked)
+    if address is None:
+        say("This scenario is too long for a link; send its file, which holds the whole state.")
+    else:
+        st.code(address, language=None, wrap_lines=True)
+
+
+def _points(figure: Figure) -> str:
+    found: str = as_csv(charts.plotted(figure))
+    return found
+
+
+def _button(label: str, file: str, kind: str, made: Callable[[], str]) -> None:
+    st.download_button(label, data=made, file_name=file, mime=kind, on_click="ignore", key=f"save {label}")

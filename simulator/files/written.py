@@ -1,0 +1,79 @@
+"""Writes a scenario back as YAML, with what was laid over it, so that reading it again asks the same question."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from pricing.yaml12 import parse_yaml, scalar
+from simulator.files.layers import under_flags
+from simulator.files.scenario import KEYS
+
+WIDTH = 100
+
+
+class _Strict(yaml.SafeDumper):
+    """Quotes every text that the scenario's own rules would read as something else."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = '"' if scalar(value) != value or value.strip() != value or not value.isprintable() else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Strict.add_representer(str, _text)
+_Strict.ignore_aliases = lambda self, data: True  # type: ignore[method-assign]
+
+
+def scenario_yaml(raw: bytes | str, name: str, overrides: Sequence[str] = ()) -> str:
+    """The text of a scenario with `PATH=VALUE` laid over it; its own opening comment is kept.
+
+    Raises:
+        InputError: as `parse_scenario`, of the text's form and of the paths.
+    """
+    document = parse_yaml(raw, name)
+    value = under_flags(document, overrides, KEYS).value if overrides else document.value
+    body = yaml.dump(value, Dumper=_Strict, sort_keys=False, allow_unicode=True, width=WIDTH)
+    return f"{_opening(raw)}{_laid(overrides)}{body}"
+
+
+def price_override(raw: bytes | str, name: str, rates: Mapping[str, Mapping[str, float]]) -> str:
+    """The `PATH=VALUE` that replaces rates of prices, USD per million tokens by meter, beside the scenario's own.
+
+    >>> price_override("prices: {}", "x.yaml", {"a/b": {"input": 1.0}})
+    'prices={a/b: {like: a/b, usd_per_mtok: {input: 1.0}}}'
+    """
+    value = parse_yaml(raw, name).value
+    own = value.get("prices") if isinstance(value, dict) else None
+    laid: dict[str, Any] = dict(own) if isinstance(own, dict) else {}
+    for price, typed in rates.items():
+        laid[price] = {"like": price, "usd_per_mtok": dict(typed)}
+    return f"prices={_one_line(laid)}"
+
+
+def _one_line(value: Any) -> str:
+    text: str = yaml.dump(value, Dumper=_Strict, sort_keys=False, allow_unicode=True, default_flow_style=True,
+                          width=1 << 30)
+    return text.strip()
+
+
+def _opening(raw: bytes | str) -> str:
+    """The lines of comment with which a text begins."""
+    text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
+    kept = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        kept.append(f"{line}\n")
+    return "".join(kept)
+
+
+def _laid(overrides: Sequence[str]) -> str:
+    if not overrides:
+        return ""
+    paths = ", ".join(dict.fromkeys(flag.partition("=")[0] for flag in overrides))
+    words = textwrap.wrap(f"Changed against the file it came from: {paths}.", WIDTH, break_on_hyphens=False)
+    return "#\n" + "".join(f"# {line}\n" for line in words)

@@ -1,0 +1,57 @@
+"""What a page says of each option before any detail: a line of ready numbers, in the order of the scenario."""
+
+from __future__ import annotations
+
+from simulator.charts_page import DARK
+from simulator.charts_style import COLOURS
+from simulator.domain.findings import Comparison, Headline
+from simulator.formats import NONE, day, days, per_call, share, usd
+
+
+def headlines(comparison: Comparison, dark: bool = False) -> tuple[Headline, ...]:
+    """A headline for every option.
+
+    The month is that of running costs (one-offs stand beside), the difference is this month less the baseline's.
+
+    Args:
+        comparison: every option side by side.
+        dark: whether the page is dark; the colour is that of the charts on it.
+    """
+    base = comparison.options[comparison.baseline].monthly_usd
+    paybacks = {one.between[1]: one.payback for one in comparison.break_even}
+    found = []
+    for place, (name, option) in enumerate(comparison.options.items()):
+        difference = option.monthly_usd - base
+        colour = COLOURS[place % len(COLOURS)]
+        total = option.total_usd if option.total_usd is not None else option.total_until
+        until = option.result.serves_until
+        eligible = float(option.result.eligible_calls[0]) > 0
+        payback = paybacks.get(name)
+        extra = option.one_off_usd > comparison.options[comparison.baseline].one_off_usd
+        found.append(
+            Headline(
+                option=name,
+                colour=DARK.get(colour, colour) if dark else colour,
+                chosen=name == comparison.verdict.choice,
+                monthly=usd(option.monthly_usd),
+                against=(
+                    "what is done today" if name == comparison.baseline
+                    else f"{usd(abs(difference))} {'less' if difference < 0 else 'more'} than {comparison.baseline}"
+                ),
+                saves=None if name == comparison.baseline or difference == 0 else difference < 0,
+                facts={
+                    f"{days(comparison.horizon_days)}" + (f", until {day(until)}" if until else ""): usd(total or 0.0),
+                    "a call": per_call(option.per_call_usd),
+                    "one more call": per_call(option.unit_usd),
+                    "paid once": usd(option.one_off_usd),
+                    "cache hits": share(float(option.result.cache_hit_rate[0])) if eligible else NONE,
+                    "pays back": (
+                        NONE if payback is None or not extra
+                        else "never" if payback.days is None or payback.date is None
+                        else f"{days(payback.days)}, {day(payback.date)}"
+                    ),
+                },
+                why_not=option.result.why_not or "",
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,57 @@
+"""A trace that was sent rather than named: it is laid down where the reader finds it, and never under its own path."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path, PurePath
+
+from pricing.errors import InputError
+from simulator.intake.trace import NS_PER_S, Trace, read_trace
+
+SECONDS_PER_DAY = 86_400
+
+
+def parse_trace(raw: bytes, name: str) -> Trace:
+    """Read a trace from its bytes, plain or gzip; see `read_trace`.
+
+    Args:
+        raw: the bytes of the file.
+        name: what messages call it; of a path only the last part.
+
+    Raises:
+        InputError: as `read_trace`, with `name` for the file.
+    """
+    called = PurePath(name).name or "trace.csv"
+    with tempfile.TemporaryDirectory(prefix="tunepoint-") as folder:
+        laid = Path(folder) / "trace"
+        laid.write_bytes(raw)
+        try:
+            return read_trace(laid)
+        except InputError as error:
+            raise InputError(str(error).replace(str(laid), called)) from None
+
+
+def trace_settings(trace: Trace) -> dict[str, str]:
+    """What a trace says of a scenario's workload: paths and values, as `--set` takes them.
+
+    Calls a day are `(rows - 1) x 86,400 s / span`: n calls span n - 1 gaps. Lengths are given
+    by their mean and coefficient of variation (sd with n, over mean), which leave the mean of every bill exact.
+
+    Raises:
+        InputError: fewer than two calls, or all at one moment, tell no rate.
+
+    >>> import numpy as np
+    >>> calls = np.array([0, 43_200_000_000_000])
+    >>> trace_settings(Trace(source="x", first_ns=0, stamps_ns=calls, input_tokens=calls * 0 + 5,
+    ...                      output_tokens=calls * 0 + 2))["workload.calls_per_day"]
+    '2'
+    """
+    rows, span_s = len(trace), int(trace.stamps_ns[-1]) / NS_PER_S
+    if rows < 2 or span_s <= 0:
+        raise InputError(f"{trace.source}: {rows} calls at one moment tell no rate; give a log of some hours")
+    found = {"workload.calls_per_day": (rows - 1) * SECONDS_PER_DAY / span_s}
+    for side, tokens in (("input", trace.input_tokens), ("output", trace.output_tokens)):
+        mean = float(tokens.mean())
+        found[f"workload.tokens.{side}"] = mean
+        found[f"workload.tokens.{side}_cv"] = float(tokens.std()) / mean if mean else 0.0
+    return {path: f"{value:.6g}" for path, value in found.items()}
