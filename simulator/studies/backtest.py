@@ -207,7 +207,7 @@ def _judged(
             paid_usd=float(bills[name].total_usd[0]) if name in planned else None,
             serves_until=bills[name].serves_until if name in bills else None,
             why_not=missing[name] or _why_not(name, plans, bills),
-            versions=_versions(bills[name]) if name in bills else (),
+            versions=_versions(scenario, bills[name]) if name in bills else (),
         )
         for name in order
     }
@@ -223,8 +223,10 @@ def _judged(
     )
 
 
-def _versions(bill: SimulationResult) -> tuple[str, ...]:
-    return tuple(sorted({line.price_version for line in bill.ledger.lines if "@" in line.price_version}))
+def _versions(scenario: Scenario, bill: SimulationResult) -> tuple[str, ...]:
+    """The versions of prices that paid; the other lines name a path of the scenario."""
+    known = {table.version_id(version) for table in scenario.prices.values() for version in table.versions}
+    return tuple(sorted(known & {line.price_version for line in bill.ledger.lines}))
 
 
 def _why_not(name: str, plans: dict[str, SimulationResult], bills: dict[str, SimulationResult]) -> str | None:
