@@ -8,6 +8,7 @@ come negotiated factors and prepaid credit, each as a line of its own.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ from simulator.domain.usage import Activity, Count, JobPrice, RecurringPrice, To
 Array = NDArray[np.float64]
 
 BOOK = (TokenPrice, RecurringPrice, JobPrice)
+"""What a price table prices; only these bills are negotiated down (`adjust`) and paid from credit, never wages."""
 
 
 def bill(scenario: Scenario, activity: Activity, view: Any = None, draws: int = 1) -> CostLedger:
@@ -61,7 +63,27 @@ def token_rate(version: PriceVersion, basis: TokenPrice) -> float | None:
     """USD per million tokens on a meter at a service level, length tier and daily window; None if not sold.
 
     A level without a cached rate bills the cached part as its input. A length tier stated for standard
-    service holds for the other levels in the same proportion, and so do cache writes of a batch.
+    service holds for the other levels and windows in the same proportion, and so do cache writes of a level
+    that lists none.
+
+    Args:
+        version: the price version in force.
+        basis: meter, service level, length tier (0: below the first threshold), window, time to live of a write.
+
+    >>> from pricing.table import Rates, Source, TierRates
+    >>> from datetime import date
+    >>> rates = Rates(
+    ...     input=2.0, cached_input=0.5, output=8.0, batch=MeterRates(input=1.0, output=4.0),
+    ...     tiers=(TierRates(above=200_000, input=4.0, output=12.0),),
+    ... )
+    >>> seen = Source(title="typed", seen_on=date(2026, 1, 1), confidence="verified")
+    >>> sold = PriceVersion(effective=seen.seen_on, recorded=seen.seen_on, source=seen, usd_per_mtok=rates)
+    >>> def rate(meter, **where):
+    ...     return token_rate(sold, TokenPrice(price="mine/p", meter=meter, **where))
+    >>> rate("output", band=1), rate("output", service="batch", band=1)  # 4 x 12 / 8
+    (12.0, 6.0)
+    >>> rate("cached_input"), rate("cached_input", service="batch"), rate("output", service="flex")
+    (0.5, 1.0, None)
     """
     rates = version.usd_per_mtok
     level = rates if basis.service == "standard" else getattr(rates, basis.service)
@@ -83,7 +105,27 @@ def token_rate(version: PriceVersion, basis: TokenPrice) -> float | None:
 
 
 def job_usd(version: PriceVersion, basis: JobPrice) -> Array | None:
-    """USD of one training job, never less than the provider's minimum fee; None if not sold."""
+    """USD of one training job, never less than the provider's minimum fee; None if not sold.
+
+    Args:
+        version: the price version in force.
+        basis: method, and the size of each job in million tokens or hours, (D,).
+
+    Returns:
+        USD a job, (D,).
+
+    >>> from pricing.table import Rules, Source, TrainingRate, TrainingRule
+    >>> from datetime import date
+    >>> seen = Source(title="typed", seen_on=date(2026, 1, 1), confidence="verified")
+    >>> sold = PriceVersion(
+    ...     effective=seen.seen_on, recorded=seen.seen_on, source=seen,
+    ...     training={"sft": TrainingRate(usd_per_mtok=3.0)}, rules=Rules(training=TrainingRule(min_usd=4.0)),
+    ... )
+    >>> job_usd(sold, JobPrice(price="mine/p", method="sft", per_job=np.array([1.0, 2.0]))).tolist()
+    [4.0, 6.0]
+    >>> job_usd(sold, JobPrice(price="mine/p", method="sft", per_job=np.array([1.0]), by_hour=True)) is None
+    True
+    """
     rate = version.training.get(basis.method)
     usd = None if rate is None else rate.usd_per_hour if basis.by_hour else rate.usd_per_mtok
     if usd is None:
@@ -92,10 +134,10 @@ def job_usd(version: PriceVersion, basis: JobPrice) -> Array | None:
 
 
 def _meter(level: MeterRates, basis: TokenPrice, meter: str | None = None) -> float | None:
-    rate = getattr(level, meter or basis.meter)
+    rate: float | Mapping[int, float] | None = getattr(level, meter or basis.meter)
     if isinstance(rate, Mapping):
-        return rate.get(basis.ttl_s) if basis.ttl_s in rate else None
-    return rate  # type: ignore[no-any-return]
+        return None if basis.ttl_s is None else rate.get(basis.ttl_s)
+    return rate
 
 
 def _priced(
@@ -171,14 +213,7 @@ def _unit_key(line: LedgerLine) -> float:
 def _added(before: LedgerLine | None, line: LedgerLine) -> LedgerLine:
     if before is None:
         return line
-    return LedgerLine(
-        line=line.line,
-        quantity=before.quantity + line.quantity,
-        unit=line.unit,
-        usd=before.usd + line.usd,
-        price_version=line.price_version,
-        one_off=line.one_off,
-    )
+    return dataclasses.replace(line, quantity=before.quantity + line.quantity, usd=before.usd + line.usd)
 
 
 def _adjustments(scenario: Scenario, option: str, booked: list[LedgerLine]) -> list[LedgerLine]:
@@ -203,7 +238,10 @@ def _adjustments(scenario: Scenario, option: str, booked: list[LedgerLine]) -> l
 def _credit(
     scenario: Scenario, activity: Activity, booked: list[LedgerLine], adjusted: list[LedgerLine]
 ) -> list[LedgerLine]:
-    """Prepaid credit pays book prices from the first day until it or its time is used up."""
+    """Prepaid credit pays book prices, one-offs too, from the first day until it is used up or on `until`, exclusive.
+
+    It is one recurring line: a one-off paid from credit stays a one-off, and the credit is what comes back.
+    """
     credit = scenario.credits
     if credit is None or credit.usd == 0 or not booked:
         return []
