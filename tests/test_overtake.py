@@ -133,3 +133,42 @@ def test_in_present_value_nothing_is_said_of_volumes_and_flips(rate: float) -> N
     verdict = compare(read_scenario(file, ["rank_by=npv_usd", f"discount_rate={rate}"])).verdict
     assert verdict.flips == ()
     assert "how it changes with volume is not computed in present value" in verdict.money
+
+
+FIXED = """
+start: 2026-01-01
+horizon_days: 60
+hours_per_month: 720
+baseline: a
+failure_usd: 1
+wages_usd_per_hour: {engineer: 100}
+workload: {calls_per_day: 1000, tokens: {input: 1000, output: 0}}
+prices: {mine/p: {usd_per_mtok: {input: 2, output: 0}}}
+options:
+  a: {kind: hosted_prompt, price: mine/p, ops_hours_per_month: 3, success_rate: 0.9, one_off_usd: {licence: 50},
+      recurring_usd_per_month: {index: 20}}
+  b: {kind: hosted_prompt, price: mine/p, price_factor: 2, success_rate: 0.95, ops_hours_per_month: 3}
+"""
+
+
+def test_fixed_is_what_stays_at_almost_no_calls_and_a_unit_is_one_more(tmp_path: Path) -> None:
+    """3 h x 100 + 20 a month are fixed; one more call costs 0.002 and a tenth of a wrong answer at 1 USD."""
+    found = compare(asked(tmp_path, FIXED))
+    assert found.options["a"].fixed_usd_per_month == pytest.approx(320, rel=1e-6)
+    assert found.options["a"].unit_usd == pytest.approx(0.102, rel=1e-6)
+
+
+def test_a_saving_is_at_most_the_money_that_recurs(tmp_path: Path) -> None:
+    """30,000 calls a month x 0.002 + 320; neither the 50 paid once nor 3,000 wrong answers can be saved by a bill."""
+    assert compare(asked(tmp_path, FIXED)).verdict.max_saving_usd_per_month == pytest.approx(380, rel=1e-9)
+
+
+def test_the_line_that_decides_is_the_largest_saving(tmp_path: Path) -> None:
+    because = compare(asked(tmp_path, FIXED)).verdict.because
+    assert any("The largest saving is wrong answers: $3,000 with b against $6,000 with a." in said for said in because)
+
+
+def test_equal_one_offs_are_not_called_more(tmp_path: Path) -> None:
+    same = FIXED.replace("ops_hours_per_month: 3}", "ops_hours_per_month: 3, one_off_usd: {licence: 50}}")
+    (pair,) = compare(asked(tmp_path, same)).break_even
+    assert pair.payback.reason is not None and "pay the same $50 up front" in pair.payback.reason
