@@ -171,4 +171,5 @@ def test_the_line_that_decides_is_the_largest_saving(tmp_path: Path) -> None:
 def test_equal_one_offs_are_not_called_more(tmp_path: Path) -> None:
     same = FIXED.replace("ops_hours_per_month: 3}", "ops_hours_per_month: 3, one_off_usd: {licence: 50}}")
     (pair,) = compare(asked(tmp_path, same)).break_even
-    assert pair.payback.reason is not None and "pay the same $50 up front" in pair.payback.reason
+    assert pair.payback.reason is not None
+    assert "pay the same $50 up front" in pair.payback.reason

@@ -128,13 +128,14 @@ def _inside(scenario: Scenario, along: str, outside: float, inside: float, to: s
 
 
 def _rounded(value: float, digits: int, *, up: bool) -> float:
-    """The next number of `digits` significant digits above (or below) a value, so that a sentence states it exactly.
+    """The next number of `digits` significant digits above (or below) a value, and a whole one from ten on.
 
     >>> _rounded(2.523, 2, up=True), _rounded(0.904, 2, up=False), _rounded(10_893.6, 3, up=True)
     (2.6, 0.9, 10900.0)
-    >>> _rounded(2.5, 2, up=True)
-    2.5
+    >>> _rounded(2.5, 2, up=True), _rounded(16.47, 5, up=False)
+    (2.5, 16.0)
     """
     step = 10.0 ** (math.floor(math.log10(value)) + 1 - digits)
+    step = max(step, 1.0) if value >= 10 else step  # nobody types a part of a call or of a token
     steps = math.ceil(value / step - 1e-9) if up else math.floor(value / step + 1e-9)
     return float(f"{steps * step:.{digits}g}")
