@@ -10,10 +10,14 @@ from bench.served import chromium, served
 PAGES = {
     "decide": ("", ".js-plotly-plot >> nth=2"),
     "break-even": ("break-even", ".js-plotly-plot >> nth=0"),
+    "map": ("break-even", ".js-plotly-plot >> nth=0"),
+    "tornado": ("break-even", ".js-plotly-plot >> nth=0"),
     "prices": ("prices", "[data-testid=stDataFrame]"),
     "your-data": ("your-data", "textarea"),
     "about": ("about", "table"),
 }
+PARTS = {"map": "Map of two dials", "tornado": "What moves it"}
+"""Parts of a page that are chosen on it."""
 WIDTHS = (1400, 900)
 SETTLE_MS = 1200
 
@@ -31,6 +35,9 @@ def main(folder: Path) -> None:
                 for name, (path, ready) in PAGES.items():
                     page.goto(f"{app.url}/{path}")
                     page.locator(ready).first.wait_for(timeout=60_000)
+                    if name in PARTS:
+                        page.get_by_text(PARTS[name], exact=True).click()
+                        page.wait_for_timeout(2 * SETTLE_MS)
                     page.wait_for_timeout(SETTLE_MS)
                     _tall(page, width)
                     page.screenshot(path=folder / f"{name}-{theme}-{width}.png")

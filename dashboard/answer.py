@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dashboard.question import Question
-from simulator import board, compare, cost_curve, parse_scenario
+from simulator import board, compare, cost_curve, cost_map, flips, parse_scenario, tornado
 
 if TYPE_CHECKING:
     from simulator import Scenario
@@ -41,3 +41,21 @@ def knobs_of(question: Question, linked: tuple[tuple[str, float], ...]) -> tuple
     """The dials of a question, with the positions a link has added."""
     found: tuple[Knob, ...] = board(scenario_of(question), dict(linked))
     return found
+
+
+@functools.lru_cache(maxsize=KEPT)
+def tornado_of(question: Question) -> Any:
+    """What each dial does to the lead of the best option."""
+    return tornado(scenario_of(question))
+
+
+@functools.lru_cache(maxsize=KEPT)
+def flips_of(question: Question) -> Any:
+    """The smallest change of each dial that changes the choice."""
+    return flips(scenario_of(question))
+
+
+@functools.lru_cache(maxsize=KEPT)
+def map_of(question: Question, x: str, y: str) -> Any:
+    """The cheapest option over two dials."""
+    return cost_map(scenario_of(question), x, y)

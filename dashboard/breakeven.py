@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,9 +14,13 @@ from simulator.domain.findings import Knob
 from simulator.formats import day
 
 if TYPE_CHECKING:
+    from dashboard.question import Question
     from simulator import Scenario
     from simulator.domain.findings import BreakEven, Crossing
 
+VOLUME = "workload.calls_per_day"
+CROSSINGS, MAP, MOVES, FLIPS = PARTS = ("Crossings", "Map of two dials", "What moves it", "What would flip it")
+TALL_PX = 620
 BASES = {"horizon": "one-offs included", "steady_state": "running cost alone"}
 
 
@@ -31,21 +36,54 @@ def page() -> None:
         if len(names) < 2:
             shown.say(f"{names[0]} is the only option of this scenario; there is nothing to compare it with.")
             return
-        pair, knob, ends = _chosen(scenario, names, {knob.path: knob for knob in answer.knobs_of(asked, ())})
-        if pair[0] == pair[1]:
-            shown.say(f"{pair[0]} stands twice; choose two options.")
-            return
-        found = break_even(scenario, pair, knob.path, *ends)
-        curve = cost_curve(scenario, knob.path, *ends)
-        shown.points(f"{pair[1]} against {pair[0]}", _crossings(found))
-        figure = charts.cost_against_volume(curve, [found], answer.comparison_of(asked))
-        pictures.show("break-even", figure, 480)
-        shown.points("Payback", _payback(found))
-        shown.points("It would flip", answer.comparison_of(asked).verdict.flips)
-        st.download_button(
-            "Every crossing (CSV)", on_click="ignore", file_name="break-even.csv", mime="text/csv",
-            data=lambda: as_csv(break_even_json([found])[0]["crossings"]),
+        knobs = {knob.path: knob for knob in answer.knobs_of(asked, ())}
+        part = st.segmented_control(
+            "What to look at", PARTS, default=PARTS[0], key="part", required=True, label_visibility="collapsed"
         )
+        if part == MAP:
+            _map(asked, knobs)
+        elif part == MOVES:
+            shown.say("Each dial from low to high, the largest effect on the lead on top; a dial without a range is "
+                      "tried a quarter up and down.")
+            pictures.show("tornado", charts.tornado(answer.tornado_of(asked)), TALL_PX)
+        elif part == FLIPS:
+            pictures.show("flips", charts.flips(answer.flips_of(asked)), TALL_PX)
+            shown.points("In words", answer.comparison_of(asked).verdict.flips)
+        else:
+            _pair(asked, scenario, names, knobs)
+
+
+def _pair(asked: Question, scenario: Scenario, names: list[str], knobs: dict[str, Knob]) -> None:
+    """Two options along one dial."""
+    pair, knob, ends = _chosen(scenario, names, knobs)
+    if pair[0] == pair[1]:
+        shown.say(f"{pair[0]} stands twice; choose two options.")
+        return
+    found = break_even(scenario, pair, knob.path, *ends)
+    curve = cost_curve(scenario, knob.path, *ends)
+    shown.points(f"{pair[1]} against {pair[0]}", _crossings(found))
+    pictures.show("break-even", charts.cost_against_volume(curve, [found], answer.comparison_of(asked)), 480)
+    shown.points("Payback", _payback(found))
+    st.download_button(
+        "Every crossing (CSV)", on_click="ignore", file_name="break-even.csv", mime="text/csv",
+        data=lambda: as_csv(break_even_json([found])[0]["crossings"]),
+    )
+
+
+def _map(asked: Question, knobs: dict[str, Knob]) -> None:
+    """The cheapest option over two dials, how clearly, and the lines on which two cost the same."""
+    turn = st.session_state.round
+    paths = [knob.path for knob in knobs.values() if knob.at_hand]
+    prompts = [path for path in paths if path.endswith("prefix_tokens")] or paths[1:]
+    across, up = st.columns(2)
+    x = across.selectbox("Across", paths, paths.index(VOLUME), key=f"across {turn}", format_func=_labelled(knobs))
+    y = up.selectbox("Upwards", paths, paths.index(prompts[0]), key=f"up {turn}", format_func=_labelled(knobs))
+    found = answer.map_of(asked, x, y)
+    pictures.show("map", charts.cost_map([found]), TALL_PX)
+
+
+def _labelled(knobs: dict[str, Knob]) -> Callable[[str], str]:
+    return lambda path: f"{knobs[path].dial.label}: {path}"
 
 
 def _chosen(
@@ -58,8 +96,7 @@ def _chosen(
     one = first.selectbox("Between", names, names.index(scenario.baseline), key=f"first {turn}")
     other = second.selectbox("and", names, names.index(others[-1]), key=f"second {turn}")
     path = dial.selectbox(
-        "Along", list(knobs), list(knobs).index("workload.calls_per_day"), key=f"along {turn}",
-        format_func=lambda path: f"{knobs[path].dial.label}: {path}",
+        "Along", list(knobs), list(knobs).index(VOLUME), key=f"along {turn}", format_func=_labelled(knobs),
     )
     knob = knobs[path]
     low, high = st.columns(2)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from simulator.domain.findings import Comparison
 
 DIALS_PX = 880
+CHART_PX, BILL_PX = 440, 480
 
 
 @st.fragment
@@ -62,6 +63,10 @@ def _answer(asked: Question) -> None:
     curve = answer.curve_of(asked)
     shown.verdict(comparison)
     shown.cards(headlines(comparison, shown.dark()))
+    shown.say(
+        f"The most that any alternative can save is {usd(comparison.verdict.max_saving_usd_per_month)} a month, "
+        "which is what is paid today."
+    )
     figures = {
         "cumulative-cost": charts.cumulative_cost(comparison),
         "cost-against-volume": charts.cost_against_volume(curve, comparison.break_even, comparison),
@@ -73,7 +78,7 @@ def _answer(asked: Question) -> None:
     with two:
         _pin(asked)
     for name, figure in figures.items():
-        pictures.show(name, figure)
+        pictures.show(name, figure, BILL_PX if name == "bill-by-line" else CHART_PX)
     _side_by_side(asked, comparison)
     _words(comparison)
 
@@ -82,14 +87,18 @@ def _words(comparison: Comparison) -> None:
     """Why, what would change it, and what to be careful about."""
     verdict = comparison.verdict
     shown.points("Because", verdict.because)
-    most = usd(verdict.max_saving_usd_per_month)
     shown.points("It would flip", verdict.flips)
+    if comparison.diagnosed is not None:
+        shown.points("Is tuning due?", [comparison.diagnosed.not_yet, comparison.diagnosed.worth])
+    if comparison.alternatives:
+        shown.points("The same tokens at other prices, quality not compared", [
+            f"{one.price}: {usd(one.usd_per_month)} a month ({one.confidence})" for one in comparison.alternatives
+        ])
     shown.points("Careful", [
         *verdict.caveats,
         *(f"{name} is no choice: {option.result.why_not}" for name, option in comparison.options.items()
           if option.result.why_not),
         *(f"Prices age: {price}." for price in comparison.stale),
-        f"The most that anything can save here is {most} a month.",
     ])
 
 

@@ -10,10 +10,13 @@ import streamlit as st
 from dashboard import question
 from dashboard.answer import knobs_of
 from dashboard.shown import say
+from simulator import DIAGNOSIS_QUESTIONS
 from simulator.domain.findings import Knob
 from simulator.formats import setting
 
 OPEN_AT_FIRST = "Volume"
+SAID = {"unknown": "not said", "true": "yes", "false": "no"}
+ANSWERS = tuple(SAID)
 
 
 def show() -> None:
@@ -23,6 +26,7 @@ def show() -> None:
     knobs = knobs_of(question.written(), linked)
     for group, members in groupby(knobs, key=lambda knob: knob.group):
         _group(group, list(members))
+    _diagnosis()
     _any_value()
     if st.session_state.laid or st.session_state.rates:
         st.button("Back to the scenario as written", on_click=question.forget, width="stretch")
@@ -67,6 +71,26 @@ def _slider(knob: Knob) -> None:
 def _moved(path: str, key: str, as_written: float) -> None:
     value = st.session_state[key]
     question.lay(path, None if value == as_written else f"{value:.12g}")
+
+
+def _diagnosis() -> None:
+    """What only the reader knows of the prompt; the answers change the words of the verdict, not the money."""
+    fold = st.expander("Is tuning due? Your answers", key=f"asked {st.session_state.round}", on_change="rerun")
+    if not fold.open:
+        return
+    with fold:
+        for name, words in DIAGNOSIS_QUESTIONS.items():
+            path, key = f"diagnosis.{name}", f"answer {name} {st.session_state.round}"
+            said = st.session_state.laid.get(path, ANSWERS[0])
+            st.radio(
+                words, ANSWERS, ANSWERS.index(said) if said in ANSWERS else 0, key=key, horizontal=True,
+                format_func=SAID.get, on_change=_answered, args=(path, key),
+            )
+
+
+def _answered(path: str, key: str) -> None:
+    value = st.session_state[key]
+    question.lay(path, None if value == ANSWERS[0] else value)
 
 
 def _any_value() -> None:

@@ -18,7 +18,7 @@ STYLE = """<style>
 .tp-verdict p {font-size: 1.12rem; line-height: 1.42; margin: 0; font-weight: 500}
 .tp-verdict p + p {font-size: .95rem; font-weight: 400; margin-top: .3rem}
 .tp-question {margin: 0 0 .45rem; font-size: .92rem; opacity: .78; min-height: 1.4rem}
-.tp-cards {display: grid; grid-template-columns: repeat(auto-fit, minmax(10.2rem, 1fr)); gap: .7rem;
+.tp-cards {display: grid; grid-template-columns: repeat(auto-fit, minmax(11.5rem, 1fr)); gap: .7rem;
   margin: .2rem 0}
 .tp-card {border: 1px solid rgba(128,128,128,.35);
   border-top: 4px solid var(--own); border-radius: .45rem; padding: .5rem .75rem .55rem}
@@ -32,7 +32,7 @@ STYLE = """<style>
 .tp-card .less::before {content: "\\25BC  "; color: #1a9c75}
 .tp-card .more::before {content: "\\25B2  "; color: #d55e00}
 .tp-card dl {display: grid; grid-template-columns: 1fr auto; gap: 0 .5rem; margin: 0; padding: 0; font-size: .8rem}
-.tp-card dt {opacity: .75; margin: 0; padding: 0; font-weight: 400}
+.tp-card dt {opacity: .75; white-space: nowrap; margin: 0; padding: 0; font-weight: 400}
 .tp-card dd {margin: 0; text-align: right; font-variant-numeric: tabular-nums}
 .tp-card .no {font-size: .8rem; margin: .3rem 0 0; color: #d55e00}
 .tp-wrong {border-left: 4px solid #d55e00; background: rgba(213,94,0,.12); padding: .6rem .9rem; margin: 0;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from typing import Any
 
 import plotly.graph_objects as go
@@ -22,8 +23,8 @@ Contrast of each colour of an option against the dark page is at least 3 (WCAG 2
 PLOT_PX = 460
 """Height of a chart on a page, whatever its words: nothing below it jumps while a dial moves."""
 
-TOP_PX, BOTTOM_PX = 104, 104
-"""Room for a title with three lines below it, and for the axis with two lines of legend."""
+TOP_PX, BOTTOM_PX, LEGEND_PX = 96, 66, 20
+"""Room for a title with three lines below it, for the axis, and for two entries of a legend beside each other."""
 
 VALUES = ("x", "y", "z", "text", "name", "ticktext", "tickvals", "categoryarray", "meta", "hovertemplate", "title")
 """Keys of a figure that hold what is shown, never a colour."""
@@ -39,12 +40,13 @@ def on_page(figure: go.Figure, dark: bool = False, height: int = PLOT_PX) -> go.
     """
     whole = figure.to_dict()
     traces, layout = whole["data"], whole["layout"]
+    rows = math.ceil(sum(trace.get("showlegend", True) and bool(trace.get("name")) for trace in traces) / 2)
     under = layout["title"].get("subtitle", {"text": ""})
     words = "<br>".join(text(line) for line in wrapped(html.unescape(under["text"]).replace("<br>", " "), 76, most=3))
     layout = {
         **layout,
         "height": height,
-        "margin": {**layout["margin"], "t": TOP_PX, "b": BOTTOM_PX, "r": 12},
+        "margin": {**layout["margin"], "t": TOP_PX, "b": BOTTOM_PX + LEGEND_PX * rows, "r": 12},
         "title": {**layout["title"], "subtitle": {**under, "text": words, "font": {"size": 12, "color": FAINT}}},
         "legend": {**layout["legend"], "orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
     }

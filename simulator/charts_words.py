@@ -24,7 +24,9 @@ def text(words: str) -> str:
 
 def wrapped(words: str, width: int = FOOT_CHARACTERS, most: int = 2) -> list[str]:
     """At most `most` lines of `width` characters, cut with three dots."""
-    return textwrap.wrap(words, width, max_lines=most, placeholder=" ...") if words else []
+    if not words:
+        return []
+    return textwrap.wrap(words, width, max_lines=most, placeholder=" ...", break_on_hyphens=False)
 
 
 def moment(comparison: Comparison, days_on: float) -> str:

@@ -1,0 +1,41 @@
+"""The parts of the break-even page draw what the studies behind the command line find."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+PAGE = "from dashboard import breakeven, question\nquestion.begin()\nbreakeven.page()\n"
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [("Crossings", "break-even"), ("Map of two dials", "map"), ("What moves it", "tornado"),
+     ("What would flip it", "flips")],
+)
+def test_each_part_draws_its_chart(part: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[str, str] = {}
+
+    def keep(name: str, figure: Any, *_: int) -> None:
+        drawn[name] = figure.layout.meta["alt"]
+
+    monkeypatch.setattr("dashboard.pictures.show", keep)
+    page = AppTest.from_string(PAGE, default_timeout=60).run()
+    page.segmented_control(key="part").set_value(part).run()
+    assert not page.exception
+    assert not [part for part in page.get("html") if '"tp-wrong"' in part.proto.body]
+    assert len(drawn[name]) > 30
+
+
+def test_a_crossing_is_said_in_the_words_of_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    from simulator import default_scenario_path
+    from simulator.cli import main
+
+    page = AppTest.from_string(PAGE, default_timeout=60).run()
+    words = " ".join(part.proto.body for part in page.get("html"))
+    assert main(["break-even", str(default_scenario_path()), "--between", "long-prompt", "tuned-api", "--csv"]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if ",horizon," in line)
+    at = float(row.split(",")[6])
+    assert f"Above {at:,.0f} calls a day tuned-api is cheaper than long-prompt" in words
