@@ -23,7 +23,7 @@ def test_the_first_screen_is_what_make_run_prints(tmp_path: Path, monkeypatch: p
 
 def test_the_first_two_commands_do_all_the_set_up() -> None:
     commands = re.findall(r"^make (\w+)", README, re.MULTILINE)
-    assert commands == ["run", "test"]
+    assert commands[:2] == ["run", "test"]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "tunepoint compare --out runs/support-triage" in makefile
 
@@ -41,4 +41,4 @@ def test_every_command_of_the_readme_exists_with_its_flags(line: str) -> None:
 def test_every_link_of_the_readme_leads_somewhere() -> None:
     links = re.findall(r"\]\(([^)]+)\)", README)
     assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert [link for link in links if not link.startswith("https") and not (ROOT / link).exists()] == []
