@@ -109,8 +109,17 @@ def test_known_lines_and_the_users_labels_can_be_adjusted(tmp_path: Path, line: 
 
 @pytest.mark.parametrize("key", ["one_off_usd", "recurring_usd_per_month"])
 def test_a_label_of_the_users_is_no_line_of_the_bill(tmp_path: Path, key: str) -> None:
-    told = refused(tmp_path, changed(("mine/big}", f"mine/big, {key}: {{hosting: 40}}}}")))
-    assert f'{key}: names "hosting", which is a line of its own in every bill; choose another label' in told
+    told = refused(tmp_path, changed(("mine/big}", f"mine/big, {key}: {{output: 40}}}}")))
+    assert f'{key}: names "output", which is a line counted from calls; choose another label' in told
+
+
+def test_a_typed_sum_may_join_a_line_that_is_not_counted_from_calls(tmp_path: Path) -> None:
+    text = changed(("mine/big}", "mine/big, recurring_usd_per_month: {hosting: 40}}"))
+    months = 365 * 24 / 730
+    scenario = asked(tmp_path, text)
+    name = next(name for name, option in scenario.options.items() if option.recurring_usd_per_month)
+    days = scenario.horizon_days
+    assert run(scenario, name).ledger.by_line()["hosting"][0] == pytest.approx(40 * months * days / 365)
 
 
 @pytest.mark.parametrize(("typed", "hint"), [("opnai", '"openai"'), ("OpenAI", '"openai"'), ("mien", '"mine"')])

@@ -18,7 +18,7 @@ from pricing.table import STRICT, PriceTable, PriceVersion
 from simulator.domain.costs import Adjust, Credits, Dataset
 from simulator.domain.diagnosis import Diagnosis
 from simulator.domain.dials import Dial, check_dials, walk_dials
-from simulator.domain.ledger import LINES
+from simulator.domain.ledger import LINES, TOKEN_LINES
 from simulator.domain.options import HostedFineTuned, HostedOption
 from simulator.domain.ranges import Correlation, Range
 from simulator.domain.workload import Workload
@@ -27,6 +27,8 @@ WAGES_USD_PER_HOUR = {"engineer": 110.0, "annotator": 35.0}
 """Default wages; typed ones replace them name by name. A judgement of ours that the report lists as an assumption."""
 
 MAX_HORIZON_DAYS = 3650
+COUNTED = TOKEN_LINES | {"adjust", "failures"}
+"""Lines that follow from counts and factors: no typed amount may hide among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,14 +131,14 @@ class Scenario:
                     raise ValueError(f'adjust "{item.label}" names the line "{line}", which no bill has{hint}')
 
     def _check_labels(self) -> set[str]:
-        """The lines that the user named; none may be taken for one of the program's."""
+        """The lines that the user named: `training` joins that line, but none may hide among counted tokens."""
         found = set()
         for name, option in self.options.items():
             for key in ("one_off_usd", "recurring_usd_per_month"):
                 for label in getattr(option, key):
-                    if label in LINES:
+                    if label in COUNTED:
                         raise ValueError(
-                            f'options.{name}.{key} names "{label}", which is a line of its own in every bill; '
+                            f'options.{name}.{key} names "{label}", which is a line counted from calls; '
                             "choose another label"
                         )
                     found.add(label)
