@@ -11,6 +11,8 @@ import numpy as np
 from simulator.domain.findings import BreakEven, Comparison, OptionSummary
 
 SCHEMA_VERSION = 1
+MOST_OVERLOAD = 0.01
+"""Share of calls in overloaded hours above which a mean latency says nothing, and none is told."""
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
@@ -151,16 +153,33 @@ def _option(option: OptionSummary) -> dict[str, Any]:
         "lines": _lines(option),
         "tokens": {meter: float(tokens[0]) for meter, tokens in result.tokens.items() if tokens[0] > 0},
         "cache_hit_rate": float(result.cache_hit_rate[0]),
-        "utilisation": None,
-        "busy_share": None,
-        "overload_share": None,
-        "replica_hours": None,
-        "latency": None,
-        "meets_slo": None,
+        **_service(option),
         "interval_usd": None,
         "cheapest_share": None,
         "approximate": list(result.approximate),
         "flags": list(result.flags),
+    }
+
+
+def _service(option: OptionSummary) -> dict[str, Any]:
+    """What a fleet did, and how long calls took; null for hosted options, whose latency is unknown."""
+    use = option.result.fleet
+    if use is None:
+        names = ("utilisation", "busy_share", "overload_share", "replica_hours", "latency", "meets_slo")
+        return dict.fromkeys(names)
+    told = float(use.overload_share[0]) <= MOST_OVERLOAD
+
+    def times(mean: float) -> dict[str, float | None]:
+        return {"mean": mean, "p50": None, "p95": None, "p99": None}
+
+    latency = {name: times(float(getattr(use, name)[0])) for name in ("ttft_s", "tpot_s", "e2e_s")}
+    return {
+        "utilisation": float(use.utilisation[0]),
+        "busy_share": float(use.busy_share[0]),
+        "overload_share": float(use.overload_share[0]),
+        "replica_hours": float(use.paid_hours[0]),
+        "latency": latency if told and math.isfinite(float(use.e2e_s[0])) else None,
+        "meets_slo": option.meets_slo,
     }
 
 

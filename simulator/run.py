@@ -14,8 +14,9 @@ from simulator.billing import bill
 from simulator.domain.drawn import Drawn, Draws, check_draws, with_dials
 from simulator.domain.findings import Engine, SimulationResult
 from simulator.domain.ledger import CostLedger, LedgerLine
+from simulator.domain.options import HostedOption
 from simulator.domain.scenario import Scenario
-from simulator.domain.usage import Activity, TokenPrice
+from simulator.domain.usage import Activity, FleetUse, TokenPrice
 
 Array = NDArray[np.float64]
 
@@ -106,12 +107,20 @@ def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedg
         serves_until=until,
         flags=tuple(flags),
         approximate=activity.approximate,
+        fleet=None if activity.fleet is None else _broadcast(activity.fleet, size),
     )
+
+
+def _broadcast(use: FleetUse, size: int) -> FleetUse:
+    names = [field.name for field in dataclasses.fields(FleetUse)]
+    return FleetUse(**{name: np.broadcast_to(getattr(use, name), (size,)) for name in names})
 
 
 def _over_limits(scenario: Scenario, view: Any, activity: Activity) -> list[str]:
     """Whether the busiest expected minute exceeds what the provider, or the option, admits."""
     option = scenario.options[activity.option]
+    if not isinstance(option, HostedOption):
+        return []
     version = scenario.price_on(option.price, 0)
     peak = float(np.max(activity.peak_per_s)) * 60.0
     workload = scenario.workload
@@ -158,4 +167,12 @@ def _joined(parts: list[tuple[NDArray[np.int64], SimulationResult]], size: int) 
         eligible_calls=scattered(part.eligible_calls for _, part in parts),
         hit_calls=scattered(part.hit_calls for _, part in parts),
         peak_per_s=scattered(part.peak_per_s for _, part in parts),
+        fleet=None
+        if first.fleet is None
+        else FleetUse(
+            **{
+                field.name: scattered(getattr(part.fleet, field.name) for _, part in parts)
+                for field in dataclasses.fields(FleetUse)
+            }
+        ),
     )

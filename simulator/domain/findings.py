@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.domain.ledger import CostLedger
+from simulator.domain.usage import FleetUse
 
 Array = NDArray[np.float64]
 Engine = Literal["expected"]
@@ -37,6 +38,7 @@ class SimulationResult:
     serves_until: date | None = None
     flags: tuple[str, ...] = ()
     approximate: tuple[str, ...] = ()
+    fleet: FleetUse | None = None
 
     @property
     def feasible(self) -> bool:
@@ -134,6 +136,7 @@ class OptionSummary:
     one_off_usd: float
     recurring_usd: float
     by_month: tuple[float, ...]
+    meets_slo: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,7 +130,7 @@ class SelfHosted(ServingOption):
     the fleet takes when it is free: they are spread evenly over the day.
     """
 
-    kind: Literal["self_hosted"] = "self_hosted"  # type: ignore[assignment]
+    kind: Literal["self_hosted"] = "self_hosted"
     serving: str | Capacity
     gpu: str | None = None
     commitment: Commitment = "on_demand"
@@ -151,7 +151,7 @@ class SelfHosted(ServingOption):
 class Hybrid(ServingOption):
     """A base fleet that takes what it can; calls that find `overflow_above` others in it go to a hosted option."""
 
-    kind: Literal["hybrid"] = "hybrid"  # type: ignore[assignment]
+    kind: Literal["hybrid"] = "hybrid"
     fleet_option: str
     overflow_option: str
     overflow_above: Annotated[float, Dial("Calls in the fleet above which calls overflow", "calls", 1, 4096, "log",

@@ -14,19 +14,20 @@ from pricing.nearest import nearest
 from pricing.table import STRICT
 from pricing.yaml12 import Document, Place, read_yaml
 from simulator.domain.dials import walk_dials
-from simulator.domain.options import KINDS, HostedOption
+from simulator.domain.options import KINDS, ServingOption
 from simulator.domain.scenario import Scenario
 from simulator.files.bound import bound_prices, counted_prompt
+from simulator.files.hardware import bound_hardware
 from simulator.files.layers import FOUND, OPTION_KEYS, Layered, dotted, leaves, under_flags, with_copies
 
 PACKAGE = Path(__file__).parents[1]
 DEFAULT = "support-triage.yaml"
 
-NOT_WRITTEN = ("name", "set_paths", "bare")
+NOT_WRITTEN = ("name", "set_paths", "bare", "specs")
 """Fields of a Scenario that come from elsewhere than its file."""
 
-_BY_THEIR_OWN_DOOR = ("options", "prices")
-_ASIDE = ("prices", "assumes")
+_BY_THEIR_OWN_DOOR = ("options", "prices", "gpus", "models", "serving")
+_ASIDE = ("prices", "gpus", "models", "serving", "assumes")
 """Keys whose own keys are ids and paths, not inputs."""
 
 _OPTION_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -74,6 +75,8 @@ def read_scenario(path: Path, overrides: Sequence[str] = (), bare: bool = False)
         name: counted_prompt(option, ("options", name), prices, page, given["start"], path.parent)
         for name, option in options.items()
     }
+    hardware = bound_hardware(counted, {key: given[key] for key in ("gpus", "models", "serving")}, page, given["start"])
+    given |= hardware
     given |= {"name": path.stem, "options": counted, "prices": prices, "bare": bare, "set_paths": _set_paths(written)}
     try:
         scenario = Scenario(**given)
@@ -129,7 +132,7 @@ def _options(written: dict[Any, Any], page: Layered) -> dict[Any, Any]:
     return options
 
 
-def _option(name: Any, value: Any, page: Layered) -> HostedOption:
+def _option(name: Any, value: Any, page: Layered) -> ServingOption:
     here: Place = ("options", name)
     if not _OPTION_NAME.fullmatch(str(name)):
         raise InputError(f"{page.where(here)}: an option's name is small letters, digits, - and _, as in long-prompt")

@@ -21,6 +21,7 @@ from pricing.errors import InputError
 from simulator.domain.dials import Dial
 from simulator.domain.drawn import find_dial, with_dials
 from simulator.domain.findings import Answer, BreakEven, Crossing, Payback, SimulationResult
+from simulator.domain.options import HostedOption
 from simulator.domain.plan import closed_reason, stages
 from simulator.domain.scenario import Scenario
 from simulator.run import run
@@ -41,6 +42,12 @@ WIDTH = 1e-9
 """Relative width at which a bracket is narrow enough."""
 EQUAL = 1e-12
 """Relative difference below which two costs are the same number."""
+RESIDUAL = "residual"
+"""The line of what hardware fetches at the end: no cash until then, so no part of a payback."""
+OVERLOADED = 0.01
+"""Share of calls in hours beyond its capacity from which a fleet does not serve the workload."""
+BEYOND_USD = 1e15
+"""What a fleet that cannot serve the calls is taken to cost: more than anything that can."""
 MAX_STEPS = 4096
 """Known discontinuities of one kind beyond which the scan points have to do."""
 
@@ -243,8 +250,11 @@ class Costs:
             draws = {along: points if turned else points[:1]}
             self._kept[key] = (scenario, run(asked, name, draws=draws))
         result = self._kept[key][1]
+        full: Array | float = 0.0
+        if result.fleet is not None:
+            full = np.where(result.fleet.overload_share > OVERLOADED, BEYOND_USD, 0.0)
         total = result.money_usd if basis == "equal_quality" else result.total_usd
-        cost = total - (result.one_off_usd if basis == "steady_state" else 0.0)
+        cost = total - (result.one_off_usd if basis == "steady_state" else 0.0) + full
         return cost if turned else np.broadcast_to(cost, points.shape)
 
 
@@ -279,6 +289,8 @@ def _points(scenario: Scenario, between: tuple[str, str], along: str, dial: Dial
 def _steps(scenario: Scenario, name: str, along: str, low: float, high: float) -> list[float]:
     """Values of a dial at which the bill of an option is known to jump: cache minimum and increment, length tiers."""
     option = scenario.options[name]
+    if not isinstance(option, HostedOption):
+        return []
     version = scenario.price_on(option.price, 0)
     caching, tokens = version.rules.caching, version.rules.tokens
     found: list[float] = []
@@ -301,12 +313,23 @@ def _limit_flags(scenario: Scenario, between: tuple[str, str], along: str, at: f
     flags = []
     for name in between:
         option = scenario.options[name]
+        if not isinstance(option, HostedOption):
+            flags += _capacity_flags(scenario, name, along, at)
+            continue
         limits = (option.limits, scenario.price_on(option.price, 0).limits)
         if any(limit.rpm is not None or limit.tpm is not None for limit in limits):
             flags += [
                 f"{name}: {flag}" for flag in run(with_dials(scenario, {along: at}), name).flags if "limit is" in flag
             ]
     return flags
+
+
+def _capacity_flags(scenario: Scenario, name: str, along: str, at: float) -> list[str]:
+    """Whether a crossing lies where a fleet stops keeping up, rather than where two costs meet."""
+    near = run(scenario, name, draws={along: np.array([at * (1.0 - 1e-3), at * (1.0 + 1e-3)])}).fleet
+    if near is None or float(near.overload_share.max()) <= OVERLOADED:
+        return []
+    return [f"{name} serves {near.most_per_s[0]:,.3g} calls a second at most, and is full there"]
 
 
 def payback(
@@ -320,13 +343,16 @@ def payback(
         results: daily results already at hand, by option name.
     """
     found = {name: (results or {}).get(name) or run(scenario, name) for name in between}
-    one_offs = {name: float(found[name].one_off_usd[0]) for name in between}
+    paid = {
+        name: [found[name].ledger.usd(one_off=kind, without=(RESIDUAL,))[0] for kind in (True, False)]
+        for name in between
+    }
+    one_offs = {name: float(paid[name][0].sum()) for name in between}
     other, larger = sorted(between, key=lambda name: (one_offs[name], name == between[1]))
     if one_offs[larger] <= 0:
         return Payback(days=None, date=None, reason="neither option pays anything up front")
-    cash = {name: [found[name].ledger.usd(one_off=kind)[0] for kind in (True, False)] for name in between}
     days = min(_served_days(scenario, name) for name in between)
-    one_off, recurring = (cash[larger][kind][:days] - cash[other][kind][:days] for kind in (0, 1))
+    one_off, recurring = (paid[larger][kind][:days] - paid[other][kind][:days] for kind in (0, 1))
     after_one_off, by_end = cumulative(one_off, recurring)
     day = payback_day(after_one_off, by_end)
     flags = tuple(_common_span(scenario, between)[1])

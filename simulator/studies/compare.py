@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import numpy as np
 
-from pricing.book import PriceBook
+from pricing.book import PriceBook, canonical
 from pricing.errors import NoFeasibleOption
 from simulator.domain.findings import Comparison, CostCurve, OptionSummary, PriceUsed, SimulationResult
 from simulator.domain.ledger import TOKEN_LINES
@@ -54,9 +57,22 @@ def compare(scenario: Scenario) -> Comparison:
         verdict=verdict(scenario, summaries, crossings, used, costs),
         assumptions=assumptions(scenario),
         prices_used=used,
-        prices_digest=PriceBook(prices=scenario.prices).digest,
+        prices_digest=_digest(scenario),
         stale=stale,
     )
+
+
+def _digest(scenario: Scenario) -> str:
+    """Twelve hex digits of every price the scenario is bound to, GPUs and their speeds included."""
+    prices = PriceBook(prices=scenario.prices).digest
+    if not scenario.gpus and not scenario.serving:
+        return prices
+    machines = canonical({"gpus": _plain(scenario.gpus), "serving": _plain(scenario.serving)})
+    return hashlib.sha256(f"{prices} {machines}".encode()).hexdigest()[:12]
+
+
+def _plain(things: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: dataclasses.asdict(thing) for name, thing in sorted(things.items())}
 
 
 def summary(scenario: Scenario, result: SimulationResult) -> OptionSummary:
@@ -120,7 +136,32 @@ def prices_used(scenario: Scenario, results: Mapping[str, SimulationResult]) -> 
                         age_days=0 if typed else max(0, (scenario.start - source.seen_on).days),
                     )
                 )
-    return tuple(found)
+    return tuple(found + _machines_used(scenario, paid))
+
+
+def _machines_used(scenario: Scenario, paid: set[str]) -> list[PriceUsed]:
+    """The same for GPUs: rents, purchases and their electricity."""
+    found = []
+    for table in (scenario.gpus[name] for name in sorted(scenario.gpus)):
+        for version in table.versions:
+            source, id = version.source, f"{table.id}@{version.effective}"
+            if id not in paid:
+                continue
+            typed, owned = version.effective <= date(1970, 1, 1), version.owned
+            unverified = owned is not None and owned.unverified
+            found.append(
+                PriceUsed(
+                    id=id,
+                    price=table.id,
+                    effective=version.effective,
+                    recorded=version.recorded,
+                    confidence="partly unverified" if unverified else source.confidence,
+                    title=source.title,
+                    href=source.href,
+                    age_days=0 if typed or owned else max(0, (scenario.start - source.seen_on).days),
+                )
+            )
+    return found
 
 
 def cost_curve(

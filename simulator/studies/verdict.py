@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.domain.findings import BreakEven, OptionSummary, PriceUsed, Verdict
-from simulator.domain.options import HostedFineTuned
+from simulator.domain.options import HostedFineTuned, HostedOption, SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.formats import count, per_call, share, usd, usd_exact
+from simulator.studies.machines import machine_caveats
 from simulator.studies.breakeven import VOLUME, Costs, dial_at, sign_changes
 
 TOO_CLOSE = 0.05
@@ -25,6 +26,11 @@ LINES = {
     "cache_write": "cache writes",
     "output": "output",
     "ops": "upkeep",
+    "gpu": "GPU time that is used",
+    "gpu_idle": "GPU time that stands idle",
+    "hardware": "hardware",
+    "residual": "what the hardware fetches at the end",
+    "electricity": "electricity",
     "hosting": "hosting",
     "storage": "storage",
     "training": "training",
@@ -261,7 +267,7 @@ def _caveats(
             found.append(f"{name} is no choice: {option.result.why_not}.")
         found += [f"{name}: {flag}." for flag in option.result.flags]
         plain = scenario.options[name]
-        if isinstance(plain, HostedFineTuned):
+        if isinstance(plain, HostedFineTuned | SelfHosted):
             missing = [
                 word for word, block in (("data set", plain.dataset), ("training", plain.training)) if block is None
             ]
@@ -269,10 +275,14 @@ def _caveats(
                 found.append(
                     f"{name} is tuned, but no {' and no '.join(missing)} cost is given: its one-off is understated."
                 )
+        if isinstance(plain, SelfHosted):
+            found += machine_caveats(scenario, name, plain)
         if plain.prompt is not None and not plain.prompt_exact:
             found.append(f"{name}: {plain.prompt} was counted with a stand-in tokenizer.")
     found += _cache_caveat(scenario, options)
     for price in used:
+        if price.price in scenario.gpus:  # told with the machine it pays for
+            continue
         if price.confidence in ("estimated", "unverified"):
             found.append(f"The price {price.id} is {price.confidence} ({price.title}).")
         if price.age_days > 90:
@@ -289,6 +299,8 @@ def _cache_caveat(scenario: Scenario, options: Mapping[str, OptionSummary]) -> l
     leaning = {}
     for name, option in options.items():
         plain = scenario.options[name]
+        if not isinstance(plain, HostedOption):
+            continue
         mode = plain.caching.mode or scenario.price_on(plain.price, 0).rules.caching.mode
         cached = float(option.result.ledger.by_line().get("cached_input", np.zeros(1))[0])
         guessed = mode == "automatic" and plain.caching.reach is None and plain.cache_hit_rate is None
@@ -306,7 +318,7 @@ def _cache_caveat(scenario: Scenario, options: Mapping[str, OptionSummary]) -> l
 def _announced(scenario: Scenario) -> list[str]:
     """Announced changes inside the horizon."""
     found = []
-    named = {option.price for option in scenario.options.values()}
+    named = {option.price for option in scenario.options.values() if isinstance(option, HostedOption)}
     for price in sorted(named):
         for version in scenario.prices[price].versions:
             inside = scenario.start < version.effective < scenario.end and version.announced
@@ -350,9 +362,11 @@ def _flips(scenario: Scenario, best: Ranking, costs: Costs) -> list[str]:
     ]
     found: list[tuple[float, str]] = []
     mine, theirs = scenario.options[choice], scenario.options[other]
-    shared = {"price_factor": mine.price == theirs.price, "prefix_tokens": mine.prefix_tokens == theirs.prefix_tokens}
+    prices = [one.price if isinstance(one, HostedOption) else None for one in (mine, theirs)]
+    one_price = prices[0] == prices[1] is not None
+    shared = {"price_factor": one_price, "prefix_tokens": mine.prefix_tokens == theirs.prefix_tokens}
     for path, now, words in asked:
-        together = path.startswith("options.") and mine.price == theirs.price and shared[path.rsplit(".", 1)[1]]
+        together = path.startswith("options.") and one_price and shared[path.rsplit(".", 1)[1]]
         if now <= 0 or together:  # one price, or one prompt of one model, cannot change for one of the two alone
             continue
         points = now * np.geomspace(0.1, 10.0, 161)
