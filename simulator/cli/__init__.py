@@ -15,7 +15,7 @@ import typer
 
 import simulator
 from pricing.errors import InputError, TunepointError
-from simulator.cli import answers, inputs, prices
+from simulator.cli import answers, gpus, inputs, prices
 from simulator.cli.output import give_up_stdout
 
 PROGRAM = "tunepoint"
@@ -32,7 +32,9 @@ app = typer.Typer(
 )
 app.command("compare")(answers.compare)
 app.command("break-even")(answers.break_even)
+app.command("size")(gpus.size)
 app.add_typer(prices.app, name="prices")
+app.add_typer(gpus.app, name="gpu")
 app.command("trace")(inputs.trace)
 app.command("tokens")(inputs.tokens)
 app.command("schema")(inputs.schema)

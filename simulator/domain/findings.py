@@ -72,6 +72,55 @@ class SimulationResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """Seconds of a latency over calls; NaN where there were none."""
+
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingRun:
+    """Calls served one by one on so many replicas: latencies, speeds, and what stood in the way."""
+
+    ttft_s: Times
+    tpot_s: Times
+    e2e_s: Times
+    calls: int
+    output_tokens_per_s: float
+    requests_per_s: float
+    mean_concurrency: float
+    busy_share: float
+    preemptions: int
+    refused: int
+    makespan_s: float
+    most_decoding: int
+    prefill_tokens: int
+    waiting_at_end: int
+    replicas: int
+    saturation_per_s: float = 0.0
+    utilisation: float = 0.0
+    overload: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizing:
+    """The smallest fleet that meets the latency targets at the sizing hour, and what binds one replica less.
+
+    `replicas` is None where no fleet can: `binds` then says why. `usd_per_month` pays it around the clock.
+    """
+
+    option: str
+    rate_per_s: float
+    replicas: int | None
+    binds: str
+    run: ServingRun | None
+    usd_per_month: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Crossing:
     """A value of a dial at which the cheaper option changes."""
 

@@ -12,13 +12,20 @@ from numpy.typing import NDArray
 
 from simulator.domain.costs import DEFAULT_EPOCHS
 from simulator.domain.drawn import Drawn, Draws
-from simulator.domain.options import OPS_HOURS, HostedFineTuned, HostedOption, Hybrid, SelfHosted
+from simulator.domain.options import OPS_HOURS, HostedFineTuned, Hybrid, SelfHosted
 from simulator.domain.plan import Stage, closed_reason, jobs_end, stages, training_price, version_spans
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Activity, Count, FleetUse, JobPrice, RecurringPrice, TokenPrice, Typed, Wage
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar, clock_changes
-from simulator.expected.engine_machines import fleet_flags, hardware, overwhelmed, served_by_fleet, together, training_run
+from simulator.expected.engine_machines import (
+    fleet_flags,
+    hardware,
+    overwhelmed,
+    served_by_fleet,
+    together,
+    training_run,
+)
 from simulator.expected.engine_tokens import MTOK, token_counts
 from simulator.expected.training import billed_hours, billed_tokens, jobs_per_release, release_days
 

@@ -12,11 +12,14 @@ from pricing.hardware import GpuRate, GpuTable, ModelSpec
 from pricing.load import ALWAYS
 from pricing.load_checked import checked
 from pricing.load_hardware import gpu_table, provider_gpus, shipped_hardware, shipped_models, shipped_specs
-from pricing.load_serving import bound_replica, inline_profiles
+from pricing.load_serving import bound_replica, inline_profiles, typed_profile
 from pricing.nearest import nearest
-from pricing.yaml12 import Document, Place
+from pricing.serving import Replica, profile_name
+from pricing.yaml12 import Document, Place, read_yaml
 from simulator.domain.fleet import GpuTraining
 from simulator.domain.options import SelfHosted, ServingOption
+
+EXAMPLE_ID = "vllm/rtx-4090/llama-3.1-8b/bf16"
 
 
 def bound_hardware(
@@ -57,6 +60,31 @@ def bound_hardware(
             model, card = _trained(name, fleet, gpus, typed_models, document)
             models[model[0]], specs[card] = model[1], shipped_specs()[card]
     return {"gpus": gpus, "models": models, "serving": replicas, "specs": specs}
+
+
+def read_replica(name: str) -> Replica:
+    """The replica of a serving id, or of a file that holds `serving: ID` and parameters of one's own beside it.
+
+    Raises:
+        InputError: no such file, engine, GPU or model, a parameter that cannot be, or a model that does not fit.
+    """
+    if not name.endswith((".yaml", ".yml")):
+        return bound_replica(name)
+    path = Path(name)
+    if not path.exists():
+        raise InputError(f"{name}: there is no such file; name a profile file or an id like {EXAMPLE_ID}")
+    document = read_yaml(path)
+    value = document.value
+    if not isinstance(value, dict) or not isinstance(value.get("serving"), str):
+        raise InputError(f"{name}: a profile begins with `serving: engine/gpu/model/precision`, as in {EXAMPLE_ID}")
+    own = {key: inner for key, inner in value.items() if key not in ("serving", "models")}
+    try:
+        profile = typed_profile(profile_name(value["serving"]), own, document, ())
+        models = _typed_models(value.get("models"), document)
+        return bound_replica(value["serving"], {value["serving"]: profile}, None, models)
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if text.startswith(name) else f"{name}: {text}") from None
 
 
 def _needs_shapes(training: GpuTraining) -> bool:

@@ -19,6 +19,7 @@ from simulator.run import run
 from simulator.studies.assumptions import assumptions
 from simulator.studies.breakeven import VOLUME, Costs, break_even, dial_at, steady
 from simulator.studies.finance import by_month, present_value
+from simulator.studies.sizing import meets_slo
 from simulator.studies.verdict import verdict
 
 PER_CALL_LINES = TOKEN_LINES | {"human", "failures"}
@@ -108,6 +109,7 @@ def summary(scenario: Scenario, result: SimulationResult) -> OptionSummary:
         one_off_usd=one_off,
         recurring_usd=total - one_off,
         by_month=tuple(by_month(cash, days_per_month)),
+        meets_slo=meets_slo(scenario, result.option)[0] if result.fleet is not None else None,
     )
 
 

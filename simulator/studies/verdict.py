@@ -11,8 +11,8 @@ from simulator.domain.findings import BreakEven, OptionSummary, PriceUsed, Verdi
 from simulator.domain.options import HostedFineTuned, HostedOption, SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.formats import count, per_call, share, usd, usd_exact
-from simulator.studies.machines import machine_caveats
 from simulator.studies.breakeven import VOLUME, Costs, dial_at, sign_changes
+from simulator.studies.machines import machine_caveats
 
 TOO_CLOSE = 0.05
 """A saving under this share of the runner-up's cost is called too close to decide."""
