@@ -22,6 +22,7 @@ FAST_CARD_GB = 80.0
 """vLLM serves 1,024 sequences and 8,192 tokens a step on cards from this size on (of Hopper and later), else its
 older 256 and 2,048; A100s keep the older ones (engine defaults of 0.8 to 0.11)."""
 OLDER = ("Ampere", "Ada")
+EXAMPLE = "vllm/rtx-4090/my-model/bf16"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ def shipped_serving() -> Mapping[str, Serving]:
 def inline_profiles(value: Any, document: Document, place: Place) -> dict[str, ServingProfile]:
     """Profiles typed into a scenario or a file of one's own, by serving id."""
     if not isinstance(value, dict):
-        raise InputError(f"{document.where(place)}: expected profiles by id, as in vllm/rtx-4090/my-model/bf16: {{...}}")
+        raise InputError(f"{document.where(place)}: expected profiles by id, as in {EXAMPLE}: {{...}}")
     found = {}
     for name, entry in value.items():
         here = (*place, name)

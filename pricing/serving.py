@@ -175,7 +175,8 @@ class Replica:
         sums = (
             f"{cards} {self.memory_bytes / gb:.1f} GB, of which an engine takes {MEMORY_UTIL:.0%}; "
             f"{self.model_name} in {self.precision} weighs {self.weights_bytes / gb:.1f} GB and "
-            f"{self._reserve_bytes / gb:.1f} GB go to activations and graphs, so {self._room_bytes / gb:.1f} GB are left"
+            f"{self._reserve_bytes / gb:.1f} GB go to activations and graphs, so "
+            f"{self._room_bytes / gb:.1f} GB are left"
         )
         if self.kv_tokens >= 1:
             return f"{sums} for {self.kv_tokens:,} tokens of {self.model.kv_bytes_per_token():,.0f} bytes"

@@ -74,7 +74,8 @@ def gpu_json(book: HardwareBook, id: str, day: date) -> dict[str, Any]:
         return _replica_json(bound_replica(id))
     if "/" in id:
         prices = book.table(id)
-        rates = {name: prices.on(day, name) for name in prices.commitments or ("on_demand",) if _sold(prices, name, day)}
+        sold = [name for name in prices.commitments or ("on_demand",) if _sold(prices, name, day)]
+        rates = {name: prices.on(day, name) for name in sold}
         if not rates:
             prices.on(day)
         latest = max(rates.values(), key=lambda rate: rate.effective)

@@ -126,8 +126,9 @@ def size(
         emit_json(sizing_json(found))
     elif found.replicas is not None and found.run is not None:
         say(
-            f"{option}: {found.replicas} replica{'s' if found.replicas > 1 else ''} for {found.rate_per_s:,.3g} calls a "
-            f"second, the 99 % quantile of the last 28 days; {usd(found.usd_per_month or 0.0)} a month around the clock",
+            f"{option}: {found.replicas} replica{'s' if found.replicas > 1 else ''} for {found.rate_per_s:,.3g} calls "
+            f"a second, the 99 % quantile of the last 28 days; {usd(found.usd_per_month or 0.0)} a month around the "
+            "clock",
             f"One less is held back by: {found.binds}" if found.replicas > 1 else f"First to bind: {found.binds}",
         )
         _tell(found.run, "In that hour", False)

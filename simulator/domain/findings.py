@@ -39,6 +39,7 @@ class SimulationResult:
     flags: tuple[str, ...] = ()
     approximate: tuple[str, ...] = ()
     fleet: FleetUse | None = None
+    meets_slo: bool | None = None
 
     @property
     def feasible(self) -> bool:

@@ -45,8 +45,8 @@ class Scenario:
     """A question with everything needed to answer it; a worker on another machine opens no file.
 
     `prices` holds the bound price tables by id, `gpus` those of GPUs; `serving` the replicas that options name, with
-    what they can do; `specs` and `models` the cards and shapes that training needs. `set_paths` are the dotted paths the user wrote,
-    so that every other default can be listed as an assumption. `bare` sets default costs to zero.
+    what they can do; `specs` and `models` the cards and shapes that training needs. `set_paths` are the dotted paths
+    the user wrote, so that every other default can be listed as an assumption. `bare` sets default costs to zero.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT

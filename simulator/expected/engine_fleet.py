@@ -241,7 +241,9 @@ class FleetHours:
         return sums / total if total > 0 else np.full(3, np.nan)
 
 
-def _by_bin(low: NDArray[np.int64], part: Array, values: Array, when: NDArray[np.int64], shape: tuple[int, int]) -> Array:
+def _by_bin(
+    low: NDArray[np.int64], part: Array, values: Array, when: NDArray[np.int64], shape: tuple[int, int]
+) -> Array:
     """Values by period and bin, each shared between the two bins it lies between."""
     index = when * shape[1] + low
     size = shape[0] * shape[1]

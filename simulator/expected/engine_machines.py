@@ -154,7 +154,8 @@ class TrainingRun:
 def training_run(scenario: Scenario, view: Any, name: str) -> TrainingRun:
     """How many GPU-hours one training run of an option takes, set-up included."""
     plain = scenario.options[name]
-    assert isinstance(plain, SelfHosted) and plain.training is not None
+    assert isinstance(plain, SelfHosted)
+    assert plain.training is not None
     spec, training, path = plain.training, view.options[name].training, f"options.{name}.training"
     if spec.usd is not None:
         basis = Typed(usd_per_unit=np.atleast_1d(np.asarray(training.usd, dtype=float)), path=f"{path}.usd")

@@ -67,6 +67,5 @@ def run_hours(tokens: ArrayLike, speed_per_s: ArrayLike, set_up_minutes: ArrayLi
     >>> float(run_hours(3600e3, 1000.0, 30.0))
     1.5
     """
-    return np.asarray(
-        np.asarray(tokens, dtype=np.float64) / np.asarray(speed_per_s, dtype=np.float64) / 3600.0 + np.asarray(set_up_minutes) / 60.0
-    )
+    trained_s = np.asarray(tokens, dtype=np.float64) / np.asarray(speed_per_s, dtype=np.float64)
+    return np.asarray(trained_s / 3600.0 + np.asarray(set_up_minutes) / 60.0)

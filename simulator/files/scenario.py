@@ -148,7 +148,8 @@ def _option(name: Any, value: Any, page: Layered) -> ServingOption:
     for key in value:
         others = [other for other in KINDS if key in OPTION_KEYS[other]]
         if key not in OPTION_KEYS[kind] and (others or key == FOUND):
-            hint = f"{kind} has no such key, {' and '.join(others)} has" if others else "it is found, not written"
+            have = "has" if len(others) == 1 else "have"
+            hint = f"{kind} has no such key, {' and '.join(others)} {have}" if others else "it is found, not written"
             raise InputError(f"{page.where((*here, key))}: unknown key; {hint}")
     return checked(KINDS[kind], value, page, here)
 

@@ -68,7 +68,7 @@ def open_loop(
     replica: Replica, drawn: Drawn, rate_per_s: float, calls: int, *, replicas: int = 1, adapters: int = 1,
     seed: int = 0, steady: bool = True,
 ) -> ServingRun:
-    """Serve a Poisson stream; `steady` leaves out the first calls, else the run is told as it was, to its last token."""
+    """Serve a Poisson stream; `steady` leaves out the first calls, else the run is told as it was, to the end."""
     arrival = np.cumsum(np.random.default_rng([seed, 0]).exponential(1.0 / rate_per_s, calls))
     prompt, output = lengths(drawn, calls, seed)
     engine = engine_of(replica, drawn.prefix, adapters)

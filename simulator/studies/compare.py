@@ -19,7 +19,7 @@ from simulator.run import run
 from simulator.studies.assumptions import assumptions
 from simulator.studies.breakeven import VOLUME, Costs, break_even, dial_at, steady
 from simulator.studies.finance import by_month, present_value
-from simulator.studies.sizing import meets_slo
+from simulator.studies.sizing import meets_slo, missed
 from simulator.studies.verdict import verdict
 
 PER_CALL_LINES = TOKEN_LINES | {"human", "failures"}
@@ -33,7 +33,7 @@ def compare(scenario: Scenario) -> Comparison:
     Raises:
         NoFeasibleOption: nothing can be bought that serves the whole horizon.
     """
-    results = {name: run(scenario, name) for name in scenario.options}
+    results = {name: _kept_promises(scenario, run(scenario, name)) for name in scenario.options}
     if not any(result.feasible for result in results.values()):
         reasons = "; ".join(f"{name}: {result.why_not}" for name, result in results.items())
         raise NoFeasibleOption(f"no option serves the whole horizon ({reasons})")
@@ -61,6 +61,17 @@ def compare(scenario: Scenario) -> Comparison:
         prices_digest=_digest(scenario),
         stale=stale,
     )
+
+
+def _kept_promises(scenario: Scenario, result: SimulationResult) -> SimulationResult:
+    """A fleet that misses its latency targets in its busiest hour is no choice, whatever it costs."""
+    if result.fleet is None or result.why_not is not None:
+        return result
+    kept, served = meets_slo(scenario, result.option)
+    if kept is None or served is None or kept:
+        return dataclasses.replace(result, meets_slo=kept)
+    why = f"it misses the latency targets in its busiest hour ({', '.join(missed(served, scenario.workload.slo))})"
+    return dataclasses.replace(result, meets_slo=False, why_not=why)
 
 
 def _digest(scenario: Scenario) -> str:
@@ -96,20 +107,24 @@ def summary(scenario: Scenario, result: SimulationResult) -> OptionSummary:
         (line.total_usd[1] for line in near.ledger.lines if line.line in PER_CALL_LINES or line.line == "adjust"), 0.0
     )
     more_calls = near.calls[2] - near.calls[0]
+    unit = float((recurring[2] - recurring[0]) / more_calls) if more_calls else 0.0
+    fixed = float(recurring[1] - growing)
+    if near.fleet is not None:  # a fleet grows in part with the calls: what one more call does not explain is fixed
+        fixed = float(recurring[1] - unit * near.calls[1])
     return OptionSummary(
         result=result,
         total_usd=total if result.feasible else None,
         total_until=None if result.feasible else total,
         npv_usd=present_value(cash, scenario.discount_rate),
         monthly_usd=(total - one_off) / months,
-        fixed_usd_per_month=max(0.0, float(recurring[1] - growing)) / months,
-        unit_usd=float((recurring[2] - recurring[0]) / more_calls) if more_calls else 0.0,
+        fixed_usd_per_month=max(0.0, fixed) / months,
+        unit_usd=unit,
         per_call_usd=_each(total, result.served_calls[0]),
         per_success_usd=_each(total, result.success_calls[0]),
         one_off_usd=one_off,
         recurring_usd=total - one_off,
         by_month=tuple(by_month(cash, days_per_month)),
-        meets_slo=meets_slo(scenario, result.option)[0] if result.fleet is not None else None,
+        meets_slo=None if result.fleet is None else result.meets_slo,
     )
 
 

@@ -271,7 +271,7 @@ def _caveats(
             missing = [
                 word for word, block in (("data set", plain.dataset), ("training", plain.training)) if block is None
             ]
-            if missing:
+            if missing and (isinstance(plain, HostedFineTuned) or len(missing) == 1):
                 found.append(
                     f"{name} is tuned, but no {' and no '.join(missing)} cost is given: its one-off is understated."
                 )
