@@ -71,7 +71,8 @@ CASES = {
         ":8: workload.tokens.trace: unknown key; known here: correlation, input, input_cv, output, output_cv"),
     "a key of the other kind": (
         "prefix_tokens: 2600", "training: {usd: 3}",
-        ":13: options.long.training: unknown key; hosted_prompt has no such key, hosted_fine_tuned and self_hosted have"),
+        ":13: options.long.training: unknown key; hosted_prompt has no such key, "
+        "hosted_fine_tuned and self_hosted have"),
     "a key that is found, not written": (
         "prefix_tokens: 2600", "prompt_exact: true",
         ":13: options.long.prompt_exact: unknown key; it is found, not written"),

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from pricing.load_serving import bound_replica
 from simulator.answers import break_even_json, comparison_json
+from simulator.domain.scenario import Scenario
+from simulator.files import read_scenario
 from simulator.run import run, serve_calls
 from simulator.studies.breakeven import break_even
 from simulator.studies.compare import compare
-from simulator import bound_replica
 from tests.questions import asked, billed
 
 HEAD = """
@@ -22,19 +24,27 @@ workload: {{calls_per_day: {calls}, tokens: {{input: {input}, output: {output}}}
 """
 
 
-def question(folder: Path, options: str, *, days: float = 365, calls: float = 1000, tokens: tuple[float, float] = (500, 500),
-             baseline: str = "own", more: str = "") -> object:
+def question(
+    folder: Path,
+    options: str,
+    *,
+    days: float = 365,
+    calls: float = 1000,
+    tokens: tuple[float, float] = (500, 500),
+    baseline: str = "own",
+    more: str = "",
+) -> Scenario:
     text = HEAD.format(days=days, calls=calls, input=tokens[0], output=tokens[1], baseline=baseline)
     return asked(folder, text + more + "options:\n" + options)
 
 
-def card(usd: float, speed: str = "tokens_per_s: 1e6", count: int = 1, name: str = "own") -> str:
+def card(usd: float, speed: str = "tokens_per_s: 1e6", count: int = 1, more: str = "") -> str:
     fleet = f"{{replicas: {{min: {count}, max: {count}}}}}"
-    return f"  {name}: {{kind: self_hosted, gpu_usd_per_hour: {usd}, serving: {{{speed}}}, fleet: {fleet}}}\n"
+    return f"  own: {{kind: self_hosted, gpu_usd_per_hour: {usd}, serving: {{{speed}}}, fleet: {fleet}{more}}}\n"
 
 
-def rent(folder: Path, usd: float, hours: float, **how: object) -> float:
-    lines = billed(question(folder, card(usd, **how), days=round(hours / 24)), "own")  # type: ignore[arg-type]
+def rent(folder: Path, usd: float, hours: float, speed: str = "tokens_per_s: 1e6", count: int = 1) -> float:
+    lines = billed(question(folder, card(usd, speed, count), days=round(hours / 24)), "own")
     return (lines.get("gpu", 0.0) + lines.get("gpu_idle", 0.0)) * hours / (24 * round(hours / 24))
 
 
@@ -46,13 +56,15 @@ def test_sh_01_rent_by_used_hours_owned_by_the_month_and_the_price_of_a_token(tm
 
 OWNED = """gpus:
   mine/box:
-    owned: {{purchase_usd: {usd}, electricity_usd_per_kwh: {kwh}, idle_w: {watts}, light_w: {watts}, saturated_w: {watts},
-      life_years: {years}}}
+    owned: {{purchase_usd: {usd}, electricity_usd_per_kwh: {kwh}, life_years: {years}, idle_w: {watts},
+      light_w: {watts}, saturated_w: {watts}}}
     gpu: rtx-4090
 """
 
 
-def owned(folder: Path, usd: float, years: float, *, days: int, kwh: float = 0.0, watts: float = 0.0) -> dict[str, float]:
+def owned(
+    folder: Path, usd: float, years: float, *, days: int, kwh: float = 0.0, watts: float = 0.0
+) -> dict[str, float]:
     option = "  own: {kind: self_hosted, gpu: mine/box, serving: {tokens_per_s: 1e6}}\n"
     more = OWNED.format(usd=usd, kwh=kwh, watts=watts, years=years)
     return billed(question(folder, option, days=days, more=more), "own")
@@ -95,10 +107,9 @@ def test_sh_06_a_t4_by_the_month_and_by_thousand_calls(tmp_path: Path) -> None:
 
 def test_sh_07_two_idle_gpus_with_network_and_storage_against_thirty_dollars(tmp_path: Path) -> None:
     assert 2 * rent(tmp_path, 2.49, 720) == pytest.approx(3585.6)
-    option = card(2.49, count=2).rstrip("}\n") + "}}}, recurring_usd_per_month: {network: 120, storage: 45}}\n"
-    lines = billed(question(tmp_path, option, days=30, more="hours_per_month: 720\n").__class__ and asked(
-        tmp_path, HEAD.format(days=30, calls=10_000, input=500, output=500, baseline="own").replace("730", "720")
-        + "options:\n" + option), "own")
+    option = card(2.49, count=2, more=", recurring_usd_per_month: {network: 120, storage: 45}")
+    text = HEAD.format(days=30, calls=10_000, input=500, output=500, baseline="own").replace("730", "720")
+    lines = billed(asked(tmp_path, text + "options:\n" + option), "own")
     assert sum(lines.values()) == pytest.approx(3750.6)
     assert sum(lines.values()) / 300 == pytest.approx(12.502)
     assert lines["gpu"] < 0.01 * lines["gpu_idle"]
@@ -107,7 +118,7 @@ def test_sh_07_two_idle_gpus_with_network_and_storage_against_thirty_dollars(tmp
 def test_sh_09_training_and_serving_below_and_above_one_instance(tmp_path: Path) -> None:
     api = "  api: {kind: hosted_prompt, price: mine/api}\n"
     rate = "prices: {mine/api: {usd_per_mtok: {input: 15, output: 15}}}\n"
-    training = card(1.0).rstrip("}\n") + "}}}, training: {gpu_hours: 3, gpu_usd_per_hour: 4}}\n"
+    training = card(1.0, more=", training: {gpu_hours: 3, gpu_usd_per_hour: 4}")
     lines = billed(question(tmp_path, training + api, days=1, calls=1000, more=rate), "own")
     assert lines["training"] == pytest.approx(12.0)
     assert lines["gpu"] + lines["gpu_idle"] == pytest.approx(24.0)
@@ -133,11 +144,13 @@ def test_sh_13_what_is_reserved_is_paid_and_what_is_used_is_told_apart(tmp_path:
     assert a["gpu"] + a["gpu_idle"] == pytest.approx(3.75 * 24)
     assert a["gpu"] == pytest.approx(1.25 * 24)
     b = billed(question(tmp_path, card(1.25, "tokens_per_s: 1000"), days=1, calls=86_400), "own")
-    assert b["gpu"] == pytest.approx(1.25 * 24)
+    assert b["gpu"] + b["gpu_idle"] == pytest.approx(1.25 * 24)
     assert rent(tmp_path, 1.25, 24, count=4) == pytest.approx(5.0 * 24)
 
 
-def payback_months(folder: Path, usd: float, electricity_month: float, tokens_m: float, rates: tuple[float, float]) -> float:
+def payback_months(
+    folder: Path, usd: float, electricity_month: float, tokens_m: float, rates: tuple[float, float]
+) -> float:
     """Months until a node that works at full capacity has paid itself back: output to input 2 to 1."""
     option = ("  own: {kind: self_hosted, gpu: mine/box, serving: {tokens_per_s: 1e7}}\n"
               "  api: {kind: hosted_prompt, price: mine/api}\n")
@@ -184,16 +197,15 @@ def test_sh_14_neg_running_cost_is_netted_every_year_not_once(tmp_path: Path) ->
 
 @pytest.mark.parametrize(("rate", "usd"), [(2.88, 28.8), (0.86, 8.6), (2.49, 24.9), (3.98, 39.8)])
 def test_tr_11_gpu_hours_times_rate(tmp_path: Path, rate: float, usd: float) -> None:
-    option = card(1.0).rstrip("}\n") + f"}}}}}}, training: {{gpu_hours: 10, gpu_usd_per_hour: {rate}}}}}\n"
+    option = card(1.0, more=f", training: {{gpu_hours: 10, gpu_usd_per_hour: {rate}}}")
     assert billed(question(tmp_path, option, days=1), "own")["training"] == pytest.approx(usd)
 
 
 def test_tr_10_an_80b_qlora_from_flops_to_dollars(tmp_path: Path) -> None:
     # 6 x 0.67 FLOPs a weight and token at 0.3 x 0.7 of 989 TFLOP/s, 10 % lost to the cluster, 2.5 runs in all
     speed = 989e12 * 0.3 * 0.7 / (6 * 80e9 * 0.67) / 1.1
-    option = card(1.0).rstrip("}\n") + (
-        "}}}, training: {examples: 100000, tokens_per_example: 1000, epochs: 3, gpu_usd_per_hour: 2.9, "
-        f"tokens_per_s: {speed}, set_up_minutes: 0, runs_per_model: 2.5}}}}\n")
+    run_size = "examples: 100000, tokens_per_example: 1000, epochs: 3, set_up_minutes: 0, runs_per_model: 2.5"
+    option = card(1.0, more=f", training: {{{run_size}, gpu_usd_per_hour: 2.9, tokens_per_s: {speed}}}")
     assert billed(question(tmp_path, option, days=1), "own")["training"] == pytest.approx(1029.0818, rel=1e-6)
 
 
@@ -219,8 +231,6 @@ def test_util_the_penalty_of_an_idle_h100_is_of_the_measured_order() -> None:
 
 
 def test_fifteen_percent_turns_the_answer() -> None:
-    from simulator.files import read_scenario
-
     path = Path(__file__).parents[1] / "scenarios" / "cases" / "fifteen-percent.yaml"
     real = comparison_json(compare(read_scenario(path)))
     assert real["verdict"]["choice"] == "hosted"

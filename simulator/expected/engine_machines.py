@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pricing.errors import InputError
 from simulator.domain.fleet import Capacity
 from simulator.domain.options import Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
@@ -55,6 +56,8 @@ def served_by_fleet(
         return None
     if isinstance(plain, SelfHosted):
         hours = FleetHours(scenario, calendar, name, view.options[name], span)
+        if alone:
+            check_fits(name, hours)
         return FleetServed(counts=list(_machines(scenario, name, hours)), use=hours.use(latency=alone))
     above = view.options[name].overflow_above
     hours = FleetHours(scenario, calendar, plain.fleet_option, view.options[plain.fleet_option], span, above)
@@ -66,6 +69,23 @@ def served_by_fleet(
         overflow_option=plain.overflow_option,
         overflow_share=share,
     )
+
+
+def check_fits(name: str, hours: FleetHours) -> None:
+    """Refuse calls of which not even a mean one fits into the KV cache.
+
+    Raises:
+        InputError: with the arithmetic.
+    """
+    if isinstance(hours.serving, Capacity):
+        return
+    lengths, kv = hours.rows[0][1], hours.serving.kv_tokens
+    tokens = lengths.prefix + lengths.input + lengths.output
+    if tokens > kv:
+        raise InputError(
+            f"options.{name}: a call of {tokens:,.0f} tokens does not fit alone into the {kv:,} tokens "
+            f"of a KV cache ({hours.serving.arithmetic}); shorten the prompt or take a larger card"
+        )
 
 
 def _machines(scenario: Scenario, name: str, hours: FleetHours) -> Iterator[Count]:

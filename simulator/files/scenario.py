@@ -14,6 +14,7 @@ from pricing.nearest import nearest
 from pricing.table import STRICT
 from pricing.yaml12 import Document, Place, read_yaml
 from simulator.domain.dials import walk_dials
+from simulator.domain.fleet import Capacity
 from simulator.domain.options import KINDS, ServingOption
 from simulator.domain.scenario import Scenario
 from simulator.files.bound import bound_prices, counted_prompt
@@ -151,6 +152,8 @@ def _option(name: Any, value: Any, page: Layered) -> ServingOption:
             have = "has" if len(others) == 1 else "have"
             hint = f"{kind} has no such key, {' and '.join(others)} {have}" if others else "it is found, not written"
             raise InputError(f"{page.where((*here, key))}: unknown key; {hint}")
+    if kind == "self_hosted" and isinstance(value.get("serving"), dict):
+        checked(Capacity, value["serving"], page, (*here, "serving"))  # one mistake, one sentence
     return checked(KINDS[kind], value, page, here)
 
 
