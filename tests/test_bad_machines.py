@@ -51,7 +51,8 @@ BAD = {
         "give one of output_tokens_per_s and tokens_per_s"),
     "no price of a machine": ("    gpu: runpod-secure/rtx-4090\n", "", "gpu is missing"),
     "a shift that ends before it begins": (
-        "max: 2}}", "max: 2}, shifts: [{hours: [9, 8], replicas: {min: 1, max: 1}}]}", "shifts.0.hours: is [9, 8]; write two hours"),
+        "max: 2}}", "max: 2}, shifts: [{hours: [9, 8], replicas: {min: 1, max: 1}}]}",
+        "shifts.0.hours: is [9, 8]; write two hours"),
     "a price that begins later": ("start: 2026-12-01", "start: 2020-01-01", 'has no on_demand price on 2020-01-01'),
     "training of no size": (
         "    fleet:", "    training: {gpu: runpod-secure/rtx-4090}\n    fleet:", "a run is sized by one of"),
