@@ -150,6 +150,10 @@ def replicas_at(scenario: Scenario, option: str, rate_per_s: float) -> int:
 
 
 def _is_structural(path: str) -> bool:
+    if ".fleet.replicas." in path:
+        return False
+    if ".fleet." in path or ".serving." in path:
+        return True
     return path.rsplit(".", 1)[-1] in STRUCTURAL or path.startswith(("workload.demand.", "workload.events."))
 
 

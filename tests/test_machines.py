@@ -237,3 +237,21 @@ def test_a_log_is_served_at_its_own_times() -> None:
     done = tunepoint("trace", str(log), "--serve", A100, "--replicas", "4", "--json").json
     assert done["calls"] + done["refused"] == done["rows"]
     assert done["makespan_s"] >= done["span_s"]
+
+
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("fleet.replicas.max", [1.0, 3.0]), ("fleet.replicas.min", [0.0, 9.0]), ("fleet.spare", [0.0, 2.0]),
+        ("fleet.down_window_s", [60.0, 3000.0]), ("retries.failure_rate", [0.0, 0.4]), ("gpu_usd_per_hour", [0.5, 2.0]),
+        ("prefix_tokens", [0.0, 900.0]), ("price_factor", [0.5, 2.0]),
+    ],
+)
+def test_a_drawn_dial_counts_as_if_it_were_typed(tmp_path: Path, path: str, values: list[float]) -> None:
+    text = FLEET.replace("{min: 2, max: 2}}", "{min: 1, max: 4}}\n    retries: {max: 1}").replace("20000", "3e6")
+    drawn = run(asked(tmp_path, text), "own", draws={f"options.own.{path}": np.array(values)}, daily=False)
+    for at, value in enumerate(values):
+        if path.endswith("min"):
+            value = min(value, 4.0)                     # more than the most there may be is the most
+        alone = run(asked(tmp_path, text, f"options.own.{path}={value}"), "own")
+        assert float(drawn.total_usd[at]) == pytest.approx(float(alone.total_usd[0]), rel=1e-6)

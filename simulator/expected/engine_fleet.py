@@ -59,7 +59,6 @@ class FleetHours:
         self.granularity_s = float(terms.granularity_s or 0) if terms is not None else 0.0
         first, after = int(calendar.edges[span.start]), int(calendar.edges[span.stop])
         self.days = slice(first, after)
-        self.tries = float(np.max(attempts(plain.retries.failure_rate, plain.retries.max)[0]))
         self.rows = self._rows()
         shape = (len(self.rows), span.stop - span.start)
         self.paid, self.used, self.busy = np.zeros(shape), np.zeros(shape), np.zeros(shape)
@@ -71,11 +70,12 @@ class FleetHours:
             self._add(np.array(rows), shape[1])
 
     def _rows(self) -> list[tuple[float, Lengths, float, float, Any]]:
-        """Per draw: calls a day, lengths, the share of calls that is spread over the day, the overflow limit, fleet."""
+        """Per draw: attempts a day, lengths, the share of calls spread over the day, the overflow limit, replicas."""
         workload, view, calendar = self.calendar.scenario.workload, self.view, self.calendar
         tokens = workload.tokens
         columns = {
             "calls": workload.calls_per_day,
+            "tries": attempts(view.retries.failure_rate, view.retries.max)[0],
             "prefix": view.prefix_tokens,
             "input": tokens.input if view.input_tokens is None else view.input_tokens,
             "output": np.asarray(tokens.output if view.output_tokens is None else view.output_tokens)
@@ -96,7 +96,7 @@ class FleetHours:
             at = {key: float(column[row]) for key, column in named.items()}
             lengths = Lengths(*(at[key] for key in Lengths._fields))
             bounds = Replicas(min=min(at["min"], at["max"]), max=at["max"])
-            found.append((at["calls"], lengths, at["smooth"], at["above"], bounds))
+            found.append((at["calls"] * at["tries"], lengths, at["smooth"], at["above"], bounds))
         return found
 
     def tables(self, row: int) -> Tables:
@@ -114,7 +114,7 @@ class FleetHours:
         """Mean calls per second in every hour of the span, (days, 24): deferred calls spread over their day."""
         calls, _, smooth, _, _ = self.rows[row]
         weekday = self.calendar.weekday[self.calendar._rows[self.days]]
-        day = calls / 86_400 * self.tries * self._level(row) * weekday
+        day = calls / 86_400 * self._level(row) * weekday
         return np.asarray(day[:, None] * ((1.0 - smooth) * self.calendar.hours + smooth))
 
     def bounds(self, row: int) -> Iterator[tuple[Replicas, NDArray[np.bool_]]]:
