@@ -231,7 +231,7 @@ def test_util_the_penalty_of_an_idle_h100_is_of_the_measured_order() -> None:
 
 
 def test_fifteen_percent_turns_the_answer() -> None:
-    path = Path(__file__).parents[1] / "scenarios" / "cases" / "fifteen-percent.yaml"
+    path = Path(__file__).parents[1] / "scenarios" / "fifteen-percent.yaml"
     real = comparison_json(compare(read_scenario(path)))
     assert real["verdict"]["choice"] == "hosted"
     assert real["options"]["rented-a100"]["utilisation"] == pytest.approx(0.15, abs=0.02)
