@@ -32,7 +32,7 @@ app: $(INSTALLED)  ## open the dashboard
 	$(ENV)/bin/tunepoint app
 
 screenshots: $(INSTALLED)  ## every page of the dashboard, light and dark, wide and narrow, into docs/screenshots
-	$(ENV)/bin/python -m bench.screenshots docs/screenshots
+	$(ENV)/bin/python -m bench._screenshots docs/screenshots
 
 bench: $(INSTALLED)  ## measure speed, as CPU seconds and ratios (bench/)
 	$(ENV)/bin/python -m bench

@@ -1,4 +1,4 @@
-"""What a reader of the dashboard waits for: slider to chart, first view, fifty sessions, memory; in a real browser."""
+"""What a reader of the dashboard waits for: slider to chart and first view, in a real browser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.served import Served, chromium, opened, served
+from bench._served import Served, chromium, opened, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -99,15 +99,19 @@ def slider(app: Served, moves: int) -> dict[str, Any]:
 
 
 def first_view(app: Served) -> dict[str, Any]:
-    """Navigation to the first chart drawn, in a browser that has nothing cached; the server is warm."""
-    took = []
+    """Navigation to verdict and to the first chart, in a browser that has nothing cached; the server is warm."""
+    said, drawn = [], []
     with chromium() as browser:
         for _ in range(4):
+            page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
             begin = time.perf_counter()
-            page = opened(browser, app.url, viewport={"width": 1400, "height": 1000})
-            took.append(1000 * (time.perf_counter() - begin))
+            page.goto(app.url)
+            page.locator(".tp-card").first.wait_for(timeout=60_000)
+            said.append(1000 * (time.perf_counter() - begin))
+            page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
+            drawn.append(1000 * (time.perf_counter() - begin))
             page.context.close()
-    return {"first_view_ms": summary(took[1:])}
+    return {"first_verdict_ms": summary(said[1:]), "first_chart_ms": summary(drawn[1:])}
 
 
 def summary(took: list[float]) -> dict[str, float]:
@@ -117,27 +121,13 @@ def summary(took: list[float]) -> dict[str, float]:
             "p95": round(ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))], 1), "max": round(ordered[-1], 1)}
 
 
-def resident_mib(process: int) -> float:
-    """Memory of a process that is really held, MiB (Linux)."""
-    for line in Path(f"/proc/{process}/status").read_text("ascii").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
 def main() -> None:
     """Measure what is asked and print it as JSON."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--moves", type=int, default=65)
-    asked.add_argument("--sessions", type=int, default=0, help="websocket sessions, each a move every 5 s")
-    asked.add_argument("--seconds", type=float, default=60.0)
     given = asked.parse_args()
     with served() as app:
         found = slider(app, given.moves) | first_view(app)
-        if given.sessions:
-            from bench.app_sessions import sessions
-
-            found |= sessions(app, given.sessions, given.seconds)
     print(json.dumps(found, indent=1))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import simulator
-from bench.served import Served, browser_path, chromium, opened, served
+from bench._served import Served, browser_path, chromium, opened, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

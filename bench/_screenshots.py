@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bench.served import chromium, served
+from bench._served import chromium, served
 
 PAGES = {
     "decide": ("", ".js-plotly-plot >> nth=2"),
