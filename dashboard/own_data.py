@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard import answer, question, shown
 from dashboard.guard import guarded
 from simulator import (
+    HostedOption,
     Trace,
     count_tokens,
     decode_prompt,
@@ -48,7 +49,7 @@ def _prompt() -> None:
         return
     scenario = answer.scenario_of(question.asked())
     rules = {name: scenario.prices[option.price].on(scenario.start).rules.tokens
-             for name, option in scenario.options.items()}
+             for name, option in scenario.options.items() if isinstance(option, HostedOption)}
     counted = {name: count_tokens(text, rule.encoding, rule.factor) for name, rule in rules.items()}
     plain = count_tokens(text, PLAIN)
     shown.table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from simulator.domain.uncertain import OptionRisk
 from simulator.files.results import finite
 
 SCHEMA_VERSION = 1
+MOST_OVERLOAD = 0.01
+"""Share of calls in overloaded hours above which a mean latency says nothing, and none is told."""
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
@@ -150,12 +153,7 @@ def _option(option: OptionSummary, risk: OptionRisk | None = None) -> dict[str, 
         "lines": _lines(option),
         "tokens": {meter: float(tokens[0]) for meter, tokens in result.tokens.items() if tokens[0] > 0},
         "cache_hit_rate": float(result.cache_hit_rate[0]),
-        "utilisation": None,
-        "busy_share": None,
-        "overload_share": None,
-        "replica_hours": None,
-        "latency": None,
-        "meets_slo": None,
+        **_service(option),
         "interval_usd": None if risk is None else list(risk.interval_usd),
         "cheapest_share": None if risk is None else risk.cheapest_share,
         "approximate": list(result.approximate),
@@ -190,6 +188,28 @@ def _with_payback(comparison: Comparison, found: list[dict[str, Any]]) -> list[d
             one["payback"]["interval_days"] = list(played.payback_interval(name))
             one["payback"]["never_share"] = played.never_share(name)
     return found
+
+
+def _service(option: OptionSummary) -> dict[str, Any]:
+    """What a fleet did, and how long calls took; null for hosted options, whose latency is unknown."""
+    use = option.result.fleet
+    if use is None:
+        names = ("utilisation", "busy_share", "overload_share", "replica_hours", "latency", "meets_slo")
+        return dict.fromkeys(names)
+    told = float(use.overload_share[0]) <= MOST_OVERLOAD
+
+    def times(mean: float) -> dict[str, float | None]:
+        return {"mean": mean, "p50": None, "p95": None, "p99": None}
+
+    latency = {name: times(float(getattr(use, name)[0])) for name in ("ttft_s", "tpot_s", "e2e_s")}
+    return {
+        "utilisation": float(use.utilisation[0]),
+        "busy_share": float(use.busy_share[0]),
+        "overload_share": float(use.overload_share[0]),
+        "replica_hours": float(use.paid_hours[0]),
+        "latency": latency if told and math.isfinite(float(use.e2e_s[0])) else None,
+        "meets_slo": option.meets_slo,
+    }
 
 
 def _lines(option: OptionSummary) -> list[dict[str, Any]]:

@@ -20,11 +20,11 @@ from pricing.table import MeterRates, PriceVersion
 from simulator.domain.ledger import TOKEN_LINES, CostLedger, LedgerLine
 from simulator.domain.plan import version_spans
 from simulator.domain.scenario import Scenario
-from simulator.domain.usage import Activity, Count, JobPrice, RecurringPrice, TokenPrice, Typed, Wage
+from simulator.domain.usage import Activity, Count, GpuPrice, JobPrice, RecurringPrice, TokenPrice, Typed, Wage
 
 Array = NDArray[np.float64]
 
-BOOK = (TokenPrice, RecurringPrice, JobPrice)
+BOOK = (TokenPrice, RecurringPrice, JobPrice, GpuPrice)
 """What a price table prices; only these bills are negotiated down (`adjust`) and paid from credit, never wages."""
 
 
@@ -133,6 +133,30 @@ def job_usd(version: PriceVersion, basis: JobPrice) -> Array | None:
     return np.maximum(basis.per_job * usd, version.rules.training.min_usd)
 
 
+def gpu_rate(scenario: Scenario, basis: GpuPrice) -> float:
+    """USD of one unit at the price of a GPU: an hour of rent, a card with its share of a host, or a kWh.
+
+    Raises:
+        NotSold: the GPU is bought where rent is asked, or rented where a purchase is.
+    """
+    version = scenario.gpu_on(basis.gpu, basis.commitment)
+    if basis.rate == "usd_per_gpu_hour":
+        if version.owned is not None:
+            raise NotSold(f"{basis.gpu} is bought, not rented; name a rented GPU or type gpu_usd_per_hour")
+        return version.usd_per_gpu_hour[basis.commitment]
+    owned = version.owned
+    if owned is None:
+        raise NotSold(f"{basis.gpu} is rented, not bought; name one of owned/ or type it under gpus")
+    if basis.rate == "purchase":
+        return owned.purchase_usd + owned.host_usd
+    return owned.residual_usd if basis.rate == "residual" else owned.electricity_usd_per_kwh
+
+
+def _gpu_version(scenario: Scenario, basis: GpuPrice) -> str:
+    version = scenario.gpu_on(basis.gpu, basis.commitment)
+    return f"{basis.gpu}@{version.effective}"
+
+
 def _meter(level: MeterRates, basis: TokenPrice, meter: str | None = None) -> float | None:
     rate: float | Mapping[int, float] | None = getattr(level, meter or basis.meter)
     if isinstance(rate, Mapping):
@@ -150,6 +174,10 @@ def _priced(
         yield _line(count, quantity, _column(view.wages_usd_per_hour[basis.name]), f"wages_usd_per_hour.{basis.name}")
     elif isinstance(basis, Typed):
         yield _line(count, quantity, basis.usd_per_unit[:, None], basis.path)
+    elif isinstance(basis, GpuPrice):
+        factor = np.asarray(view.options[count.option].price_factor, dtype=float).reshape(-1, 1)
+        rate = gpu_rate(scenario, basis)
+        yield _line(count, quantity, rate * factor, _gpu_version(scenario, basis))
     else:
         table = scenario.prices[basis.price]
         factor = _column(view.options[count.option].price_factor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from pricing.errors import InputError
 from pricing.nearest import nearest
+from pricing.serving import Replica
 from simulator.billing import bill
 from simulator.domain.drawn import Drawn, Draws, check_draws, is_structural, with_dials
-from simulator.domain.findings import Engine, SimulationResult
+from simulator.domain.findings import Engine, ServingRun, SimulationResult
 from simulator.domain.ledger import CostLedger, LedgerLine
+from simulator.domain.options import HostedOption
 from simulator.domain.scenario import Scenario
-from simulator.domain.usage import Activity, TokenPrice
+from simulator.domain.usage import OVERLOADED, Activity, FleetUse, TokenPrice
 
 Array = NDArray[np.float64]
 
@@ -107,6 +109,89 @@ def _fixed(scenario: Scenario, values: dict[str, float]) -> Scenario:
         where = ", ".join(f"{path} = {value:g}" for path, value in values.items())
         raise InputError(f"{where}: {error}") from None
     return fixed
+def serve_calls(
+    replica: Replica,
+    lengths: Mapping[str, float],
+    *,
+    rate_per_s: float | None = None,
+    concurrency: int | None = None,
+    calls: int,
+    replicas: int = 1,
+    adapters: int = 1,
+    seed: int = 0,
+    steady: bool = True,
+) -> ServingRun:
+    """Serve calls one by one on a replica or several: a Poisson stream at a rate, or a closed loop.
+
+    Args:
+        replica: the profile, bound to GPU and model.
+        lengths: `prefix`, `input`, `output`, and where they vary `input_cv`, `output_cv`, `correlation`.
+        rate_per_s: calls a second, all replicas together.
+        concurrency: calls in the fleet at any time.
+        calls: how many.
+        replicas: least-loaded routing over so many.
+        adapters: on one base.
+        seed: of arrivals and lengths.
+        steady: leave out filling and emptying; else the finite run is told as it was.
+
+    Raises:
+        InputError: the mean call does not fit into the KV cache, with the arithmetic.
+    """
+    from simulator.simulated import engine_replica as simulated
+
+    drawn = simulated.Drawn(**{**lengths, "prefix": int(lengths["prefix"])})  # type: ignore[arg-type]
+    most = saturation(replica, lengths, adapters)
+    if concurrency is not None:
+        done = simulated.closed_loop(
+            replica, drawn, concurrency, calls, replicas=replicas, seed=seed, steady=steady
+        )
+    else:
+        done = simulated.open_loop(
+            replica, drawn, rate_per_s or most, calls, replicas=replicas, adapters=adapters, seed=seed, steady=steady
+        )
+    return _loaded(done, most, rate_per_s)
+
+
+def replay_calls(replica: Replica, arrival_s: Array, prompt: Any, output: Any, replicas: int = 1) -> ServingRun:
+    """Serve calls that came at known times, (N,) seconds and whole tokens."""
+    from simulator.simulated import engine_replica as simulated
+
+    done = simulated.replay(replica, arrival_s, prompt, output, replicas=replicas)
+    lengths = {"prefix": 0.0, "input": float(np.mean(prompt)), "output": float(np.mean(np.maximum(output, 1)))}
+    return _loaded(done, saturation(replica, lengths), None)
+
+
+def saturation(replica: Replica, lengths: Mapping[str, float], adapters: int = 1) -> float:
+    """Calls a second that one replica can just serve, in closed form."""
+    from simulator.expected.engine_replica import Lengths, replica_tables
+
+    spread = {"input_cv": 0.0, "output_cv": 0.0, "correlation": 0.0}
+    return replica_tables(replica, Lengths(**{**spread, **lengths}), True, adapters).saturation_per_s
+
+
+def _loaded(done: ServingRun, most: float, rate_per_s: float | None) -> ServingRun:
+    room = most * done.replicas
+    asked = done.requests_per_s if rate_per_s is None else rate_per_s
+    return dataclasses.replace(
+        done,
+        saturation_per_s=room,
+        utilisation=min(done.requests_per_s / room, 1.0),
+        overload=rate_per_s is not None and asked >= room,
+    )
+
+
+def sizing_rate(scenario: Scenario, option: str) -> float:
+    """Calls a second of the sizing hour of a fleet: the 99 % quantile of hourly rates in the last 28 days."""
+    from simulator.expected import engine_sizing
+
+    return engine_sizing.sizing_rate(scenario, option)
+
+
+def replicas_at(scenario: Scenario, option: str, rate_per_s: float) -> int:
+    """Replicas that a fleet's autoscaler runs at a rate, in the mean, in whole ones."""
+    from simulator.expected import engine_sizing
+
+    return engine_sizing.replicas_at(scenario, option, rate_per_s)
 
 
 def _checked_seed(seed: int) -> int:
@@ -159,6 +244,8 @@ def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedg
     if why_not is None and until is not None:
         why_not = f"it stops serving on {until}, inside the horizon"
     fails = np.broadcast_to(np.asarray(view.options[activity.option].retries.failure_rate) >= 1.0, (size,))
+    fleet = None if activity.fleet is None else _broadcast(activity.fleet, size)
+    short = fails if fleet is None or size == 1 else fails | (fleet.overload_share > OVERLOADED)
     if why_not is None and fails.all():
         why_not = "it delivers no call: every attempt fails"
     tokens = {meter: np.zeros(size) for meter in ("input", "cached_input", "cache_write", "output")}
@@ -184,13 +271,21 @@ def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedg
         flags=tuple(flags),
         approximate=activity.approximate,
         timeline=activity.timeline,
-        ruled_out=fails if fails.any() else None,
+        ruled_out=short if short.any() else None,
+        fleet=fleet,
     )
+
+
+def _broadcast(use: FleetUse, size: int) -> FleetUse:
+    names = [field.name for field in dataclasses.fields(FleetUse)]
+    return FleetUse(**{name: np.broadcast_to(getattr(use, name), (size,)) for name in names})
 
 
 def _over_limits(scenario: Scenario, view: Any, activity: Activity) -> list[str]:
     """Whether the busiest expected minute exceeds what the provider, or the option, admits."""
     option = scenario.options[activity.option]
+    if not isinstance(option, HostedOption):
+        return []
     version = scenario.price_on(option.price, 0)
     peak = float(np.max(activity.peak_per_s)) * 60.0
     workload = scenario.workload
@@ -253,4 +348,12 @@ def _joined(parts: list[tuple[NDArray[np.int64], SimulationResult]], size: int, 
         eligible_calls=scattered(part.eligible_calls for _, part in parts),
         hit_calls=scattered(part.hit_calls for _, part in parts),
         peak_per_s=scattered(part.peak_per_s for _, part in parts),
+        fleet=None
+        if first.fleet is None
+        else FleetUse(
+            **{
+                field.name: scattered(getattr(part.fleet, field.name) for _, part in parts)
+                for field in dataclasses.fields(FleetUse)
+            }
+        ),
     )

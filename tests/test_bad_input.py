@@ -50,7 +50,7 @@ options:
 """
 
 NAN = "is not a finite number; give an ordinary number"
-KINDS = "hosted_prompt, hosted_fine_tuned"
+KINDS = "hosted_prompt, hosted_fine_tuned, self_hosted, hybrid"
 NEED = "a scenario begins with keys such as start, baseline, workload and options"
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join(['*' + old] * 10)}]\n" for old, new in zip("abcde", "bcdef", strict=True)
@@ -71,7 +71,8 @@ CASES = {
         ":8: workload.tokens.trace: unknown key; known here: correlation, input, input_cv, output, output_cv"),
     "a key of the other kind": (
         "prefix_tokens: 2600", "training: {usd: 3}",
-        ":13: options.long.training: unknown key; hosted_prompt has no such key, hosted_fine_tuned has"),
+        ":13: options.long.training: unknown key; hosted_prompt has no such key, "
+        "hosted_fine_tuned and self_hosted have"),
     "a key that is found, not written": (
         "prefix_tokens: 2600", "prompt_exact: true",
         ":13: options.long.prompt_exact: unknown key; it is found, not written"),
@@ -194,7 +195,7 @@ CASES = {
         "hosted_prompt", "hosted_promt",
         f':13: options.long.kind: "hosted_promt" is not one of {KINDS}; did you mean "hosted_prompt"?'),
     "a kind of a later release": (
-        "hosted_prompt", "self_hosted", f':13: options.long.kind: "self_hosted" is not one of {KINDS}'),
+        "hosted_prompt", "mainframe", f':13: options.long.kind: "mainframe" is not one of {KINDS}'),
     "an option's name in capitals": (
         "  tuned:", "  Tuned:",
         ":14: options.Tuned: an option's name is small letters, digits, - and _, as in long-prompt"),

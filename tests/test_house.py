@@ -204,7 +204,7 @@ def loaded(root: Path, *args: str) -> set[str]:
 LIGHT = {
     "the expected engine": ("-c", "import simulator.expected.engine"),
     "tunepoint --help": ("-m", "simulator", "--help"),
-    "tunepoint compare of hosted options": ("-m", "simulator", "compare"),
+    "tunepoint compare of hosted options": ("-m", "simulator", "compare", "scenarios/cases/small-volume.yaml"),
 }
 
 DOORS = {

@@ -31,7 +31,7 @@ def test_the_first_two_commands_do_all_the_set_up() -> None:
 @pytest.mark.parametrize("line", sorted(set(re.findall(r"^tunepoint ([^#\n]*)", README, re.MULTILINE))))
 def test_every_command_of_the_readme_exists_with_its_flags(line: str) -> None:
     words = shlex.split(line.partition(">")[0])
-    command = words[: 2 if words[0] == "prices" else 1]
+    command = words[: 2 if words[0] in ("prices", "gpu") else 1]
     found = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*command, "--help"])
     assert found.exit_code == 0
     for flag in (word for word in words if word.startswith("--")):

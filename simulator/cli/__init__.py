@@ -15,7 +15,7 @@ import typer
 
 import simulator
 from pricing.errors import InputError, TunepointError
-from simulator.cli import answers, batch, dashboard, dataset, decisions, export, inputs, own, prices, studies
+from simulator.cli import answers, batch, dashboard, dataset, decisions, export, gpus, inputs, own, prices, studies
 from simulator.cli.output import give_up_stdout
 
 PROGRAM = "tunepoint"
@@ -39,7 +39,9 @@ app.command("sensitivity")(studies.sensitivity)
 app.command("backtest")(decisions.backtest)
 app.command("outlook")(decisions.outlook)
 app.command("diagnose")(decisions.diagnose)
+app.command("size")(gpus.size)
 app.add_typer(prices.app, name="prices")
+app.add_typer(gpus.app, name="gpu")
 app.command("trace")(inputs.trace)
 app.command("tokens")(inputs.tokens)
 app.command("dataset")(dataset.dataset)

@@ -33,6 +33,8 @@ def show_comparison(comparison: Comparison) -> None:
         say(f"Simulated ({played_how(comparison)}):", points([*ranges, *story]), "")
     if any(not option.result.feasible for option in comparison.options.values()):
         say("In brackets: no choice, for the reason told below; what it costs while it serves.", "")
+    if machines := list(_machine_lines(comparison)):
+        say("Machines:", points(machines))
     for title, sentences in (
         ("Break-even:", list(_break_even_lines(comparison.break_even))),
         ("It would flip:", verdict.flips),
@@ -81,6 +83,17 @@ def _options(comparison: Comparison) -> RenderableType:
         "pays back": "fixed",
     }
     return table(heads, rows)
+
+
+def _machine_lines(comparison: Comparison) -> Iterator[str]:
+    """How much of each fleet is used, and whether it keeps its latency targets in its busiest hour."""
+    for name, option in comparison.options.items():
+        use = option.result.fleet
+        if use is None:
+            continue
+        promise = {True: ", keeps its latency targets", False: ", misses its latency targets", None: ""}
+        used = f"{share(float(use.utilisation[0]))} used, busy {share(float(use.busy_share[0]))} of the time"
+        yield f"{name}: {used}, {count(float(use.paid_hours[0]))} replica-hours{promise[option.meets_slo]}"
 
 
 def _total(option: OptionSummary) -> str:

@@ -25,6 +25,11 @@ def trace(
     fit: Annotated[
         Path | None, written_to("--fit", "OUT.yaml", "Fit demand to it and write a scenario.")
     ] = None,
+    serve: Annotated[
+        str | None,
+        typer.Option("--serve", metavar="SERVING_ID|PROFILE.yaml", help="Serve every call on such replicas."),
+    ] = None,
+    replicas: Annotated[int, typer.Option("--replicas", help="How many serve.", min=1, max=512)] = 1,
     json: Json = False,
     csv: Csv = False,
 ) -> None:
@@ -53,6 +58,8 @@ def trace(
             "price_version": bill.price_version,
             "price_confidence": bill.confidence,
         }
+    if serve is not None:
+        found |= _served(read, serve, replicas)
     if json:
         emit_json({**found, "notes": list(notes)})
     elif csv:
@@ -135,6 +142,15 @@ def schema(json: Annotated[bool, typer.Option("--json", help="JSON is what it pr
     emit_json(scenario_schema())
 
 
+def _served(calls: Any, serve: str, replicas: int) -> dict[str, Any]:
+    """What a fleet of fixed size does with every call of the log at its own time."""
+    from simulator import read_replica, replay_calls, serving_json
+
+    times = (calls.stamps_ns - calls.stamps_ns[0]) / 1e9
+    done = replay_calls(read_replica(serve), times, calls.input_tokens, calls.output_tokens, replicas)
+    return serving_json(done)  # type: ignore[no-any-return]
+
+
 def _flat(node: Any, path: str = "") -> dict[str, Any]:
     """Nested findings as one row: `input.mean`, `dispersion.1s`."""
     if not isinstance(node, dict):
@@ -152,6 +168,13 @@ def _show_trace(found: dict[str, Any], source: str, notes: tuple[str, ...]) -> N
         lines = ", ".join(f"{line} {usd_exact(usd)}" for line, usd in found["by_line"].items())
         unverified = "; this price is unverified" if found["price_confidence"] == "unverified" else ""
         say(f"{usd_exact(found['cost_usd'])} at {found['price_version']}, nothing cached: {lines}{unverified}")
+    if "latency" in found:
+        p95 = {name: found["latency"][name]["p95"] for name in ("ttft_s", "e2e_s")}
+        say(
+            f"Served on {found['replicas']}: first token p95 {p95['ttft_s']:,.3g} s, end to end p95 "
+            f"{p95['e2e_s']:,.3g} s, {found['output_tokens_per_s']:,.4g} output tokens a second, "
+            f"{found['utilisation']:.0%} of what it could, {found['refused']} refused"
+        )
     names = ("mean", "p50", "p95", "p99", "max")
     rows = [(side, *(quantity(found[side][name]) for name in names)) for side in ("input", "output")]
     say(table({"tokens a call": "left", **dict.fromkeys(names, "right")}, rows))

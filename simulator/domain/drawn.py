@@ -65,7 +65,11 @@ def is_structural(path: str) -> bool:
 
     >>> is_structural("options.tuned.retries.max"), is_structural("workload.calls_per_day")
     (True, False)
+    >>> is_structural("options.own.fleet.load_s"), is_structural("options.own.fleet.replicas.max")
+    (True, False)
     """
+    if path.startswith("options.") and (".fleet." in path or ".serving." in path):
+        return ".fleet.replicas." not in path
     return path.rsplit(".", 1)[-1] in STRUCTURAL or path.startswith(("workload.demand.", "workload.events."))
 
 

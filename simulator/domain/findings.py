@@ -14,7 +14,7 @@ from simulator.domain.advice import Alternative, Bridge, Control, Diagnosed
 from simulator.domain.dials import Dial
 from simulator.domain.ledger import CostLedger
 from simulator.domain.uncertain import BreakEvenSpread, PaybackSpread, Uncertainty, Worth
-from simulator.domain.usage import Moment
+from simulator.domain.usage import FleetUse, Moment
 
 if TYPE_CHECKING:
     from simulator.domain.played import Runs
@@ -52,6 +52,8 @@ class SimulationResult:
     timeline: tuple[Moment, ...] = ()
     runs: tuple[int, ...] = ()
     ruled_out: NDArray[np.bool_] | None = None
+    fleet: FleetUse | None = None
+    meets_slo: bool | None = None
 
     @property
     def feasible(self) -> bool:
@@ -89,6 +91,55 @@ class SimulationResult:
         return np.divide(
             self.hit_calls, self.eligible_calls, out=np.zeros_like(self.hit_calls), where=self.eligible_calls > 0
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """Seconds of a latency over calls; NaN where there were none."""
+
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingRun:
+    """Calls served one by one on so many replicas: latencies, speeds, and what stood in the way."""
+
+    ttft_s: Times
+    tpot_s: Times
+    e2e_s: Times
+    calls: int
+    output_tokens_per_s: float
+    requests_per_s: float
+    mean_concurrency: float
+    busy_share: float
+    preemptions: int
+    refused: int
+    makespan_s: float
+    most_decoding: int
+    prefill_tokens: int
+    waiting_at_end: int
+    replicas: int
+    saturation_per_s: float = 0.0
+    utilisation: float = 0.0
+    overload: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizing:
+    """The smallest fleet that meets the latency targets at the sizing hour, and what binds one replica less.
+
+    `replicas` is None where no fleet can: `binds` then says why. `usd_per_month` pays it around the clock.
+    """
+
+    option: str
+    rate_per_s: float
+    replicas: int | None
+    binds: str
+    run: ServingRun | None
+    usd_per_month: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +207,7 @@ class OptionSummary:
     one_off_usd: float
     recurring_usd: float
     by_month: tuple[float, ...]
+    meets_slo: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from pricing.book import canonical
 from pricing.errors import NotInForce
 from simulator.domain.dials import walk_dials
 from simulator.domain.findings import VERSION
+from simulator.domain.options import HostedOption, Hybrid, SelfHosted, ServingOption
 from simulator.domain.scenario import Scenario
 
 Kind = Literal["code", "price", "dial", "option", "other"]
@@ -40,15 +41,27 @@ def fingerprint(scenario: Scenario) -> dict[str, Any]:
         except NotInForce:                                       # a successor that is sold only later
             version = "later"
         prices[name] = {"version": version, "digest": _digest(table)}
+    machines: dict[str, Any] = {**scenario.gpus, **scenario.serving}
+    for name, thing in sorted(machines.items()):
+        prices[name] = {"version": name, "digest": _digest(thing)}
     return {
         "code": VERSION,
         "digest": scenario.digest,
         "start": scenario.start.isoformat(),
         "baseline": scenario.baseline,
-        "options": {name: option.price for name, option in scenario.options.items()},
+        "options": {name: _served_by(option) for name, option in scenario.options.items()},
         "dials": {at.path: at.value for at in walk_dials(scenario)},
         "prices": prices,
     }
+
+
+def _served_by(option: ServingOption) -> str:
+    """The price, profile or parts that an option serves its calls with."""
+    if isinstance(option, SelfHosted):
+        return option.serving if isinstance(option.serving, str) else f"a typed speed on {option.gpu}"
+    if isinstance(option, Hybrid):
+        return f"{option.fleet_option}, then {option.overflow_option}"
+    return option.price if isinstance(option, HostedOption) else option.kind
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from simulator.domain.options import HostedFineTuned
+from simulator.domain.options import HostedFineTuned, HostedOption, Hybrid
 from simulator.domain.scenario import Scenario
 
 
@@ -16,6 +16,7 @@ class Stage:
     """Days `first` up to, not including, `after`, served by `option` at `price`.
 
     `own` is False while another option stands in before the cut-over; `moved` is True after a retirement.
+    A fleet has no price by the token (`""`), a hybrid that of the option it overflows to.
     """
 
     option: str
@@ -46,6 +47,14 @@ def stages(scenario: Scenario, name: str) -> tuple[list[Stage], int | None]:
 
 def _served(scenario: Scenario, name: str, first: int, after: int) -> Iterator[Stage]:
     option = scenario.option(name)
+    if isinstance(option, Hybrid):
+        for stage in _served(scenario, option.overflow_option, first, after):
+            yield Stage(option=name, price=stage.price, first=stage.first, after=stage.after, moved=stage.moved)
+        return
+    if not isinstance(option, HostedOption):
+        if after > first:
+            yield Stage(option=name, price="", first=first, after=after)
+        return
     price, day, moved = option.price, first, False
     seen = set()
     while day < after and price not in seen:
@@ -73,6 +82,12 @@ def _last_day(scenario: Scenario, price: str, first: int, after: int) -> int:
 def closed_reason(scenario: Scenario, name: str) -> str | None:
     """Why an option cannot be bought at all, as a sentence; None if it can."""
     option = scenario.option(name)
+    if option.ready_after_days >= scenario.horizon_days:
+        return f"it is ready after {option.ready_after_days:g} days, not within the horizon"
+    if isinstance(option, Hybrid):
+        return closed_reason(scenario, option.overflow_option) or closed_reason(scenario, option.fleet_option)
+    if not isinstance(option, HostedOption):
+        return None
     version = scenario.price_on(option.price, 0)
     life, provider = version.lifecycle, option.price.partition("/")[0]
     if life.available_from is not None and life.available_from > scenario.start:
@@ -82,8 +97,6 @@ def closed_reason(scenario: Scenario, name: str) -> str | None:
         return (
             f"{option.price} takes no new customers since {closed}; if you are one, say existing_customer: [{provider}]"
         )
-    if option.ready_after_days >= scenario.horizon_days:
-        return f"it is ready after {option.ready_after_days:g} days, not within the horizon"
     if isinstance(option, HostedFineTuned) and option.training is not None:
         last_day = jobs_end(scenario, training_price(option))
         if last_day is not None and scenario.day_index(last_day) <= option.ready_after_days:
@@ -104,6 +117,9 @@ def jobs_end(scenario: Scenario, price: str) -> date | None:
 
 def version_spans(scenario: Scenario, price: str, first: int, after: int) -> Iterator[tuple[int, int]]:
     """The spans of days within [first, after) on which one version of a price holds."""
+    if not price:
+        yield first, after
+        return
     table = scenario.prices[price]
     changes = {
         scenario.day_index(version.effective)

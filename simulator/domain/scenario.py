@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Annotated, Any, ClassVar, Literal
@@ -13,13 +13,15 @@ import numpy as np
 
 from pricing.book import canonical
 from pricing.errors import InputError
+from pricing.hardware import Commitment, GpuRate, GpuSpec, GpuTable, ModelSpec
 from pricing.nearest import nearest
+from pricing.serving import Replica
 from pricing.table import STRICT, PriceTable, PriceVersion
 from simulator.domain.costs import Adjust, Credits, Dataset
 from simulator.domain.diagnosis import Diagnosis
 from simulator.domain.dials import Dial, check_dials, walk_dials
 from simulator.domain.ledger import LINES, TOKEN_LINES
-from simulator.domain.options import HostedFineTuned, HostedOption
+from simulator.domain.options import HostedFineTuned, HostedOption, Hybrid, SelfHosted, ServingOption
 from simulator.domain.ranges import Correlation, Range
 from simulator.domain.workload import Workload
 
@@ -48,8 +50,9 @@ class Simulation:
 class Scenario:
     """A question with everything needed to answer it; a worker on another machine opens no file.
 
-    `prices` holds the bound price tables by id. `set_paths` are the dotted paths the user wrote,
-    so that every other default can be listed as an assumption. `bare` sets default costs to zero.
+    `prices` holds the bound price tables by id, `gpus` those of GPUs; `serving` the replicas that options name, with
+    what they can do; `specs` and `models` the cards and shapes that training needs. `set_paths` are the dotted paths
+    the user wrote, so that every other default can be listed as an assumption. `bare` sets default costs to zero.
     `ranges` says by dotted path what is not known exactly; the dial itself then holds the range's mean.
     """
 
@@ -66,7 +69,7 @@ class Scenario:
         default_factory=lambda: dict(WAGES_USD_PER_HOUR)
     )
     workload: Workload
-    options: dict[str, HostedOption]
+    options: dict[str, ServingOption]
     existing_customer: tuple[str, ...] = ()
     announced_prices: bool = True
     adjust: tuple[Adjust, ...] = ()
@@ -78,6 +81,10 @@ class Scenario:
     simulation: Simulation = field(default_factory=Simulation)
     assumes: dict[str, str] = field(default_factory=dict)
     prices: Mapping[str, PriceTable] = field(default_factory=dict)
+    gpus: Mapping[str, GpuTable] = field(default_factory=dict)
+    models: Mapping[str, ModelSpec] = field(default_factory=dict)
+    serving: Mapping[str, Replica] = field(default_factory=dict)
+    specs: Mapping[str, GpuSpec] = field(default_factory=dict)
     set_paths: frozenset[str] = frozenset()
     bare: bool = False
 
@@ -115,11 +122,13 @@ class Scenario:
             if wage not in self.wages_usd_per_hour:
                 hint = nearest(wage, self.wages_usd_per_hour)
                 raise ValueError(f'options.{name}.dataset.wage is "{wage}", which is not in wages_usd_per_hour{hint}')
-            training = option.training if isinstance(option, HostedFineTuned) else None
+            training = option.training if isinstance(option, HostedFineTuned | SelfHosted) else None
             made = option.dataset.examples if option.dataset else None
             if made is None and (training is None or training.examples is None) and _priced_each(option.dataset):
                 raise ValueError(f"options.{name}.dataset needs examples: how many are to be made")
             self._check_outages(name, option)
+            if isinstance(option, Hybrid):
+                self._check_hybrid(name, option, known)
         labels = self._check_labels()
         for item in self.adjust:
             for name in item.on:
@@ -144,7 +153,7 @@ class Scenario:
                     found.add(label)
         return found
 
-    def _check_outages(self, name: str, option: HostedOption) -> None:
+    def _check_outages(self, name: str, option: ServingOption) -> None:
         out, where = option.outages, f"options.{name}.outages"
         horizon_h = self.horizon_days * 24.0
         if out.per_month > 0 and out.hours >= horizon_h:
@@ -155,6 +164,22 @@ class Scenario:
             raise ValueError(
                 f"{where}: {out.per_month:g} a month of {out.hours:g} h each fill a month of "
                 f"{self.hours_per_month:g} h; lower one of them"
+            )
+
+    def _check_hybrid(self, name: str, option: Hybrid, known: Callable[[str, str], None]) -> None:
+        for key, part, wanted in (
+            ("fleet_option", option.fleet_option, SelfHosted),
+            ("overflow_option", option.overflow_option, HostedOption),
+        ):
+            known(f"options.{name}.{key}", part)
+            if not isinstance(self.options[part], wanted):
+                kinds = "a self_hosted option" if wanted is SelfHosted else "a hosted option"
+                raise ValueError(f'options.{name}.{key} names "{part}", which is not {kinds}')
+        fleet = self.options[option.fleet_option]
+        if isinstance(fleet, SelfHosted) and not isinstance(fleet.serving, str):
+            raise ValueError(
+                f"options.{name}.fleet_option has a typed speed; calls overflow by their number in the fleet, "
+                "so name a serving profile there"
             )
 
     def _check_quality(self) -> None:
@@ -197,12 +222,16 @@ class Scenario:
         table = self.prices[price_id]
         return table.held_from(self.start, self.start + timedelta(days=day_index), self.announced_prices)
 
+    def gpu_on(self, gpu_id: str, commitment: Commitment = "on_demand") -> GpuRate:
+        """What a GPU costs for the whole horizon: the version in force at the start is held."""
+        return self.gpus[gpu_id].on(self.start, commitment)
+
     @property
     def digest(self) -> str:
         """Twelve hex digits of everything that can change a number."""
         return hashlib.sha256(canonical(dataclasses.replace(self, set_paths=frozenset())).encode()).hexdigest()[:12]
 
-    def option(self, name: str) -> HostedOption:
+    def option(self, name: str) -> ServingOption:
         """An option by name.
 
         Raises:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pricing.hardware import Commitment
 from pricing.table import Service, TrainingMethod
 
 Array = NDArray[np.float64]
@@ -15,6 +17,10 @@ TokenMeter = Literal["input", "cached_input", "cache_write", "output"]
 RecurringRate = Literal[
     "hosting_usd_per_hour", "storage_usd_per_month", "storage_usd_per_gb_month", "cache_storage_usd_per_mtok_hour"
 ]
+
+OVERLOADED = 0.01
+"""Share of calls in hours beyond its capacity from which a fleet does not serve a draw: a judgement of ours."""
+GpuRateName = Literal["usd_per_gpu_hour", "purchase", "residual", "electricity_usd_per_kwh"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +54,15 @@ class JobPrice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GpuPrice:
+    """GPU-hours rented at a commitment, GPUs bought or sold again, or kWh they use, at the price of one GPU table."""
+
+    gpu: str
+    rate: GpuRateName
+    commitment: Commitment = "on_demand"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wage:
     """Hours of a person."""
 
@@ -62,7 +77,7 @@ class Typed:
     path: str
 
 
-Basis = TokenPrice | RecurringPrice | JobPrice | Wage | Typed
+Basis = TokenPrice | RecurringPrice | JobPrice | GpuPrice | Wage | Typed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +105,46 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FleetUse:
+    """What a fleet did over the horizon, all arrays (D,): paid replica-hours, what of them was used, and how well.
+
+    `used_hours` are replica-hours of tokens at saturation speed, `busy_hours` those with a call in the replica.
+    `overload_calls` came in hours beyond what the fleet can serve; latency is the mean over the other hours.
+    `backlog_s` is the longest wait that carried-over calls meet, `end_backlog_calls` what is left unserved.
+    """
+
+    paid_hours: Array
+    used_hours: Array
+    busy_hours: Array
+    calls: Array
+    overload_calls: Array
+    overflow_calls: Array
+    most_per_s: Array
+    backlog_s: Array
+    end_backlog_calls: Array
+    ttft_s: Array
+    tpot_s: Array
+    e2e_s: Array
+
+    @property
+    def utilisation(self) -> Array:
+        """Served tokens over tokens at saturation, in the hours that are paid."""
+        return np.divide(self.used_hours, self.paid_hours, out=np.zeros_like(self.paid_hours),
+                         where=self.paid_hours > 0)
+
+    @property
+    def busy_share(self) -> Array:
+        """Share of paid time in which a replica holds a call."""
+        return np.divide(self.busy_hours, self.paid_hours, out=np.zeros_like(self.paid_hours),
+                         where=self.paid_hours > 0)
+
+    @property
+    def overload_share(self) -> Array:
+        """Share of calls that come in hours beyond what the fleet can serve."""
+        return np.divide(self.overload_calls, self.calls, out=np.zeros_like(self.calls), where=self.calls > 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
     """Everything one option does over the horizon.
 
@@ -113,3 +168,5 @@ class Activity:
     flags: tuple[str, ...] = ()
     approximate: tuple[str, ...] = ()
     timeline: tuple[Moment, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+    fleet: FleetUse | None = None

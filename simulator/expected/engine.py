@@ -12,12 +12,20 @@ from numpy.typing import NDArray
 
 from simulator.domain.costs import DEFAULT_EPOCHS
 from simulator.domain.drawn import Drawn, Draws
-from simulator.domain.options import OPS_HOURS, HostedFineTuned
+from simulator.domain.options import OPS_HOURS, HostedFineTuned, Hybrid, SelfHosted
 from simulator.domain.plan import Stage, closed_reason, jobs_end, stages, training_price, version_spans
 from simulator.domain.scenario import Scenario
-from simulator.domain.usage import Activity, Count, JobPrice, RecurringPrice, TokenPrice, Typed, Wage
+from simulator.domain.usage import Activity, Count, FleetUse, JobPrice, RecurringPrice, TokenPrice, Typed, Wage
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar, clock_changes
+from simulator.expected.engine_machines import (
+    fleet_flags,
+    hardware,
+    overwhelmed,
+    served_by_fleet,
+    together,
+    training_run,
+)
 from simulator.expected.engine_tokens import MTOK, token_counts
 from simulator.expected.outages import share_of_time_out
 from simulator.expected.training import billed_hours, billed_tokens, jobs_per_release, release_days
@@ -45,11 +53,20 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
     calendar = Calendar(scenario, view, edges)
     shape = (max([len(calendar.calls), *(len(values) for values in draws.values())]), len(edges) - 1)
     counts: list[Count] = []
+    fleets: list[FleetUse] = []
     eligible, hits, served = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for stage in plan:
         for first, after in itertools.pairwise(day for day in changes if stage.first <= day <= stage.after):
             span = slice(int(np.searchsorted(edges, first)), int(np.searchsorted(edges, after)))
+            share: Any
             for name, price, share, time in _servers(scenario, view, stage, first):
+                fleet = served_by_fleet(scenario, view, calendar, name, stage.option, span, not draws)
+                if fleet is not None:
+                    fleets.append(fleet.use)
+                    counts += [_placed(item, span, shape) for item in fleet.counts]
+                    name, share = fleet.overflow_option, fleet.overflow_share
+                    if name == "":
+                        continue
                 version = scenario.price_on(price, first)
                 found = token_counts(calendar, view.options[name], name, price, version, span, share, time)
                 counts += [_placed(item, span, shape) for item in found.counts]
@@ -62,6 +79,9 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
     counts += [*lines.building(), *lines.releases(flags), *lines.recurring()]
     chosen = view.options[option]
     _, delivered = attempts(chosen.retries.failure_rate, chosen.retries.max)
+    used = together(fleets)
+    if used is not None:
+        flags += fleet_flags(used)
     return Activity(
         option=option,
         edges=edges,
@@ -73,10 +93,19 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
         peak_per_s=calendar.peak_per_s,
         delivered_share=np.atleast_1d(delivered),
         serves_until=stops,
-        why_not=closed_reason(scenario, option),
+        why_not=closed_reason(scenario, option) or (overwhelmed(used) if used is not None and not draws else None),
         flags=tuple(flags),
-        approximate=(CAPPED,) if scenario.workload.cap_per_s is not None and eligible.any() else (),
+        approximate=tuple(_approximate(scenario, used is not None, bool(eligible.any()))),
+        fleet=used,
     )
+
+
+def _approximate(scenario: Scenario, fleet: bool, cached: bool) -> Iterator[str]:
+    """What of the counts is a good guess rather than an expectation."""
+    if fleet:
+        yield "the fleet: replicas and latency"
+    if scenario.workload.cap_per_s is not None and cached:
+        yield CAPPED
 
 
 def _changes(scenario: Scenario, plan: list[Stage]) -> set[int]:
@@ -92,7 +121,7 @@ def _changes(scenario: Scenario, plan: list[Stage]) -> set[int]:
         for price, first, after in served:
             for span in version_spans(scenario, price, first, after) if first < after else ():
                 found.update(span)
-                if scenario.price_on(price, span[0]).usd_per_mtok.windows:
+                if price and scenario.price_on(price, span[0]).usd_per_mtok.windows:
                     found.update(clock_changes(scenario.start, scenario.workload.timezone, *span))
         for price in _training_prices(scenario, stage):
             for span in version_spans(scenario, price, stage.first, stage.after):
@@ -165,6 +194,8 @@ class _Lines:
     def __init__(self, scenario: Scenario, view: Any, name: str, calendar: Calendar, plan: list[Stage]) -> None:
         self.scenario, self.view, self.name, self.calendar, self.plan = scenario, view, name, calendar, plan
         self.option = view.options[name]
+        plain = scenario.options[name]
+        self.parts = (name, plain.fleet_option, plain.overflow_option) if isinstance(plain, Hybrid) else (name,)
 
     def _once(self, day: int, quantity: Any) -> Array:
         """A quantity that falls on one day, on the time axis."""
@@ -183,12 +214,18 @@ class _Lines:
 
     def building(self) -> Iterator[Count]:
         """What is paid on the first day: the data set, engineering, typed one-offs."""
-        option, path = self.option, f"options.{self.name}"
+        yield from self._bought()
+        for name in self.parts:
+            yield from self._building(name)
+
+    def _building(self, name: str) -> Iterator[Count]:
+        option, path = self.view.options[name], f"options.{name}"
         dataset = option.dataset
         if dataset is not None:
             examples = dataset.examples
-            plain = self.scenario.options[self.name]
-            if examples is None and isinstance(plain, HostedFineTuned) and plain.training is not None:
+            plain = self.scenario.options[name]
+            trained = isinstance(plain, HostedFineTuned | SelfHosted) and plain.training is not None
+            if examples is None and trained:
                 examples = option.training.examples
             if dataset.minutes_per_example is not None:
                 hours = np.asarray(examples) * dataset.minutes_per_example / 60.0
@@ -203,15 +240,29 @@ class _Lines:
                 yield self._typed("dataset", "data set", 1.0, dataset.usd, f"{path}.dataset.usd")
         if np.any(np.asarray(option.engineering_hours) > 0):
             yield self._one_off("engineering", "h", 0, option.engineering_hours, Wage(name="engineer"))
-        for label in self.scenario.options[self.name].one_off_usd:
+        for label in self.scenario.options[name].one_off_usd:
             yield self._typed(label, "once", 1.0, option.one_off_usd[label], f"{path}.one_off_usd.{label}")
+
+    def _bought(self) -> Iterator[Count]:
+        """Machines of one's own, on the days they are bought and sold."""
+        for name in self.parts:
+            own = [stage for stage in self.plan if stage.own]
+            if not own or not isinstance(self.scenario.options[name], SelfHosted):
+                continue
+            for item in hardware(self.scenario, self.view, name, own[0].first, own[-1].after):
+                yield self._one_off(item.line, "GPU", item.day, item.gpus, item.basis)
 
     def releases(self, flags: list[str]) -> Iterator[Count]:
         """Training jobs and evaluation at every release; the first is a one-off, later ones recur."""
-        option, plain = self.option, self.scenario.options[self.name]
-        training = option.training if isinstance(plain, HostedFineTuned) and plain.training else None
+        for name in self.parts:
+            yield from self._releases(name, flags)
+
+    def _releases(self, name: str, flags: list[str]) -> Iterator[Count]:
+        option, plain = self.view.options[name], self.scenario.options[name]
+        trained = isinstance(plain, HostedFineTuned | SelfHosted) and plain.training is not None
+        training = option.training if trained else None
         own = [stage for stage in self.plan if stage.own]
-        every = plain.training.retrain_every_days if isinstance(plain, HostedFineTuned) and plain.training else None
+        every = None if training is None else plain.training.retrain_every_days  # type: ignore[attr-defined]
         first_release = True
         for stage in own:
             price = (
@@ -220,7 +271,9 @@ class _Lines:
                 else ""
             )
             for day in release_days(stage.first, stage.after, every):
-                if training is not None:
+                if training is not None and isinstance(plain, SelfHosted):
+                    yield from self._gpu_runs(name, training, day, first_release)
+                elif training is not None:
                     if first_release:
                         flags += self._too_few(training, price, day)
                     closes = jobs_end(self.scenario, price)
@@ -231,7 +284,7 @@ class _Lines:
                         break
                     yield from self._jobs(training, price, day, first_release)
                 if np.any(np.asarray(option.evaluation_usd) > 0):
-                    path = f"options.{self.name}.evaluation_usd"
+                    path = f"options.{name}.evaluation_usd"
                     yield self._typed("evaluation", "release", 1.0, option.evaluation_usd, path, day, first_release)
                 first_release = False
 
@@ -240,6 +293,11 @@ class _Lines:
         least = self.scenario.price_on(price, day).rules.training.min_examples
         if training.examples is not None and np.any(np.asarray(training.examples) < least):
             yield f"a training job at {price} needs at least {least} examples"
+    def _gpu_runs(self, name: str, training: Any, day: int, one_off: bool) -> Iterator[Count]:
+        """The training runs of one release on GPUs."""
+        run = training_run(self.scenario, self.view, name)
+        jobs = jobs_per_release(training.runs_per_model, training.failure_rate)
+        yield self._one_off("training", run.unit, day, jobs * run.per_run, run.basis, one_off)
 
     def _jobs(self, training: Any, price: str, day: int, one_off: bool) -> Iterator[Count]:
         """The training jobs of one release, and the tokens that grade them."""
@@ -282,10 +340,8 @@ class _Lines:
                 ops = 0.0 if self.scenario.bare else OPS_HOURS[plain.kind]
             if np.any(np.asarray(ops) > 0):
                 yield self._count("ops", "h", column(ops) * months, Wage(name="engineer"))
-            for label in plain.recurring_usd_per_month:
-                usd = np.asarray(option.recurring_usd_per_month[label], dtype=float)
-                path = f"options.{stage.option}.recurring_usd_per_month.{label}"
-                yield self._count(label, "month", months, Typed(usd_per_unit=np.atleast_1d(usd), path=path))
+            for part in self.parts if stage.own else (stage.option,):
+                yield from self._by_month(part, months)
             yield from self._rented(stage, hours_per_month)
             if isinstance(plain, HostedFineTuned) and np.any(np.asarray(option.storage_gb) > 0):
                 by_size = RecurringPrice(price=stage.price, rate="storage_usd_per_gb_month")
@@ -303,12 +359,20 @@ class _Lines:
                     Typed(usd_per_unit=np.atleast_1d(self.view.failure_usd), path="failure_usd"),
                 )
 
+    def _by_month(self, name: str, months: Array) -> Iterator[Count]:
+        """Typed sums that accrue with the calendar."""
+        for label, usd in self.scenario.options[name].recurring_usd_per_month.items():
+            path = f"options.{name}.recurring_usd_per_month.{label}"
+            yield self._count(label, "month", months, Typed(usd_per_unit=np.atleast_1d(float(usd)), path=path))
+
     def _rented(self, stage: Stage, hours_per_month: Array) -> Iterator[Count]:
         """Hosting by the hour and storage by the month, where a version of the price has such rates.
 
         A model is stored where it was trained: a training price of its own may ask for storage too.
         """
         plain = self.scenario.options[stage.option]
+        if not stage.price:
+            return
         trained_at = training_price(plain, stage.price) if isinstance(plain, HostedFineTuned) else stage.price
         for price in dict.fromkeys((stage.price, trained_at)):
             for first, after in version_spans(self.scenario, price, stage.first, stage.after):

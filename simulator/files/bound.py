@@ -13,9 +13,9 @@ from pricing.book import PriceBook
 from pricing.errors import InputError, NotInForce
 from pricing.load import inline_prices, shipped_book
 from pricing.nearest import nearest
-from pricing.table import PriceTable
+from pricing.table import PriceTable, TokenRule
 from pricing.yaml12 import Document, Place
-from simulator.domain.options import HostedFineTuned, HostedOption
+from simulator.domain.options import HostedFineTuned, HostedOption, ServingOption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class _Named:
 
 
 def bound_prices(
-    options: Mapping[str, HostedOption], inline: Any, document: Document, start: date, announced: bool
+    options: Mapping[str, ServingOption], inline: Any, document: Document, start: date, announced: bool
 ) -> dict[str, PriceTable]:
     """Every price the options name, and of tuned ones the base, by id: typed in the scenario, else shipped.
 
@@ -52,6 +52,7 @@ def bound_prices(
         _check_sold(at, bound[at.price], document, start)
     for at in successors:
         option = options[str(at.place[1])]
+        assert isinstance(option, HostedOption)
         ends = bound[option.price].on(start).lifecycle.retires_on
         if ends is not None:
             _check_follows(at, bound[at.price], document, start, ends, announced)
@@ -82,14 +83,17 @@ def check_customer(providers: Sequence[str], prices: Mapping[str, PriceTable], d
 
 
 def counted_prompt(
-    option: HostedOption,
+    option: ServingOption,
     place: Place,
     prices: Mapping[str, PriceTable],
     document: Document,
     start: date,
     folder: Path | None,
-) -> HostedOption:
-    """The option with `prefix_tokens` counted from its `prompt` file by the rule of its price on `start`."""
+) -> ServingOption:
+    """The option with `prefix_tokens` counted from its `prompt` file by the rule of its price on `start`.
+
+    An open model's own vocabulary is not shipped: its prompt is counted with a stand-in and marked so.
+    """
     if option.prompt is None:
         return option
     if folder is None:
@@ -99,17 +103,19 @@ def counted_prompt(
         )
     from simulator.intake.tokens import count, read_prompt
 
-    rule = prices[option.price].on(start).rules.tokens
+    rule = prices[option.price].on(start).rules.tokens if isinstance(option, HostedOption) else TokenRule()
     try:
         counted = count(read_prompt(option.prompt, folder), rule.encoding, rule.factor)
     except InputError as error:
         raise InputError(f"{document.where((*place, 'prompt'))}: {error}") from None
-    exact = counted.exact and rule.exact
+    exact = counted.exact and rule.exact and isinstance(option, HostedOption)
     return dataclasses.replace(option, prefix_tokens=float(counted.tokens), prompt_exact=exact)
 
 
-def _named(name: str, option: HostedOption) -> Iterator[_Named]:
+def _named(name: str, option: ServingOption) -> Iterator[_Named]:
     here: Place = ("options", name)
+    if not isinstance(option, HostedOption):
+        return
     yield _Named(price=option.price, place=(*here, "price"))
     training = option.training if isinstance(option, HostedFineTuned) else None
     if training and training.price is not None:
@@ -118,8 +124,8 @@ def _named(name: str, option: HostedOption) -> Iterator[_Named]:
         yield _Named(price=training.grader.price, place=(*here, "training", "grader", "price"))
 
 
-def _successor(name: str, option: HostedOption) -> Iterator[_Named]:
-    if option.successor != "stop":
+def _successor(name: str, option: ServingOption) -> Iterator[_Named]:
+    if isinstance(option, HostedOption) and option.successor != "stop":
         yield _Named(price=option.successor, place=("options", name, "successor"))
 
 

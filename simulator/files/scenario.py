@@ -14,20 +14,22 @@ from pricing.nearest import nearest
 from pricing.table import STRICT
 from pricing.yaml12 import Document, Place, parse_yaml, read_yaml
 from simulator.domain.dials import walk_dials
-from simulator.domain.options import KINDS, HostedOption
+from simulator.domain.fleet import Capacity
+from simulator.domain.options import KINDS, ServingOption
 from simulator.domain.scenario import Scenario
 from simulator.files.bound import bound_prices, check_customer, counted_prompt
+from simulator.files.hardware import bound_hardware
 from simulator.files.layers import FOUND, OPTION_KEYS, Layered, dotted, leaves, under_flags, with_copies
 from simulator.files.ranges import with_ranges, without_ranges
 
 PACKAGE = Path(__file__).parents[1]
 DEFAULT = "support-triage.yaml"
 
-NOT_WRITTEN = ("name", "set_paths", "bare", "ranges")
+NOT_WRITTEN = ("name", "set_paths", "bare", "ranges", "specs")
 """Fields of a Scenario that come from elsewhere than its file."""
 
-_BY_THEIR_OWN_DOOR = ("options", "prices")
-_ASIDE = ("prices", "assumes")
+_BY_THEIR_OWN_DOOR = ("options", "prices", "gpus", "models", "serving")
+_ASIDE = ("prices", "gpus", "models", "serving", "assumes")
 """Keys whose own keys are ids and paths, not inputs."""
 
 _OPTION_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -102,6 +104,7 @@ def _scenario(
         key: counted_prompt(option, ("options", key), prices, page, given["start"], folder)
         for key, option in options.items()
     }
+    given |= bound_hardware(counted, {key: given[key] for key in ("gpus", "models", "serving")}, page, given["start"])
     given |= {"name": name, "options": counted, "prices": prices, "bare": bare, "set_paths": _set_paths(written)}
     try:
         scenario = with_ranges(Scenario(**{**given, "correlations": ()}), ranged)
@@ -170,7 +173,7 @@ def _options(written: dict[Any, Any], page: Layered) -> dict[Any, Any]:
     return options
 
 
-def _option(name: Any, value: Any, page: Layered) -> HostedOption:
+def _option(name: Any, value: Any, page: Layered) -> ServingOption:
     here: Place = ("options", name)
     if not _OPTION_NAME.fullmatch(str(name)):
         raise InputError(f"{page.where(here)}: an option's name is small letters, digits, - and _, as in long-prompt")
@@ -186,8 +189,11 @@ def _option(name: Any, value: Any, page: Layered) -> HostedOption:
     for key in value:
         others = [other for other in KINDS if key in OPTION_KEYS[other]]
         if key not in OPTION_KEYS[kind] and (others or key == FOUND):
-            hint = f"{kind} has no such key, {' and '.join(others)} has" if others else "it is found, not written"
+            have = "has" if len(others) == 1 else "have"
+            hint = f"{kind} has no such key, {' and '.join(others)} {have}" if others else "it is found, not written"
             raise InputError(f"{page.where((*here, key))}: unknown key; {hint}")
+    if kind == "self_hosted" and isinstance(value.get("serving"), dict):
+        checked(Capacity, value["serving"], page, (*here, "serving"))  # one mistake, one sentence
     return checked(KINDS[kind], value, page, here)
 
 

@@ -45,6 +45,12 @@ def schema() -> dict[str, Any]:
         "propertyNames": {"pattern": "/"},
         "additionalProperties": {"type": "object"},
     }
+    for name, what in (
+        ("gpus", "GPU prices by id: {usd_per_gpu_hour: {on_demand: 2.5}} or {owned: {...}}, or versions"),
+        ("models", "Model shapes by name: {like: llama-3.1-8b, ...}"),
+        ("serving", "Serving profiles by id: engine/gpu/model/precision"),
+    ):
+        properties[name] = {"description": what, "type": "object", "additionalProperties": {"type": "object"}}
     return {**top, "$schema": DIALECT, "title": "A tunepoint scenario", "$defs": dict(sorted(definitions.items()))}
 
 
@@ -105,5 +111,6 @@ def _as_written(option: dict[str, Any], caching: dict[str, Any]) -> None:
     del properties[FOUND]
     properties["like"] = {"type": "string", "description": "Another option's name: start from a copy of it"}
     properties["prompt"]["description"] = "A text file in the scenario's folder, counted in place of prefix_tokens"
-    caching["properties"]["cache_hit_rate"] = properties["cache_hit_rate"]
+    if "cache_hit_rate" in properties:
+        caching["properties"]["cache_hit_rate"] = properties["cache_hit_rate"]
     option["anyOf"] = [{"required": ["like"]}, {"required": [*option.pop("required"), "kind"]}]

@@ -26,7 +26,7 @@ def alternatives(scenario: Scenario, book: PriceBook, today: SimulationResult) -
     """The five cheapest prices that could serve the baseline's calls with its prompt, as they stand at the start.
 
     Verified or library prices only, of models (not tuned forms) that are open to new customers and alive
-    through the horizon. Their quality is not compared.
+    through the horizon; none for a baseline that runs on machines. Their quality is not compared.
 
     Args:
         scenario: the question.
@@ -34,6 +34,8 @@ def alternatives(scenario: Scenario, book: PriceBook, today: SimulationResult) -
         today: the baseline's result.
     """
     option = scenario.options[scenario.baseline]
+    if not isinstance(option, HostedOption):
+        return ()
     months = scenario.horizon_days * 24.0 / scenario.hours_per_month
     before = float(today.total_usd[0])
     found = []
@@ -76,8 +78,9 @@ def control(scenario: Scenario, results: Mapping[str, SimulationResult], tuned: 
         if name != scenario.baseline and result.feasible and isinstance(scenario.options[name], HostedPrompt)
     }
     base, _ = base_price(scenario, tuned)
-    if base != option.price and on_sale(scenario, base):
-        own = prompted(scenario.options[scenario.baseline], base)
+    today = scenario.options[scenario.baseline]
+    if isinstance(today, HostedOption) and base != option.price and on_sale(scenario, base):
+        own = prompted(today, base)
         cost = _cost(scenario, scenario.prices[base], dataclasses.replace(own, price_factor=option.price_factor))
         if cost is not None:
             tried[base] = cost

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from simulator.domain.costs import DEFAULT_EPOCHS
 from simulator.domain.dials import walk_dials
 from simulator.domain.findings import Assumption
-from simulator.domain.options import OPS_HOURS, REACH, HostedFineTuned, HostedOption
+from simulator.domain.options import OPS_HOURS, REACH, HostedFineTuned, HostedOption, SelfHosted, ServingOption
 from simulator.domain.scenario import Scenario
+from simulator.studies.machines import machine_assumptions
 
 DEFAULT = "default of this program"
 UNSAID = "set in the scenario, origin not stated"
@@ -53,10 +54,9 @@ def _without_effect(path: str, value: float) -> bool:
     return value in (0.0, 1.0) and not path.endswith("discount_rate")
 
 
-def _of_option(scenario: Scenario, name: str, option: HostedOption) -> list[Assumption]:
+def _of_option(scenario: Scenario, name: str, option: ServingOption) -> list[Assumption]:
     """Defaults that depend on the kind of option or on the price's rules."""
     path, found = f"options.{name}", []
-    rules = scenario.price_on(option.price, 0).rules
 
     def default(key: str, value: float | str, source: str) -> None:
         found.append(
@@ -70,6 +70,14 @@ def _of_option(scenario: Scenario, name: str, option: HostedOption) -> list[Assu
 
     if option.ops_hours_per_month is None and not scenario.bare:
         default("ops_hours_per_month", OPS_HOURS[option.kind], f"{DEFAULT}: upkeep of a {option.kind} option")
+    if option.prompt is not None and not option.prompt_exact:
+        default("prefix_tokens", option.prefix_tokens, f"{option.prompt}, counted with a stand-in tokenizer")
+    if isinstance(option, SelfHosted):
+        for key, value, source in machine_assumptions(scenario, option):
+            default(key, value, source)
+    if not isinstance(option, HostedOption):
+        return found
+    rules = scenario.price_on(option.price, 0).rules
     mode = option.caching.mode or rules.caching.mode
     caches = mode != "off" and option.prefix_tokens >= max(1, rules.caching.min_tokens)
     if caches and option.cache_hit_rate is None and option.caching.calls_per_cache is None:

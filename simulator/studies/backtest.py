@@ -16,7 +16,7 @@ from pricing.table import ALWAYS, PriceTable, PriceVersion, in_force
 from simulator.domain.advice import Backtest, Paid
 from simulator.domain.drawn import with_dials
 from simulator.domain.findings import SimulationResult
-from simulator.domain.options import HostedFineTuned, HostedOption
+from simulator.domain.options import HostedFineTuned, HostedOption, Hybrid, SelfHosted, ServingOption
 from simulator.domain.scenario import MAX_HORIZON_DAYS, Scenario
 from simulator.formats import usd
 from simulator.run import run
@@ -119,8 +119,12 @@ def that_followed(table: PriceTable) -> PriceTable:
     return dataclasses.replace(table, versions=versions)
 
 
-def unsold(option: HostedOption, known: dict[str, PriceTable], scenario: Scenario, day: date) -> str | None:
+def unsold(option: ServingOption, known: dict[str, PriceTable], scenario: Scenario, day: date) -> str | None:
     """Why an option could not be bought on a day, or None."""
+    if isinstance(option, SelfHosted):
+        return _unrented(option, scenario, day)
+    if not isinstance(option, HostedOption):
+        return None
     training = option.training if isinstance(option, HostedFineTuned) else None
     needed = [option.price, *([training.price] if training and training.price else [])]
     if training and training.grader is not None:
@@ -135,10 +139,20 @@ def unsold(option: HostedOption, known: dict[str, PriceTable], scenario: Scenari
     return None
 
 
-def changes(real: Scenario, sold: dict[str, HostedOption]) -> tuple[str, ...]:
+def _unrented(option: SelfHosted, scenario: Scenario, day: date) -> str | None:
+    """Why the cards of an option could not be had on a day, or None."""
+    trained_on = option.training.gpu if option.training is not None else None
+    for gpu in dict.fromkeys(name for name in (option.gpu, trained_on) if name is not None):
+        first = min(version.recorded for version in scenario.gpus[gpu].versions)
+        if first > day:
+            return f"no price of {gpu} was known on {day}; its first was recorded on {first}"
+    return None
+
+
+def changes(real: Scenario, sold: dict[str, ServingOption]) -> tuple[str, ...]:
     """Every price version that came into force inside the horizon, oldest first, with what it replaced."""
     found = []
-    for price in sorted({option.price for option in sold.values()}):
+    for price in sorted({option.price for option in sold.values() if isinstance(option, HostedOption)}):
         table = real.prices[price]
         inside = [version for version in table.versions if real.start < version.effective < real.end]
         for version in inside:
@@ -170,6 +184,7 @@ def _spread_gaps(scenario: Scenario, missing: dict[str, str | None]) -> None:
     for _ in scenario.options:
         for name, option in scenario.options.items():
             leans = [option.until_ready, option.fallback.to if option.fallback else None]
+            leans += [option.fleet_option, option.overflow_option] if isinstance(option, Hybrid) else []
             gone = [other for other in leans if other is not None and missing[other] is not None]
             if missing[name] is None and gone:
                 missing[name] = f"it needs {gone[0]}, which was not sold that day"

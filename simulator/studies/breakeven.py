@@ -22,9 +22,10 @@ from pricing.table import PriceVersion
 from simulator.domain.dials import Dial
 from simulator.domain.drawn import find_dial, with_dials
 from simulator.domain.findings import Answer, BreakEven, Crossing, Payback, SimulationResult
-from simulator.domain.options import HostedFineTuned
+from simulator.domain.options import HostedFineTuned, HostedOption, Hybrid
 from simulator.domain.plan import closed_reason, stages, training_price, version_spans
 from simulator.domain.scenario import Scenario
+from simulator.domain.usage import OVERLOADED
 from simulator.run import run
 from simulator.studies.finance import cumulative, payback_day
 from simulator.studies.reasons import never_reason
@@ -46,6 +47,8 @@ EQUAL = 1e-12
 LEAP = 1e-6
 """Relative difference across a bracket narrowed to WIDTH above which the change is a jump: a thousand times what the
 steepest smooth bill, one proportional to the dial, could move there."""
+BEYOND_USD = 1e15
+"""What an option that cannot serve the calls is taken to cost: more than any that can."""
 MAX_STEPS = 4096
 """Known discontinuities of one kind beyond which the scan points have to do."""
 
@@ -247,6 +250,8 @@ class Costs:
         result = self._kept[key][1]
         total = result.money_usd if basis == "equal_quality" else result.total_usd
         cost = total - (result.one_off_usd if basis == "steady_state" else 0.0)
+        if result.ruled_out is not None:
+            cost = np.where(result.ruled_out, BEYOND_USD, cost)
         return cost if turned else np.broadcast_to(cost, points.shape)
 
 
@@ -299,8 +304,12 @@ def _served_by(scenario: Scenario, name: str) -> Iterator[tuple[str, PriceVersio
     for stage in stages(scenario, name)[0]:
         fallback = scenario.options[stage.option].fallback
         for part in [stage, *(stages(scenario, fallback.to)[0] if fallback else ())]:
+            if not part.price:
+                continue
+            option = scenario.options[part.option]
+            hosted = option.overflow_option if isinstance(option, Hybrid) else part.option
             for first, _ in version_spans(scenario, part.price, part.first, part.after):
-                yield part.option, scenario.price_on(part.price, first)
+                yield hosted, scenario.price_on(part.price, first)
 
 
 def _steps(
@@ -308,6 +317,8 @@ def _steps(
 ) -> list[float]:
     """Values of a dial at which the bill of an option is known to jump: cache minimum and increment, length tiers."""
     option = scenario.options[name]
+    if not isinstance(option, HostedOption):
+        return []
     caching, tokens = version.rules.caching, version.rules.tokens
     found: list[float] = []
     if along == f"options.{name}.prefix_tokens" and caching.mode != "off":
@@ -340,12 +351,23 @@ def _limit_flags(scenario: Scenario, between: tuple[str, str], along: str, at: f
     flags = []
     for name in between:
         option = scenario.options[name]
+        if not isinstance(option, HostedOption):
+            flags += _capacity_flags(scenario, name, along, at)
+            continue
         limits = (option.limits, scenario.price_on(option.price, 0).limits)
         if any(limit.rpm is not None or limit.tpm is not None for limit in limits):
             flags += [
                 f"{name}: {flag}" for flag in run(with_dials(scenario, {along: at}), name).flags if "limit is" in flag
             ]
     return flags
+
+
+def _capacity_flags(scenario: Scenario, name: str, along: str, at: float) -> list[str]:
+    """Whether a crossing lies where a fleet stops keeping up, rather than where two costs meet."""
+    near = run(scenario, name, draws={along: np.array([at * (1.0 - 1e-3), at * (1.0 + 1e-3)])}).fleet
+    if near is None or float(near.overload_share.max()) <= OVERLOADED:
+        return []
+    return [f"{name} serves {near.most_per_s[0]:,.3g} calls a second at most, and is full there"]
 
 
 def payback(
@@ -359,14 +381,18 @@ def payback(
         results: daily results already at hand, by option name.
     """
     found = {name: (results or {}).get(name) or run(scenario, name) for name in between}
-    one_offs = {name: float(found[name].one_off_usd[0]) for name in between}
+    # What hardware fetches at the end is no cash until then, so no part of a payback.
+    paid = {
+        name: [found[name].ledger.usd(one_off=kind, without=("residual",))[0] for kind in (True, False)]
+        for name in between
+    }
+    one_offs = {name: float(paid[name][0].sum()) for name in between}
     other, larger = sorted(between, key=lambda name: (one_offs[name], name == between[1]))
     flags = tuple(_common_span(scenario, between)[1])
     if one_offs[larger] <= 0:
         return Payback(days=None, date=None, reason="neither option pays anything up front", flags=flags)
-    cash = {name: [found[name].ledger.usd(one_off=kind)[0] for kind in (True, False)] for name in between}
     days = min(_served_days(scenario, name) for name in between)
-    one_off, recurring = (cash[larger][kind][:days] - cash[other][kind][:days] for kind in (0, 1))
+    one_off, recurring = (paid[larger][kind][:days] - paid[other][kind][:days] for kind in (0, 1))
     after_one_off, by_end = cumulative(one_off, recurring)
     day = payback_day(after_one_off, by_end)
     more = one_offs[larger] - one_offs[other]

@@ -37,7 +37,11 @@ def bridge(scenario: Scenario, between: tuple[str, str], results: Mapping[str, S
         results: results of both, by name; their first draw is taken apart.
     """
     before, after = (_lines(results[name]) for name in between)
-    parts, notes = _tokens(scenario, between, _some(before, TOKEN_LINES) - _some(after, TOKEN_LINES), results)
+    saving = _some(before, TOKEN_LINES) - _some(after, TOKEN_LINES)
+    if all(isinstance(scenario.options[name], HostedOption) for name in between):
+        parts, notes = _tokens(scenario, between, saving, results)
+    else:
+        parts, notes = [BridgePart(part="tokens bought", usd=saving)], []
     groups = {"hosting and idle": HOSTING, "people": PEOPLE}
     for part, keys in groups.items():
         parts.append(BridgePart(part=part, usd=_some(before, keys) - _some(after, keys)))
@@ -68,6 +72,8 @@ def _tokens(
 ) -> tuple[list[BridgePart], list[str]]:
     """The saving on token lines, one property of the calls changed at a time."""
     a, b = (scenario.options[name] for name in between)
+    assert isinstance(a, HostedOption)
+    assert isinstance(b, HostedOption)
     base, notes = base_price(scenario, between[1])
     hits = float(results[between[0]].cache_hit_rate[0]) if results[between[0]].eligible_calls[0] > 0 else None
     plain = _plain(a)
@@ -91,8 +97,10 @@ def _tokens(
 
 def base_price(scenario: Scenario, name: str) -> tuple[str, list[str]]:
     """The price of the untuned model under an option, or its own where none is bound, and what to say of that."""
-    price = scenario.options[name].price
-    if not isinstance(scenario.options[name], HostedFineTuned):
+    option = scenario.options[name]
+    assert isinstance(option, HostedOption)
+    price = option.price
+    if not isinstance(option, HostedFineTuned):
         return price, []
     base = scenario.prices[price].base_id
     known = base is not None and base in scenario.prices and on_sale(scenario, base)

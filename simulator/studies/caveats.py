@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from pricing.book import STALE_DAYS
 from simulator.domain.findings import OptionSummary, PriceUsed
-from simulator.domain.options import HostedFineTuned
+from simulator.domain.options import HostedFineTuned, HostedOption, SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.formats import share
+from simulator.studies.machines import machine_caveats
 
 BEST_EFFORT_SHARE = 0.05
 """Cached input must be worth at least this share of an option's bill before its reach is a caveat."""
@@ -34,22 +36,26 @@ def caveats(
             found.append(f"{name} is no choice: {option.result.why_not}.")
         found += [f"{name}: {flag}." for flag in option.result.flags]
         plain = scenario.options[name]
-        if isinstance(plain, HostedFineTuned):
+        if isinstance(plain, HostedFineTuned | SelfHosted):
             missing = [
                 word for word, block in (("data set", plain.dataset), ("training", plain.training)) if block is None
             ]
-            if missing:
+            if missing and (isinstance(plain, HostedFineTuned) or len(missing) == 1):
                 found.append(
                     f"{name} is tuned, but no {' and no '.join(missing)} cost is given: its one-off is understated."
                 )
+        if isinstance(plain, SelfHosted):
+            found += machine_caveats(scenario, name, plain)
         if plain.prompt is not None and not plain.prompt_exact:
             found.append(f"{name}: {plain.prompt} was counted with a stand-in tokenizer.")
     found += _delivery_caveat(scenario, options)
     found += _cache_caveat(scenario, options)
     for price in used:
+        if price.price in scenario.gpus:  # told with the machine it pays for
+            continue
         if price.confidence in ("estimated", "unverified"):
             found.append(f"The price {price.id} is {price.confidence} ({price.title}).")
-        if price.age_days > 90:
+        if price.age_days > STALE_DAYS:
             found.append(f"The price {price.id} was last seen {price.age_days} days before the start.")
     found += _announced(scenario)
     slo = scenario.workload.slo
@@ -81,6 +87,8 @@ def _cache_caveat(scenario: Scenario, options: Mapping[str, OptionSummary]) -> l
     leaning = {}
     for name, option in options.items():
         plain = scenario.options[name]
+        if not isinstance(plain, HostedOption):
+            continue
         mode = plain.caching.mode or scenario.price_on(plain.price, 0).rules.caching.mode
         cached = float(option.result.ledger.by_line().get("cached_input", np.zeros(1))[0])
         guessed = mode == "automatic" and plain.caching.reach is None and plain.cache_hit_rate is None
@@ -98,7 +106,7 @@ def _cache_caveat(scenario: Scenario, options: Mapping[str, OptionSummary]) -> l
 def _announced(scenario: Scenario) -> list[str]:
     """Announced changes inside the horizon."""
     found = []
-    named = {option.price for option in scenario.options.values()}
+    named = {option.price for option in scenario.options.values() if isinstance(option, HostedOption)}
     for price in sorted(named):
         for version in scenario.prices[price].versions:
             inside = scenario.start < version.effective < scenario.end and version.announced

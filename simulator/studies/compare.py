@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from pricing.book import STALE_DAYS, PriceBook
+from pricing.book import STALE_DAYS, PriceBook, canonical
 from pricing.errors import NoFeasibleOption
 from pricing.table import ALWAYS
 from simulator.domain.advice import Bridge
@@ -34,6 +37,7 @@ from simulator.studies.draws import DRAWS
 from simulator.studies.finance import by_month, present_value, served_months
 from simulator.studies.probability import sample, uncertainty, worth_of_knowing
 from simulator.studies.runs import play
+from simulator.studies.sizing import meets_slo, missed
 from simulator.studies.spreads import break_even_spread, payback_spread
 from simulator.studies.verdict import verdict
 
@@ -73,6 +77,7 @@ def compare(
     if engine == "simulated":
         played = play(scenario, runs, seed=seed, fidelity=fidelity, precision=precision)
     results = dict(played.mean) if played else {name: run(scenario, name) for name in scenario.options}
+    results = {name: _kept_promises(scenario, result) for name, result in results.items()}
     if not any(result.feasible for result in results.values()):
         reasons = "; ".join(f"{name}: {result.why_not}" for name, result in results.items())
         raise NoFeasibleOption(f"no option serves the whole horizon ({reasons})")
@@ -109,7 +114,7 @@ def compare(
         verdict=said,
         assumptions=assumptions(scenario),
         prices_used=used,
-        prices_digest=PriceBook(prices=scenario.prices).digest,
+        prices_digest=_digest(scenario),
         stale=stale,
         engine=engine,
         fidelity=(fidelity or scenario.simulation.fidelity) if played else None,
@@ -139,6 +144,28 @@ def _taken_apart(scenario: Scenario, said: Verdict, results: Mapping[str, Simula
     """The way from the baseline to the choice, or to the runner-up where the baseline is the choice."""
     to = said.choice if said.choice != scenario.baseline else said.runner_up
     return None if to is None else bridge(scenario, (scenario.baseline, to), results)
+def _kept_promises(scenario: Scenario, result: SimulationResult) -> SimulationResult:
+    """A fleet that misses its latency targets in its busiest hour is no choice, whatever it costs."""
+    if result.fleet is None or result.why_not is not None:
+        return result
+    kept, served = meets_slo(scenario, result.option)
+    if kept is None or served is None or kept:
+        return dataclasses.replace(result, meets_slo=kept)
+    why = f"it misses the latency targets in its busiest hour ({', '.join(missed(served, scenario.workload.slo))})"
+    return dataclasses.replace(result, meets_slo=False, why_not=why)
+
+
+def _digest(scenario: Scenario) -> str:
+    """Twelve hex digits of every price the scenario is bound to, GPUs and their speeds included."""
+    prices = PriceBook(prices=scenario.prices).digest
+    if not scenario.gpus and not scenario.serving:
+        return prices
+    machines = canonical({"gpus": _plain(scenario.gpus), "serving": _plain(scenario.serving)})
+    return hashlib.sha256(f"{prices} {machines}".encode()).hexdigest()[:12]
+
+
+def _plain(things: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: dataclasses.asdict(thing) for name, thing in sorted(things.items())}
 
 
 def summary(scenario: Scenario, result: SimulationResult) -> OptionSummary:
@@ -171,6 +198,7 @@ def summary(scenario: Scenario, result: SimulationResult) -> OptionSummary:
         one_off_usd=one_off,
         recurring_usd=total - one_off,
         by_month=tuple(by_month(cash, scenario.hours_per_month / 24.0)),
+        meets_slo=None if result.fleet is None else result.meets_slo,
     )
 
 
@@ -199,7 +227,32 @@ def prices_used(scenario: Scenario, results: Mapping[str, SimulationResult]) -> 
                         age_days=0 if typed else max(0, (scenario.start - source.seen_on).days),
                     )
                 )
-    return tuple(found)
+    return tuple(found + _machines_used(scenario, paid))
+
+
+def _machines_used(scenario: Scenario, paid: set[str]) -> list[PriceUsed]:
+    """The same for GPUs: rents, purchases and their electricity."""
+    found = []
+    for table in (scenario.gpus[name] for name in sorted(scenario.gpus)):
+        for version in table.versions:
+            source, id = version.source, f"{table.id}@{version.effective}"
+            if id not in paid:
+                continue
+            typed, owned = version.effective == ALWAYS, version.owned
+            unverified = owned is not None and owned.unverified
+            found.append(
+                PriceUsed(
+                    id=id,
+                    price=table.id,
+                    effective=version.effective,
+                    recorded=version.recorded,
+                    confidence="partly unverified" if unverified else source.confidence,
+                    title=source.title,
+                    href=source.href,
+                    age_days=0 if typed or owned else max(0, (scenario.start - source.seen_on).days),
+                )
+            )
+    return found
 
 
 def cost_curve(

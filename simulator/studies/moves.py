@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pricing.errors import NotSold
 from simulator.domain.dials import DialAt, walk_dials
 from simulator.domain.drawn import Draws, is_structural, with_dials
-from simulator.domain.options import REACH
+from simulator.domain.options import REACH, HostedOption
 from simulator.domain.ranges import Pert, Range, Uniform
 from simulator.domain.scenario import Scenario
 from simulator.run import run
@@ -91,7 +91,7 @@ def explicit(scenario: Scenario) -> Scenario:
     """The same scenario with the default reach of automatic caches written out, so that it is a dial like others."""
     options = dict(scenario.options)
     for name, option in scenario.options.items():
-        if guessed_reach(scenario, name):
+        if isinstance(option, HostedOption) and guessed_reach(scenario, name):
             reach = dataclasses.replace(option.caching, reach=REACH["automatic"])
             options[name] = dataclasses.replace(option, caching=reach)
     return dataclasses.replace(scenario, options=options)
@@ -134,6 +134,8 @@ def supposed(scenario: Scenario) -> tuple[Scenario, str | None]:
 def guessed_reach(scenario: Scenario, name: str) -> bool:
     """Whether an option counts on a best-effort cache of which nothing is measured."""
     option = scenario.options[name]
+    if not isinstance(option, HostedOption):
+        return False
     rule = scenario.price_on(option.price, 0).rules.caching
     mode = option.caching.mode or rule.mode
     eligible = option.prefix_tokens >= max(1, rule.min_tokens)

@@ -25,6 +25,7 @@ from simulator.domain.advice import Drift, Outlook, Waited
 from simulator.domain.drawn import with_dials
 from simulator.domain.findings import SimulationResult
 from simulator.domain.ledger import TOKEN_LINES
+from simulator.domain.options import HostedOption, Hybrid
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import spread
 from simulator.formats import usd
@@ -132,8 +133,8 @@ def outlook(
         why = results[scenario.baseline].why_not
         raise NoFeasibleOption(f"the baseline {scenario.baseline} cannot serve while one waits: {why}")
     moves = drift(tuple(book.prices.values()), scenario.start)
-    prices = sorted({plain.options[name].price for name in able})
-    index = {price: index_paths(moves, price, days, draws, seed) for price in prices}
+    prices = sorted({_price(plain, name) for name in able} - {""})
+    index = {price: index_paths(moves, price, days, draws, seed) for price in prices} | {"": np.ones((draws, days))}
     now = {name: _plan(plain, results[name]) for name in able}
     committed = {name: plan.total(index, 0) for name, plan in now.items()}
     base, rows, paths = now[scenario.baseline], [], dict(committed)
@@ -183,7 +184,15 @@ def _plan(scenario: Scenario, result: SimulationResult) -> _Plan:
     for line in result.ledger.lines:
         if line.line in BOOKED:
             booked += np.broadcast_to(line.usd, (1, len(cash)))[0]
-    return _Plan(price=scenario.options[result.option].price, booked=booked, other=cash - booked)
+    return _Plan(price=_price(scenario, result.option), booked=booked, other=cash - booked)
+
+
+def _price(scenario: Scenario, name: str) -> str:
+    """The price an option pays by the token; none of its own where it runs on machines."""
+    option = scenario.options[name]
+    if isinstance(option, Hybrid):
+        option = scenario.options[option.overflow_option]
+    return option.price if isinstance(option, HostedOption) else ""
 
 
 def _later(scenario: Scenario, able: Sequence[str], step: int) -> dict[str, _Plan]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.domain.drawn import with_dials
-from simulator.domain.options import HostedFineTuned
+from simulator.domain.options import HostedFineTuned, HostedOption
 from simulator.domain.scenario import Scenario
 from simulator.run import run
 
@@ -59,7 +59,7 @@ def _unit_costs(scenario: Scenario, between: tuple[str, str]) -> str:
 def _premium(scenario: Scenario, reference: str, challenger: str) -> str | None:
     """`a tuned token costs 2.0x, and the prompt shrinks by less than half`, where that is the case."""
     option, other = scenario.options[challenger], scenario.options[reference]
-    if not isinstance(option, HostedFineTuned):
+    if not isinstance(option, HostedFineTuned) or not isinstance(other, HostedOption):
         return None
     tuned, plain = (scenario.price_on(x.price, 0).usd_per_mtok for x in (option, other))
     if not (tuned.input and plain.input and tuned.output and plain.output):

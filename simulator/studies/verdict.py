@@ -10,6 +10,7 @@ import numpy as np
 from simulator.domain.advice import Control, Diagnosed
 from simulator.domain.drawn import find_dial
 from simulator.domain.findings import BreakEven, OptionSummary, PriceUsed, Verdict
+from simulator.domain.options import HostedOption
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import Uncertainty
 from simulator.formats import count, line_name, per_call, share, usd, usd_exact
@@ -310,11 +311,13 @@ def _asked(scenario: Scenario, choice: str, other: str) -> list[tuple[str, float
         ("workload.tokens.output", tokens.output, "output per call {change}s to {values} tokens{or_so}"),
     ]
     # One price, or one prompt of one model, cannot change for one of the two alone.
+    prices = [one.price if isinstance(one, HostedOption) else None for one in (mine, theirs)]
+    one_model = prices[0] == prices[1] is not None
     for name, option in ((choice, mine), (other, theirs)):
-        if not (mine.price == theirs.price and mine.price_factor == theirs.price_factor):
+        if not (one_model and mine.price_factor == theirs.price_factor):
             words = f"prices of {name} {{change}} to {{values}} times today's{{or_so}}"
             asked.append((f"options.{name}.price_factor", option.price_factor, words))
-        if not (mine.price == theirs.price and mine.prefix_tokens == theirs.prefix_tokens):
+        if not (one_model and mine.prefix_tokens == theirs.prefix_tokens):
             words = f"the prompt of {name} {{change}}s to {{values}} tokens{{or_so}}"
             asked.append((f"options.{name}.prefix_tokens", option.prefix_tokens, words))
     return asked

@@ -1,0 +1,164 @@
+"""How many replicas an autoscaled fleet runs at a given rate of calls, how much of them is used, and what power.
+
+Class *approximate*: BAND says how closely paid replica-hours agree with the policy played step by step, and where.
+
+The autoscaler asks for one more replica above k while the rate seen over its window exceeds `k mu`, mu being the rate
+at which a replica holds its target. The rate seen is the mean rate with the scatter of a Poisson stream over window and
+stay, so a look finds more than k wanted with `p_k = P(X > k mu)`. A replica stays until no look within its down window
+wanted it, so it is up with `1 - (1 - p_k)^(1 + (down + startup) / (window + stay))`: fresh looks at a stream forget
+each other after window and stay. `E = min + sum_k up_k + spare`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from simulator.expected.steptime import Station
+
+Array = NDArray[np.float64]
+BAND, BAND_BY_HOUR = 0.05, 0.10  # relative difference of paid replica-hours: billed by the second, by the hour
+LEAST_PER_WINDOW = 5.0  # ... where a window sees at least so many calls at mu
+MOST_LEVELS = 2000
+
+
+class Policy(NamedTuple):
+    """What decides on replicas.
+
+    least, most: without spares. mu_per_s: rate at which one more is asked for. saturation_per_s: of one replica.
+    stay_s: of a call, at its target. granularity_s: billed spans are rounded up to it.
+    """
+
+    least: int
+    most: int
+    spare: int
+    mu_per_s: float
+    saturation_per_s: float
+    stay_s: float
+    window_s: float
+    down_window_s: float
+    startup_s: float
+    granularity_s: float = 0.0
+    interruptions_per_day: float = 0.0
+
+
+class Running(NamedTuple):
+    """By rate: replicas paid, replicas that serve, and the share of the calls that the whole fleet could serve."""
+
+    paid: Array
+    serving: Array
+    served_share: Array
+
+
+def replicas_running(policy: Policy, rate_per_s: ArrayLike) -> Running:
+    """Mean replicas of a fleet at given rates, any shape.
+
+    >>> fixed = Policy(2, 2, 1, 1.0, 2.0, 1.0, 60.0, 600.0, 120.0)
+    >>> [float(x) for x in replicas_running(fixed, 9.0)]     # three replicas serve 6 of 9 calls a second
+    [3.0, 3.0, 0.6666666666666666]
+    """
+    rate = np.asarray(rate_per_s, dtype=np.float64)
+    serving = np.full(rate.shape, float(policy.least))
+    starts = np.zeros(rate.shape)
+    hold = policy.down_window_s + policy.startup_s
+    memory = policy.window_s + policy.stay_s
+    for k in range(policy.least, policy.most):
+        if k == 0:
+            up = _alive(rate, policy.stay_s + policy.down_window_s, policy.startup_s)
+        else:
+            from scipy.special import ndtr
+
+            spread = np.sqrt(np.maximum(rate, 1e-300) / memory)
+            below = ndtr((k * policy.mu_per_s - rate) / spread)
+            up = 1.0 - below ** (1.0 + hold / memory)
+        serving = serving + up
+        starts = starts + up * (1.0 - up) / hold
+    serving = serving + (policy.spare if policy.most else 0)
+    paid = serving * (1.0 + policy.interruptions_per_day / 86_400 * policy.startup_s)
+    paid = paid + starts * policy.granularity_s / 2.0
+    paid = paid + serving * policy.interruptions_per_day / 86_400 * policy.granularity_s / 2.0
+    room = (policy.most + policy.spare) * policy.saturation_per_s
+    return Running(paid, serving, np.minimum(1.0, room / np.maximum(rate, 1e-300)))
+
+
+def _alive(rate: Array, life_s: float, startup_s: float) -> Array:
+    """Share of time a replica runs that starts with a call and ends when none came for so long.
+
+    A renewal cycle: off for 1 / rate, then the start and a life renewed by every call, `(e^(rate life) - 1) / rate`.
+    """
+    exponent = np.minimum(rate * life_s, 700.0)
+    on = startup_s + np.where(rate > 0, np.expm1(exponent) / np.maximum(rate, 1e-300), 0.0)
+    return np.asarray(np.where(rate > 0, on / (on + 1.0 / np.maximum(rate, 1e-300)), 0.0))
+
+
+class Occupancy(NamedTuple):
+    """By load of one replica (rate over saturation): calls in it, and the share of time in which there are any."""
+
+    load: Array
+    calls: Array
+    busy_share: Array
+
+
+def occupancy(at: Station, saturation_per_s: float) -> Occupancy:
+    """How full a replica is at every load from 0 to 1: the insensitive product form, slowed by prefill.
+
+    `pi_n = pi_0 prod_k rate m tau(k) / (k (1 - rho))`, rho the share of time prefill takes (Cohen, 1979).
+    """
+    load = np.linspace(0.0, 1.0, 61)
+    rate = load * saturation_per_s
+    rho = np.minimum(rate * at.mean(at.prefill_s - at.engine.step.overhead_s), 0.999)
+    if at.steps == 0:
+        return Occupancy(load, load / np.maximum(1.0 - load, 1e-3), load)
+    law = _law(at, rate / (1.0 - rho), min(MOST_LEVELS, 200 + 2 * int(at.most)))
+    mean = law @ np.arange(law.shape[1])
+    return Occupancy(load, mean, 1.0 - law[:, 0] * (1.0 - rho))
+
+
+def _law(at: Station, rate: Array, levels: int) -> Array:
+    """Stationary law, (L, levels + 1), of a replica that admits at most so many calls."""
+    n = np.arange(1.0, levels + 1.0)
+    decoding = np.minimum(n, max(at.most, 1.0))
+    log_step = np.log(at.steps * at.decode_s(decoding) / decoding)
+    grown = np.cumsum(np.log(np.maximum(rate, 1e-300))[:, None] + log_step[None, :], axis=1)
+    logs = np.concatenate([np.zeros((rate.size, 1)), grown], axis=1)
+    law = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(law / law.sum(axis=1, keepdims=True))
+
+
+def overflow_share(at: Station, rate_per_s: ArrayLike, replicas: int, above: float) -> Array:
+    """Share of calls, (L,), that find `above` calls in the fleet already and go elsewhere.
+
+    The product form cut at its limit: the loss of a station is insensitive to the law of lengths (Cohen, 1979).
+    """
+    rate = np.atleast_1d(np.asarray(rate_per_s, dtype=np.float64)) / replicas
+    limit = max(round(above / replicas), 1)
+    rho = np.minimum(rate * at.mean(at.prefill_s - at.engine.step.overhead_s), 0.95)
+    if at.steps == 0:
+        return np.maximum(0.0, 1.0 - 1.0 / np.maximum(rate * at.mean(at.prefill_s), 1.0))
+    lost = np.zeros_like(rate)
+    for _ in range(30):  # only calls that are let in take prefill time
+        law = _law(at, rate / (1.0 - rho * (1.0 - lost)), limit)
+        lost = 0.5 * lost + 0.5 * law[:, -1]
+    return lost
+
+
+def backlog(rate_per_s: ArrayLike, room_per_s: ArrayLike, step_s: float = 3600.0) -> Array:
+    """Calls carried over at the end of each step, fluid: what comes beyond the room waits until there is some.
+
+    >>> backlog([3.0, 1.0, 1.0], [2.0, 2.0, 2.0], 1.0).tolist()
+    [1.0, 0.0, 0.0]
+    """
+    walk = np.cumsum((np.asarray(rate_per_s, dtype=np.float64) - np.asarray(room_per_s)) * step_s)
+    return np.asarray(walk - np.minimum(np.minimum.accumulate(walk), 0.0))
+
+
+def watts(load: ArrayLike, busy_share: ArrayLike, idle_w: float, light_w: float, saturated_w: float) -> Array:
+    """Mean power of a GPU: idle while empty, light while it decodes at all, rising to saturated with its load.
+
+    >>> [float(w) for w in watts([0.0, 1.0], [0.0, 1.0], 20.0, 200.0, 400.0)]
+    [20.0, 400.0]
+    """
+    busy, used = np.asarray(busy_share, dtype=np.float64), np.asarray(load, dtype=np.float64)
+    return np.asarray(idle_w * (1.0 - busy) + light_w * busy + (saturated_w - light_w) * np.minimum(used, busy))
