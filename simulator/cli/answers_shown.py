@@ -92,7 +92,9 @@ def _machine_lines(comparison: Comparison) -> Iterator[str]:
         if use is None:
             continue
         promise = {True: ", keeps its latency targets", False: ", misses its latency targets", None: ""}
-        used = f"{share(float(use.utilisation[0]))} used, busy {share(float(use.busy_share[0]))} of the time"
+        busy = float(use.busy_share[0])
+        always = "all the time" if busy > 0.9995 else f"{share(busy)} of the time"
+        used = f"{share(float(use.utilisation[0]))} used, busy {always}"
         yield f"{name}: {used}, {count(float(use.paid_hours[0]))} replica-hours{promise[option.meets_slo]}"
 
 

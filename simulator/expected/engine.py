@@ -10,25 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.domain.costs import DEFAULT_EPOCHS
 from simulator.domain.drawn import Drawn, Draws
-from simulator.domain.options import OPS_HOURS, HostedFineTuned, Hybrid, SelfHosted
-from simulator.domain.plan import Stage, closed_reason, jobs_end, stages, training_price, version_spans
+from simulator.domain.options import HostedFineTuned
+from simulator.domain.plan import Stage, closed_reason, stages, version_spans
 from simulator.domain.scenario import Scenario
-from simulator.domain.usage import Activity, Count, FleetUse, JobPrice, RecurringPrice, TokenPrice, Typed, Wage
+from simulator.domain.usage import Activity, Count, FleetUse
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar, clock_changes
+from simulator.expected.engine_lines import Lines
 from simulator.expected.engine_machines import (
     fleet_flags,
-    hardware,
     overwhelmed,
     served_by_fleet,
     together,
-    training_run,
 )
-from simulator.expected.engine_tokens import MTOK, token_counts
-from simulator.expected.outages import share_of_time_out
-from simulator.expected.training import billed_hours, billed_tokens, jobs_per_release, release_days
+from simulator.expected.engine_servers import answered, servers
+from simulator.expected.engine_tokens import token_counts
 
 Array = NDArray[np.float64]
 CAPPED = "cache hits are those of calls spread over the day like demand, at the mean rate workload.cap_per_s admits"
@@ -59,7 +56,7 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
         for first, after in itertools.pairwise(day for day in changes if stage.first <= day <= stage.after):
             span = slice(int(np.searchsorted(edges, first)), int(np.searchsorted(edges, after)))
             share: Any
-            for name, price, share, time in _servers(scenario, view, stage, first):
+            for name, price, share, time in servers(scenario, view, stage, first):
                 fleet = served_by_fleet(scenario, view, calendar, name, stage.option, span, not draws)
                 if fleet is not None:
                     fleets.append(fleet.use)
@@ -73,9 +70,9 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
                 if name == stage.option:
                     eligible[:, span] += found.eligible
                     hits[:, span] += found.hits
-            served[:, span] = calendar.calls[:, span] * calendar.column(_answered(scenario, view, stage, first))
+            served[:, span] = calendar.calls[:, span] * calendar.column(answered(scenario, view, stage, first))
     flags = list(_unserved(scenario, plan))
-    lines = _Lines(scenario, view, option, calendar, plan)
+    lines = Lines(scenario, view, option, calendar, plan)
     counts += [*lines.building(), *lines.releases(flags), *lines.recurring()]
     chosen = view.options[option]
     _, delivered = attempts(chosen.retries.failure_rate, chosen.retries.max)
@@ -149,260 +146,8 @@ def _training_prices(scenario: Scenario, stage: Stage) -> Iterator[str]:
         yield training.grader.price
 
 
-def _servers(scenario: Scenario, view: Any, stage: Stage, day: int) -> Iterator[tuple[str, str, Any, Any]]:
-    """Who serves a stage, at which price, with which share of the calls, in which share of the time.
-
-    The option while it answers, and its fallback: for a share of the calls then, and for all during an outage.
-    """
-    out = np.atleast_1d(_time_out(view, stage.option))
-    yield stage.option, stage.price, 1.0, 1.0 - out
-    fallback = view.options[stage.option].fallback
-    if fallback is not None:
-        for other in stages(scenario, fallback.to)[0]:
-            if other.first <= day < other.after:
-                if np.any(np.asarray(fallback.share) > 0):
-                    yield other.option, other.price, fallback.share, 1.0 - out
-                if np.any(out > 0):
-                    yield other.option, other.price, 1.0, out
-
-
-def _answered(scenario: Scenario, view: Any, stage: Stage, day: int) -> Array:
-    """Share of the calls of a stage that are served: all but those lost in outages without a fallback."""
-    out = np.atleast_1d(_time_out(view, stage.option))
-    fallback = scenario.options[stage.option].fallback
-    relieved = fallback is not None and any(
-        other.first <= day < other.after for other in stages(scenario, fallback.to)[0]
-    )
-    return np.ones(1) if relieved else 1.0 - out
-
-
-def _time_out(view: Any, option: str) -> Array:
-    outages = view.options[option].outages
-    return share_of_time_out(outages.per_month, outages.hours, view.hours_per_month)
-
-
 def _placed(item: Count, span: slice, shape: tuple[int, int]) -> Count:
     """The count on the whole time axis."""
     whole = np.zeros((len(item.quantity), shape[1]))
     whole[:, span] = item.quantity
     return Count(line=item.line, unit=item.unit, quantity=whole, basis=item.basis, option=item.option)
-
-
-class _Lines:
-    """Counts that are not tokens: building, releases, upkeep, hosting, people."""
-
-    def __init__(self, scenario: Scenario, view: Any, name: str, calendar: Calendar, plan: list[Stage]) -> None:
-        self.scenario, self.view, self.name, self.calendar, self.plan = scenario, view, name, calendar, plan
-        self.option = view.options[name]
-        plain = scenario.options[name]
-        self.parts = (name, plain.fleet_option, plain.overflow_option) if isinstance(plain, Hybrid) else (name,)
-
-    def _once(self, day: int, quantity: Any) -> Array:
-        """A quantity that falls on one day, on the time axis."""
-        column = self.calendar.column(quantity)
-        placed = np.zeros((len(column), len(self.calendar.edges) - 1))
-        period = int(np.searchsorted(self.calendar.edges, day, side="right")) - 1
-        placed[:, min(period, placed.shape[1] - 1)] = column[:, 0]
-        return placed
-
-    def _days(self, first: int, after: int) -> Array:
-        """Days of each period within [first, after), (1, T)."""
-        edges = self.calendar.edges
-        covered = np.minimum(edges[1:], after) - np.maximum(edges[:-1], first)
-        days: Array = np.maximum(covered, 0).astype(float)[None, :]
-        return days
-
-    def building(self) -> Iterator[Count]:
-        """What is paid on the first day: the data set, engineering, typed one-offs."""
-        yield from self._bought()
-        for name in self.parts:
-            yield from self._building(name)
-
-    def _building(self, name: str) -> Iterator[Count]:
-        option, path = self.view.options[name], f"options.{name}"
-        dataset = option.dataset
-        if dataset is not None:
-            examples = dataset.examples
-            plain = self.scenario.options[name]
-            trained = isinstance(plain, HostedFineTuned | SelfHosted) and plain.training is not None
-            if examples is None and trained:
-                examples = option.training.examples
-            if dataset.minutes_per_example is not None:
-                hours = np.asarray(examples) * dataset.minutes_per_example / 60.0
-                yield self._one_off("dataset", "h", 0, hours, Wage(name=dataset.wage))
-            if dataset.hours is not None:
-                yield self._one_off("dataset", "h", 0, dataset.hours, Wage(name=dataset.wage))
-            if dataset.usd_per_example is not None:
-                yield self._typed(
-                    "dataset", "example", examples, dataset.usd_per_example, f"{path}.dataset.usd_per_example"
-                )
-            if dataset.usd is not None:
-                yield self._typed("dataset", "data set", 1.0, dataset.usd, f"{path}.dataset.usd")
-        if np.any(np.asarray(option.engineering_hours) > 0):
-            yield self._one_off("engineering", "h", 0, option.engineering_hours, Wage(name="engineer"))
-        for label in self.scenario.options[name].one_off_usd:
-            yield self._typed(label, "once", 1.0, option.one_off_usd[label], f"{path}.one_off_usd.{label}")
-
-    def _bought(self) -> Iterator[Count]:
-        """Machines of one's own, on the days they are bought and sold."""
-        for name in self.parts:
-            own = [stage for stage in self.plan if stage.own]
-            if not own or not isinstance(self.scenario.options[name], SelfHosted):
-                continue
-            for item in hardware(self.scenario, self.view, name, own[0].first, own[-1].after):
-                yield self._one_off(item.line, "GPU", item.day, item.gpus, item.basis)
-
-    def releases(self, flags: list[str]) -> Iterator[Count]:
-        """Training jobs and evaluation at every release; the first is a one-off, later ones recur."""
-        for name in self.parts:
-            yield from self._releases(name, flags)
-
-    def _releases(self, name: str, flags: list[str]) -> Iterator[Count]:
-        option, plain = self.view.options[name], self.scenario.options[name]
-        trained = isinstance(plain, HostedFineTuned | SelfHosted) and plain.training is not None
-        training = option.training if trained else None
-        own = [stage for stage in self.plan if stage.own]
-        every = None if training is None else plain.training.retrain_every_days  # type: ignore[attr-defined]
-        first_release = True
-        for stage in own:
-            price = (
-                training_price(plain, stage.price if stage.moved else None)
-                if isinstance(plain, HostedFineTuned)
-                else ""
-            )
-            for day in release_days(stage.first, stage.after, every):
-                if training is not None and isinstance(plain, SelfHosted):
-                    yield from self._gpu_runs(name, training, day, first_release)
-                elif training is not None:
-                    if first_release:
-                        flags += self._too_few(training, price, day)
-                    closes = jobs_end(self.scenario, price)
-                    if closes is not None and self.scenario.day_index(closes) <= day and not first_release:
-                        flags.append(
-                            f"{price} takes no training jobs from {closes}, so the model is not retrained after"
-                        )
-                        break
-                    yield from self._jobs(training, price, day, first_release)
-                if np.any(np.asarray(option.evaluation_usd) > 0):
-                    path = f"options.{name}.evaluation_usd"
-                    yield self._typed("evaluation", "release", 1.0, option.evaluation_usd, path, day, first_release)
-                first_release = False
-
-    def _too_few(self, training: Any, price: str, day: int) -> Iterator[str]:
-        """What to say of a training set smaller than the provider takes."""
-        least = self.scenario.price_on(price, day).rules.training.min_examples
-        if training.examples is not None and np.any(np.asarray(training.examples) < least):
-            yield f"a training job at {price} needs at least {least} examples"
-    def _gpu_runs(self, name: str, training: Any, day: int, one_off: bool) -> Iterator[Count]:
-        """The training runs of one release on GPUs."""
-        run = training_run(self.scenario, self.view, name)
-        jobs = jobs_per_release(training.runs_per_model, training.failure_rate)
-        yield self._one_off("training", run.unit, day, jobs * run.per_run, run.basis, one_off)
-
-    def _jobs(self, training: Any, price: str, day: int, one_off: bool) -> Iterator[Count]:
-        """The training jobs of one release, and the tokens that grade them."""
-        jobs = jobs_per_release(training.runs_per_model, training.failure_rate)
-        version = self.scenario.price_on(price, day)
-        rule = version.rules.training
-        if training.usd is not None:
-            path = f"options.{self.name}.training.usd"
-            yield self._typed("training", "job", jobs, training.usd, path, day, one_off)
-        elif training.hours is not None:
-            hours = billed_hours(training.hours, rule.hour_decimals)
-            basis = JobPrice(price=price, method=training.method, per_job=np.atleast_1d(hours), by_hour=True)
-            yield self._one_off("training", "job", day, jobs, basis, one_off)
-        else:
-            examples = training.examples
-            tokens = training.tokens if examples is None else np.asarray(examples) * training.tokens_per_example
-            epochs = training.epochs
-            if epochs is None and rule.epochs is not None and examples is not None:
-                epochs = np.vectorize(rule.epochs.epochs, otypes=[float])(examples)
-            elif epochs is None:
-                epochs = DEFAULT_EPOCHS if rule.epochs is None else rule.epochs.target
-            billed = billed_tokens(
-                tokens, epochs, training.validation_tokens, training.evaluations, rule.validation_billed
-            )
-            basis = JobPrice(price=price, method=training.method, per_job=np.atleast_1d(billed / MTOK))
-            yield self._one_off("training", "job", day, jobs, basis, one_off)
-        if training.grader is not None:
-            for meter, tokens in (("input", training.grader.input_tokens), ("output", training.grader.output_tokens)):
-                grading = TokenPrice(price=training.grader.price, meter=meter)  # type: ignore[arg-type]
-                yield self._one_off("training", "Mtok", day, jobs * tokens / MTOK, grading, one_off)
-
-    def recurring(self) -> Iterator[Count]:
-        """What accrues with the calendar while a stage serves, and with the calls."""
-        column, hours_per_month = self.calendar.column, self.calendar.column(self.view.hours_per_month)
-        for stage in self.plan:
-            option, plain = self.view.options[stage.option], self.scenario.options[stage.option]
-            months = self._days(stage.first, stage.after) * 24.0 / hours_per_month
-            ops = option.ops_hours_per_month
-            if ops is None:
-                ops = 0.0 if self.scenario.bare else OPS_HOURS[plain.kind]
-            if np.any(np.asarray(ops) > 0):
-                yield self._count("ops", "h", column(ops) * months, Wage(name="engineer"))
-            for part in self.parts if stage.own else (stage.option,):
-                yield from self._by_month(part, months)
-            yield from self._rented(stage, hours_per_month)
-            if isinstance(plain, HostedFineTuned) and np.any(np.asarray(option.storage_gb) > 0):
-                by_size = RecurringPrice(price=stage.price, rate="storage_usd_per_gb_month")
-                yield self._count("storage", "GB-month", months * column(option.storage_gb), by_size)
-            if option.human is not None:
-                basis = Typed(usd_per_unit=np.atleast_1d(option.human.usd), path=f"options.{stage.option}.human.usd")
-                yield self._count("human", "call", self._stage_calls(stage) * column(option.human.share), basis)
-            if plain.success_rate is not None and np.any(np.asarray(self.view.failure_usd) > 0):
-                _, delivered = attempts(option.retries.failure_rate, option.retries.max)
-                wrong = self._stage_calls(stage) * column(delivered) * (1.0 - column(option.success_rate))
-                yield self._count(
-                    "failures",
-                    "call",
-                    wrong,
-                    Typed(usd_per_unit=np.atleast_1d(self.view.failure_usd), path="failure_usd"),
-                )
-
-    def _by_month(self, name: str, months: Array) -> Iterator[Count]:
-        """Typed sums that accrue with the calendar."""
-        for label, usd in self.scenario.options[name].recurring_usd_per_month.items():
-            path = f"options.{name}.recurring_usd_per_month.{label}"
-            yield self._count(label, "month", months, Typed(usd_per_unit=np.atleast_1d(float(usd)), path=path))
-
-    def _rented(self, stage: Stage, hours_per_month: Array) -> Iterator[Count]:
-        """Hosting by the hour and storage by the month, where a version of the price has such rates.
-
-        A model is stored where it was trained: a training price of its own may ask for storage too.
-        """
-        plain = self.scenario.options[stage.option]
-        if not stage.price:
-            return
-        trained_at = training_price(plain, stage.price) if isinstance(plain, HostedFineTuned) else stage.price
-        for price in dict.fromkeys((stage.price, trained_at)):
-            for first, after in version_spans(self.scenario, price, stage.first, stage.after):
-                version, hours = self.scenario.price_on(price, first), self._days(first, after) * 24.0
-                if version.hosting_usd_per_hour is not None and price == stage.price:
-                    yield self._count("hosting", "h", hours, RecurringPrice(price=price, rate="hosting_usd_per_hour"))
-                if version.storage_usd_per_month is not None:
-                    basis = RecurringPrice(price=price, rate="storage_usd_per_month")
-                    yield self._count("storage", "month", hours / hours_per_month, basis)
-
-    def _stage_calls(self, stage: Stage) -> Array:
-        answered = self.calendar.column(_answered(self.scenario, self.view, stage, stage.first))
-        return self.calendar.calls * (self._days(stage.first, stage.after) / self.calendar.days) * answered
-
-    def _count(self, line: str, unit: str, quantity: Array, basis: Any) -> Count:
-        return Count(line=line, unit=unit, quantity=quantity, basis=basis, option=self.name)
-
-    def _one_off(self, line: str, unit: str, day: int, quantity: Any, basis: Any, one_off: bool = True) -> Count:
-        return Count(
-            line=line, unit=unit, quantity=self._once(day, quantity), basis=basis, option=self.name, one_off=one_off
-        )
-
-    def _typed(
-        self, line: str, unit: str, quantity: Any, usd: Any, path: str, day: int = 0, one_off: bool = True
-    ) -> Count:
-        return self._one_off(
-            line,
-            unit,
-            day,
-            quantity,
-            Typed(usd_per_unit=np.atleast_1d(np.asarray(usd, dtype=float)), path=path),
-            one_off,
-        )

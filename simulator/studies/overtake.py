@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from simulator.domain.drawn import find_dial
 from simulator.domain.scenario import Scenario
 from simulator.run import run
-from simulator.studies.breakeven import concerned, scan_points
+from simulator.studies.breakeven import concerned
+from simulator.studies.scanpoints import scan_points
 
 Array = NDArray[np.float64]
 Basis = Literal["money", "with_quality"]

@@ -23,6 +23,8 @@ def never_reason(scenario: Scenario, between: tuple[str, str], along: str, bound
     """
     reference, challenger = between
     said = [_unit_costs(scenario, between)]
+    if not _keeps_up(scenario, challenger):
+        said.insert(0, f"{challenger} cannot keep up with today's calls")
     if premium := _premium(scenario, reference, challenger):
         said.append(premium)
     if (change := nearest_change(scenario, between)) is not None:
@@ -39,6 +41,12 @@ def unit_usd(scenario: Scenario, name: str) -> float:
     result = run(ready, name, draws={VOLUME: np.array([calls * (1 - 1e-3), calls * (1 + 1e-3)])})
     cost = result.total_usd - result.one_off_usd
     return float((cost[1] - cost[0]) / (result.calls[1] - result.calls[0]))
+
+
+def _keeps_up(scenario: Scenario, name: str) -> bool:
+    """Whether an option serves today's calls; a fleet may be too small for them."""
+    calls = scenario.workload.calls_per_day
+    return bool(run(scenario, name, draws={VOLUME: np.array([calls, calls])}).feasible_draws[0])
 
 
 def _unit_costs(scenario: Scenario, between: tuple[str, str]) -> str:
@@ -111,8 +119,9 @@ def nearest_change(scenario: Scenario, between: tuple[str, str]) -> str | None:
         if now <= 0:
             continue
         points = now * factors
-        cost = {name: run(scenario, name, draws={path: points}).total_usd for name in between}
-        pays = np.flatnonzero(cost[challenger] <= cost[reference])
+        found = {name: run(scenario, name, draws={path: points}) for name in between}
+        cost = {name: np.where(one.feasible_draws, one.total_usd, np.inf) for name, one in found.items()}
+        pays = np.flatnonzero(np.isfinite(cost[challenger]) & (cost[challenger] <= cost[reference]))
         if len(pays) and (best is None or abs(np.log(factors[pays[0]])) < best[0]):
             factor = float(factors[pays[0]])
             best = (abs(float(np.log(factor))), "it would pay if " + words.format(share=factor, value=now * factor))

@@ -129,7 +129,8 @@ def missed(served: ServingRun, slo: Slo) -> list[str]:
     for name, limit in _targets(slo).items():
         p95 = getattr(served, name).p95
         if served.overload or p95 > limit:
-            found.append(f"{words[name]} p95 {p95:.3g} s above {limit:g} s")
+            told = f"{p95:,.0f}" if p95 >= 100 else f"{p95:.3g}"
+            found.append(f"{words[name]} p95 {told} s above {limit:g} s")
     return found
 
 
