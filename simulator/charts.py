@@ -10,6 +10,7 @@ from plotly.graph_objects import Figure
 from simulator.charts_bills import bill_by_line, cost_per_day
 from simulator.charts_cash import cumulative_cost
 from simulator.charts_curve import cost_against_volume, crossing_words
+from simulator.charts_decisions import decisions
 from simulator.charts_map import cost_map
 from simulator.charts_moves import flips, sobol, tornado, worth
 from simulator.charts_page import on_page, page_config, plotted, standalone
@@ -19,9 +20,9 @@ from simulator.charts_unsure import backtests, bridge, cost_distribution
 from simulator.domain.findings import Comparison, CostCurve
 
 __all__ = ["CONFIG", "Figure", "backtests", "bill_by_line", "bridge", "cost_against_volume", "cost_distribution",
-           "cost_map", "cost_per_day", "crossing_words", "cumulative_cost", "flips", "on_page", "page_config",
-           "pictures", "placed", "plotly_script", "plotted", "price_over_time", "sobol", "standalone", "tornado",
-           "unsure_pictures", "worth", "write_page"]
+           "cost_map", "cost_per_day", "crossing_words", "cumulative_cost", "decisions", "flips", "on_page",
+           "page_config", "pictures", "placed", "plotly_script", "plotted", "price_over_time", "sobol", "standalone",
+           "tornado", "unsure_pictures", "worth", "write_page"]
 
 
 def pictures(comparison: Comparison, curve: CostCurve) -> dict[str, go.Figure]:
