@@ -49,6 +49,7 @@ _WHERE = {
     "diagnosis_json": "simulator.answers_studies",
     "differences": "simulator.domain.fingerprint",
     "drawn": "simulator.charts_export",
+    "explore": "simulator.studies.explore",
     "fingerprint": "simulator.domain.fingerprint",
     "fit_log": "simulator.intake.counts",
     "flips": "simulator.studies.flip",

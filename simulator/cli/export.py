@@ -100,6 +100,7 @@ def _from_scenario(source: Path, set_: list[str] | None, bare: bool) -> Taken:
         compare,
         comparison_json,
         cost_curve,
+        explore,
         ledger_rows,
         read_scenario,
         report_html,
@@ -109,9 +110,11 @@ def _from_scenario(source: Path, set_: list[str] | None, bare: bool) -> Taken:
     asked = read_scenario(source, set_ or (), bare)
     comparison = compare(asked, book=shipped_book())
     curve = cost_curve(asked)
-    figures = charts.pictures(comparison, curve)
+    explored = explore(asked)
+    figures = charts.pictures(comparison, curve, explored)
     answer = comparison_json(comparison)
-    return answer["scenario"]["name"], _tables(answer, ledger_rows(comparison)), figures, report_html(comparison, curve)
+    report = report_html(comparison, curve, explored)
+    return answer["scenario"]["name"], _tables(answer, ledger_rows(comparison)), figures, report
 
 
 def _from_batch(source: Path) -> Taken:
