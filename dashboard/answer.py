@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from dashboard.question import Question
-from simulator import board, compare, cost_curve, cost_map, flips, parse_scenario, tornado
+from simulator import board, compare, cost_curve, cost_map, explore, flips, parse_scenario, tornado
 
 if TYPE_CHECKING:
     from simulator import Scenario
@@ -53,6 +53,12 @@ def tornado_of(question: Question) -> Any:
 def flips_of(question: Question) -> Any:
     """The smallest change of each dial that changes the choice."""
     return flips(scenario_of(question))
+
+
+@functools.lru_cache(maxsize=KEPT)
+def explored_of(question: Question) -> Any:
+    """What a report shows of what moves the answer."""
+    return explore(scenario_of(question))
 
 
 @functools.lru_cache(maxsize=KEPT)

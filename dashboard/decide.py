@@ -65,7 +65,7 @@ def _answer(asked: Question) -> None:
     shown.cards(headlines(comparison, shown.dark()))
     shown.say(
         f"The most that any alternative can save is {usd(comparison.verdict.max_saving_usd_per_month)} a month, "
-        "which is what is paid today."
+        f"all that {comparison.baseline} costs."
     )
     figures = {
         "cumulative-cost": charts.cumulative_cost(comparison),

@@ -29,7 +29,7 @@ def show(asked: Question, comparison: Comparison, pictures: Mapping[str, Figure]
         _button("Scenario (YAML)", f"{name}.yaml", "application/yaml",
                 lambda: scenario_yaml(asked.raw, asked.name, asked.flags))
         _button("Full report (HTML)", f"{name}-report.html", "text/html",
-                lambda: report_html(comparison, answer.curve_of(asked)))
+                lambda: report_html(comparison, answer.curve_of(asked), answer.explored_of(asked)))
         _button("Every line of every bill (CSV)", f"{name}-ledger.csv", "text/csv",
                 lambda: as_csv(ledger_rows(comparison)))
         _button("Everything (JSON)", f"{name}.json", "application/json", lambda: as_json(comparison_json(comparison)))

@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from pricing.errors import InputError
 from pricing.table import ALWAYS, PriceTable, PriceVersion, in_force
 from simulator.domain.advice import Backtest, Paid
+from simulator.domain.batch import months
 from simulator.domain.drawn import with_dials
 from simulator.domain.findings import SimulationResult
 from simulator.domain.options import HostedFineTuned, HostedOption, Hybrid, SelfHosted, ServingOption
@@ -82,10 +83,8 @@ def monthly(
     """
     if last < first:
         raise InputError(f"the last decision on {last} is before the first on {first}")
-    month = first.year * 12 + first.month - 1
-    while (day := date(month // 12, month % 12 + 1, min(first.day, 28))) <= last:
+    for day in months(first, last, every_months):
         yield backtest(scenario, day, until)
-        month += every_months
 
 
 def known_on(table: PriceTable, day: date) -> PriceTable | None:
@@ -223,6 +222,7 @@ def _judged(
             serves_until=bills[name].serves_until if name in bills else None,
             why_not=missing[name] or _why_not(name, plans, bills),
             versions=_versions(scenario, bills[name]) if name in bills else (),
+            planned_at=_versions(scenario, plans[name]) if name in planned else (),
         )
         for name in order
     }
@@ -239,7 +239,7 @@ def _judged(
 
 
 def _versions(scenario: Scenario, bill: SimulationResult) -> tuple[str, ...]:
-    """The versions of prices that paid; the other lines name a path of the scenario."""
+    """The versions of prices on a bill; its other lines name a path of the scenario."""
     known = {table.version_id(version) for table in scenario.prices.values() for version in table.versions}
     return tuple(sorted(known & {line.price_version for line in bill.ledger.lines}))
 
