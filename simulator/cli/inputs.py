@@ -86,18 +86,25 @@ def _fit(file: Path, out: Path, price: str | None, json: bool, csv: bool) -> Non
 def tokens(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="A text file, or - for standard input.")],
     model: Annotated[str | None, typer.Option("--model", metavar="ID", help="Count as this model does.")] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option("--tokenizer", metavar="FILE", help="Count with a Hugging Face tokenizer.json.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Count the tokens of a text, offline."""
-    from simulator import chat_in, count_tokens, decode_prompt, read_prompt, shipped_book
+    from simulator import TokenCount, chat_in, count_tokens, decode_prompt, read_prompt, read_tokenizer, shipped_book
 
     rule = None if model is None else shipped_book().table(model).versions[-1].rules.tokens
+    own = None if tokenizer is None else read_tokenizer(tokenizer)
     text = decode_prompt(sys.stdin.buffer.read(ENOUGH_BYTES), "-") if file == "-" else read_prompt(file)
     if (request := chat_in(text)) is not None:
-        _tell_chat(request, rule, model, json)
+        _tell_chat(request, rule, own, model, json)
         return
-    counted = count_tokens(text, PLAIN) if rule is None else count_tokens(text, rule.encoding, rule.factor)
-    exact = counted.exact and (rule is None or rule.exact)
+    if own is not None:
+        counted = TokenCount(tokens=own.count(text), exact=True, encoding=own.name)
+    else:
+        counted = count_tokens(text, PLAIN) if rule is None else count_tokens(text, rule.encoding, rule.factor)
+    exact = counted.exact and (own is not None or rule is None or rule.exact)
     note = counted.note or ("" if exact else f"that {model} counts with {counted.encoding} is not confirmed")
     if json:
         emit_json(
@@ -107,25 +114,28 @@ def tokens(
         say(f"{counted.tokens:,} tokens ({counted.encoding}, {'exact' if exact else f'an estimate: {note}'})")
 
 
-def _tell_chat(request: dict[str, Any], rule: Any, model: str | None, json: bool) -> None:
+def _tell_chat(request: dict[str, Any], rule: Any, own: Any, model: str | None, json: bool) -> None:
     """Tokens of a chat request; tool definitions make it an estimate, as nobody publishes how they are written."""
     from simulator import chat_tokens, count_tokens
 
-    encoding, factor = (PLAIN, 1.0) if rule is None else (rule.encoding, rule.factor)
+    encoding, factor = (PLAIN, 1.0) if rule is None or own is not None else (rule.encoding, rule.factor)
     added = (3, 3) if rule is None else (rule.per_message, rule.per_request)
-    found = chat_tokens(request, lambda part: count_tokens(part, encoding).tokens, *added)
-    whole = count_tokens("", encoding)
-    exact = whole.exact and factor == 1 and not found.tools and (rule is None or rule.exact)
+    if own is not None:                 # its chat template, not in this file, says what stands around a message
+        found, name, exact = chat_tokens(request, own.count, *added), own.name, False
+    else:
+        found = chat_tokens(request, lambda part: count_tokens(part, encoding).tokens, *added)
+        whole = count_tokens("", encoding)
+        name, exact = whole.encoding, whole.exact and factor == 1 and not found.tools and (rule is None or rule.exact)
     total = round(found.total * factor)
     if json:
         emit_json({
-            "tokens": total, "exact": exact, "encoding": whole.encoding, "model": model, "messages": found.messages,
+            "tokens": total, "exact": exact, "encoding": name, "model": model, "messages": found.messages,
             "text": found.text, "overhead": found.overhead, "tools": found.tools,
         })
         return
     parts = f"{found.text:,} of text, {found.overhead:,} around it, {found.tools:,} of tools"
     how = "exact" if exact else "an estimate"
-    say(f"{total:,} tokens in {found.messages} messages: {parts} ({whole.encoding}, {how})")
+    say(f"{total:,} tokens in {found.messages} messages: {parts} ({name}, {how})")
 
 
 def schema(json: Annotated[bool, typer.Option("--json", help="JSON is what it prints anyway.")] = False) -> None:
