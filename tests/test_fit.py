@@ -12,7 +12,8 @@ from pricing.errors import InputError
 from simulator.files import read_scenario
 from simulator.files.fitted import write_fitted
 from simulator.intake.counts import fit_log, read_counts
-from simulator.intake.fit import Fit, Windows, dispersion_of, fit_trace, fit_windows
+from simulator.intake.fit import Fit, Windows, dispersion_of, fit_windows
+from simulator.intake.fit_calls import fit_trace
 from simulator.intake.trace import Trace, read_trace
 from simulator.run import run
 

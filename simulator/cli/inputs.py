@@ -32,7 +32,7 @@ def trace(
     if fit is not None:
         _fit(file, fit, price, json, csv)
         return
-    from simulator import describe_trace, describe_trace_file, read_trace, replay, shipped_book
+    from simulator import describe_counts, describe_trace_file, is_counts, replay_blocks, shipped_book, trace_blocks
 
     one_form(json, csv)
     if on is not None and price is None:
@@ -41,12 +41,14 @@ def trace(
     if price is not None and table_of_price is None:
         table_of_price = shipped_book().table(price)  # which names the nearest id
     found: dict[str, Any]
-    if table_of_price is None:
-        found, notes = describe_trace_file(file)
+    if windowed := file.is_file() and is_counts(file):
+        if price is not None:
+            raise InputError(f"{file}: counts per window name no call, so none can be billed; use --fit, then compare")
+        found, notes = describe_counts(file)
     else:
-        read = read_trace(file)
-        found, notes = describe_trace(read), read.notes
-        bill = replay(read, table_of_price, day_or_today(on))
+        found, notes = describe_trace_file(file)
+    if table_of_price is not None:
+        bill = replay_blocks(trace_blocks(file), table_of_price, day_or_today(on))
         found |= {
             "cost_usd": bill.cost_usd,
             "by_line": bill.by_line,
@@ -59,7 +61,7 @@ def trace(
         row = _flat(found)
         emit_csv([row], list(row))
     else:
-        _show_trace(found, str(file), notes)
+        (_show_counts if windowed else _show_trace)(found, str(file), notes)
 
 
 def _fit(file: Path, out: Path, price: str | None, json: bool, csv: bool) -> None:
@@ -165,11 +167,29 @@ def _show_trace(found: dict[str, Any], source: str, notes: tuple[str, ...]) -> N
     names = ("mean", "p50", "p95", "p99", "max")
     rows = [(side, *(quantity(found[side][name]) for name in names)) for side in ("input", "output")]
     say(table({"tokens a call": "left", **dict.fromkeys(names, "right")}, rows))
+    say(f"Gaps between calls: coefficient of variation {_or_none(found['interarrival_cv'])} (1 for a Poisson stream)")
+    _say_dispersion(found, notes)
+
+
+def _show_counts(found: dict[str, Any], source: str, notes: tuple[str, ...]) -> None:
+    from simulator.formats import quantity
+
+    windows = f"{found['rows']:,} windows of {found['window_s']:g} s"
+    say(f"{source}: {quantity(found['calls'])} calls in {windows}, {quantity(found['span_s'])} s in all")
+    names = ("mean", "p50", "p95", "p99", "max")
+    rows = [("calls a second", *(quantity(found["calls_per_s"][name]) for name in names))]
+    rows += [
+        (f"{side} tokens a call", quantity(found[side]["mean"]), "", "", "", "")
+        for side in ("input", "output")
+        if found[side] is not None
+    ]
+    say(table({"": "left", **dict.fromkeys(names, "right")}, rows))
+    _say_dispersion(found, notes)
+
+
+def _say_dispersion(found: dict[str, Any], notes: tuple[str, ...]) -> None:
     spread = [f"{window} {_or_none(value)}" for window, value in found["dispersion"].items()]
-    say(
-        f"Gaps between calls: coefficient of variation {_or_none(found['interarrival_cv'])} (1 for a Poisson stream)",
-        f"Dispersion of counts (1 for a Poisson stream): {', '.join(spread)}",
-    )
+    say(f"Dispersion of counts (1 for a Poisson stream): {', '.join(spread)}")
     if notes:
         say(points(notes))
 
