@@ -60,10 +60,8 @@ def test_an_hour_of_a_real_service_costs_what_its_tokens_cost(file: str, tokens:
 def test_a_trace_in_blocks_has_the_bill_of_the_whole_one_in_whatever_order_its_rows_stand(tmp_path: Path) -> None:
     """By a price with a tier and with hours; 60,000 rows of about 30 bytes, read in several blocks."""
     rng = np.random.default_rng(5)
-    lines = [
-        f"2024-06-{1 + day:02d} {hour:02d}:30:00,{read},{wrote}\n"
-        for day, hour, read, wrote in zip(*rng.integers([[0]] * 4, [[28], [24], [4000], [900]], (4, 60_000)), strict=True)
-    ]
+    drawn = rng.integers([[0]] * 4, [[28], [24], [4000], [900]], (4, 60_000)).T
+    lines = [f"2024-06-{1 + day:02d} {hour:02d}:30:00,{read},{wrote}\n" for day, hour, read, wrote in drawn]
     path = tmp_path / "calls.csv"
     path.write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n" + "".join(lines), "utf-8")
     night = WindowRates(utc="16:30-00:30", input=0.5, output=2.0)
