@@ -11,8 +11,10 @@ import pytest
 from pricing.errors import InputError
 from simulator.files import read_scenario
 from simulator.files.fitted import write_fitted
+from simulator.intake import fit_calls
 from simulator.intake.counts import fit_log, read_counts
-from simulator.intake.fit import Fit, Windows, dispersion_of, fit_trace, fit_windows
+from simulator.intake.fit import Fit, Windows, dispersion_of, fit_windows
+from simulator.intake.fit_calls import fit_trace
 from simulator.intake.trace import Trace, read_trace
 from simulator.run import run
 
@@ -151,6 +153,26 @@ def test_a_bad_counts_file_is_told_in_a_sentence(text: str, sentence: str, tmp_p
         fit_log(path)
     assert sentence in str(told.value)
     assert str(path) in str(told.value)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_log_in_blocks_is_fitted_as_the_whole_one(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = azure("code")
+    trace = read_trace(path)
+    columns = (trace.first_ns + trace.stamps_ns, trace.input_tokens, trace.output_tokens)
+    blocks = [tuple(column[at : at + size] for column in columns) for at in range(0, len(trace), size)]
+    monkeypatch.setattr(fit_calls, "ordered_blocks", lambda _: iter(blocks))
+    found, whole = fit_calls.fit_file(path), fit_trace(trace)
+    assert found.workload["demand"] == whole.workload["demand"]
+    assert found.workload["tokens"] == pytest.approx(whole.workload["tokens"], rel=1e-9)
+
+
+def test_a_log_too_long_for_seconds_is_counted_in_longer_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call every 5 s for two hours: 7,200 seconds are more than 1,000 windows, 720 windows of 10 s are not."""
+    monkeypatch.setattr(fit_calls, "MOST_WINDOWS", 1000)
+    fit = fit_trace(calls([5.0 * k for k in range(1441)]))
+    assert fit.workload["calls_per_day"] == pytest.approx(86_400 / 5)
+    assert row(fit, "dispersion of counts in 10 s")[0] == 0      # two calls in each
 
 
 def test_a_single_call_is_told() -> None:
