@@ -18,6 +18,7 @@ from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Activity, Count, JobPrice, RecurringPrice, TokenPrice, Typed, Wage
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar, clock_changes
+from simulator.expected.engine_replayed import ReplayedCalendar
 from simulator.expected.engine_tokens import MTOK, token_counts
 from simulator.expected.outages import share_of_time_out
 from simulator.expected.training import billed_hours, billed_tokens, jobs_per_release, release_days
@@ -42,7 +43,7 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
     changes = sorted(_changes(scenario, plan))
     edges = np.arange(int(scenario.horizon_days) + 1) if daily else np.asarray(changes)
     view: Any = Drawn(scenario, draws) if draws else scenario
-    calendar = Calendar(scenario, view, edges)
+    calendar = (Calendar if scenario.workload.replay is None else ReplayedCalendar)(scenario, view, edges)
     shape = (max([len(calendar.calls), *(len(values) for values in draws.values())]), len(edges) - 1)
     counts: list[Count] = []
     eligible, hits, served = np.zeros(shape), np.zeros(shape), np.zeros(shape)

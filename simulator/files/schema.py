@@ -30,6 +30,7 @@ def schema() -> dict[str, Any]:
         _describe(top if cls is ScenarioFile else definitions.get(cls.__name__, {}), dials_of(cls))
     for cls in KINDS.values():
         _as_written(definitions[cls.__name__], definitions["Caching"])
+    _from_a_log(definitions)
     definitions |= _ranges()
     properties = top["properties"]
     properties["options"] = {
@@ -97,6 +98,17 @@ def _ranges() -> dict[str, Any]:
             "additionalProperties": False,
         }
     return {"Range": {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in forms]}, **forms}
+
+
+def _from_a_log(definitions: dict[str, Any]) -> None:
+    """Lengths and demand may come from a log in place of numbers."""
+    for name, key, what in (
+        ("Tokens", "trace", "A log in the scenario's folder whose pairs of input and output are drawn from"),
+        ("Workload", "replay", "A log in the scenario's folder whose calls are played as recorded"),
+    ):
+        definition = definitions[name]
+        definition["properties"][key]["description"] = what
+        definition["anyOf"] = [{"required": [key]}, {"required": definition.pop("required")}]
 
 
 def _as_written(option: dict[str, Any], caching: dict[str, Any]) -> None:

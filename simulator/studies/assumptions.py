@@ -8,6 +8,7 @@ from simulator.domain.costs import DEFAULT_EPOCHS
 from simulator.domain.dials import walk_dials
 from simulator.domain.findings import Assumption
 from simulator.domain.options import OPS_HOURS, REACH, HostedFineTuned, HostedOption
+from simulator.domain.recorded import overhead_tokens
 from simulator.domain.scenario import Scenario
 
 DEFAULT = "default of this program"
@@ -80,8 +81,10 @@ def _of_option(scenario: Scenario, name: str, option: HostedOption) -> list[Assu
             default("caching.ttl", float(rules.caching.ttl_s[0]), f"caching rule of {option.price}")
     if rules.tokens.per_message or rules.tokens.per_request:
         messages = 2 if option.prefix_tokens > 0 else 1
-        overhead = float(rules.tokens.per_request + messages * rules.tokens.per_message)
-        default("message_overhead_tokens", overhead, f"token rule of {option.price}: {messages} messages")
+        recorded = scenario.recorded
+        overhead = float(overhead_tokens(rules.tokens, option.prefix_tokens, recorded))
+        said = f"{messages} messages" if recorded is None else "the log counts all but the message of the prefix"
+        default("message_overhead_tokens", overhead, f"token rule of {option.price}: {said}")
     if isinstance(option, HostedFineTuned) and option.training is not None and option.training.usd is None:
         training = option.training
         if training.epochs is None and training.hours is None:

@@ -24,6 +24,7 @@ from simulator.domain.drawn import find_dial, with_dials
 from simulator.domain.findings import Answer, BreakEven, Crossing, Payback, SimulationResult
 from simulator.domain.options import HostedFineTuned
 from simulator.domain.plan import closed_reason, stages, training_price, version_spans
+from simulator.domain.recorded import overhead_tokens
 from simulator.domain.scenario import Scenario
 from simulator.run import run
 from simulator.studies.finance import cumulative, payback_day
@@ -316,7 +317,7 @@ def _steps(
             first, last = math.ceil(low / caching.increment), math.floor(high / caching.increment)
             found += [float(caching.increment * steps) for steps in range(first, last + 1)]
     own_input = option.input_tokens if option.input_tokens is not None else scenario.workload.tokens.input
-    overhead = tokens.per_request + tokens.per_message * (2 if option.prefix_tokens > 0 else 1)
+    overhead = float(overhead_tokens(tokens, option.prefix_tokens, scenario.recorded))
     for tier in version.usd_per_mtok.tiers:
         if along == f"options.{name}.prefix_tokens":
             found.append(tier.above - own_input - overhead)
