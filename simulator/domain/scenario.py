@@ -20,6 +20,7 @@ from simulator.domain.diagnosis import Diagnosis
 from simulator.domain.dials import Dial, check_dials, walk_dials
 from simulator.domain.ledger import LINES, TOKEN_LINES
 from simulator.domain.options import HostedFineTuned, HostedOption
+from simulator.domain.outlook import PriceOutlook
 from simulator.domain.ranges import Correlation, Range
 from simulator.domain.recorded import Recorded
 from simulator.domain.workload import Workload
@@ -71,6 +72,7 @@ class Scenario:
     options: dict[str, HostedOption]
     existing_customer: tuple[str, ...] = ()
     announced_prices: bool = True
+    outlook: PriceOutlook | None = None
     adjust: tuple[Adjust, ...] = ()
     credits: Credits | None = None
     failure_usd: Annotated[float, Dial("Cost of a wrong answer", "USD", 0.001, 100, "log")] = 0.0

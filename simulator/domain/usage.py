@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -96,7 +97,8 @@ class Activity:
     `edges` (T+1,) are day numbers that bound the periods; within one period every price is constant.
     `calls`, `served`, `eligible`, `hits` have shape (D, T). `serves_until` is the first day without
     service, or None; `why_not` the sentence that rules the option out, or None. `timeline` is what happened
-    in the first run of a simulation, in order.
+    in the first run of a simulation, in order. `price_index` is what unknown changes multiply a price by, by price id,
+    each (D, T).
     """
 
     option: str
@@ -113,3 +115,4 @@ class Activity:
     flags: tuple[str, ...] = ()
     approximate: tuple[str, ...] = ()
     timeline: tuple[Moment, ...] = ()
+    price_index: Mapping[str, Array] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from simulator.expected.engine_calendar import Calendar, clock_changes
 from simulator.expected.engine_replayed import ReplayedCalendar
 from simulator.expected.engine_tokens import MTOK, token_counts
 from simulator.expected.outages import share_of_time_out
+from simulator.expected.outlook import expected_index
 from simulator.expected.training import billed_hours, billed_tokens, jobs_per_release, release_days
 
 Array = NDArray[np.float64]
@@ -41,7 +42,8 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
     """
     plan, stops = stages(scenario, option)
     changes = sorted(_changes(scenario, plan))
-    edges = np.arange(int(scenario.horizon_days) + 1) if daily else np.asarray(changes)
+    by_day = daily or scenario.outlook is not None
+    edges = np.arange(int(scenario.horizon_days) + 1) if by_day else np.asarray(changes)
     view: Any = Drawn(scenario, draws) if draws else scenario
     calendar = (Calendar if scenario.workload.replay is None else ReplayedCalendar)(scenario, view, edges)
     shape = (max([len(calendar.calls), *(len(values) for values in draws.values())]), len(edges) - 1)
@@ -76,8 +78,18 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
         serves_until=stops,
         why_not=closed_reason(scenario, option),
         flags=tuple(flags),
+        price_index=_price_index(scenario, view),
         approximate=(CAPPED,) if scenario.workload.cap_per_s is not None and eligible.any() else (),
     )
+
+
+def _price_index(scenario: Scenario, view: Any) -> dict[str, Array]:
+    """What unknown changes multiply every price by on each day, on average."""
+    if scenario.outlook is None:
+        return {}
+    moves, days = view.outlook, int(scenario.horizon_days)
+    index = expected_index(days, moves.changes_per_year, scenario.outlook.mean_factor, moves.drift_per_year)
+    return dict.fromkeys(scenario.prices, index)
 
 
 def _changes(scenario: Scenario, plan: list[Stage]) -> set[int]:

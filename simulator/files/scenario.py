@@ -17,6 +17,7 @@ from simulator.domain.dials import walk_dials
 from simulator.domain.options import KINDS, HostedOption
 from simulator.domain.scenario import Scenario
 from simulator.files.bound import bound_prices, check_customer, counted_prompt
+from simulator.files.foreseen import with_outlook
 from simulator.files.layers import FOUND, OPTION_KEYS, Layered, dotted, leaves, under_flags, with_copies
 from simulator.files.logged import with_logged
 from simulator.files.ranges import with_ranges, without_ranges
@@ -91,7 +92,9 @@ def parse_scenario(
 def _scenario(
     document: Document, name: str, folder: Path | None, overrides: Sequence[str], bare: bool
 ) -> Scenario:
-    logged = with_logged(with_copies(under_flags(document, overrides, KEYS)), folder)
+    page = with_copies(under_flags(document, overrides, KEYS))
+    foreseen = with_outlook(page)
+    logged = with_logged(foreseen.page, folder)
     ranged = without_ranges(logged.page)
     page = ranged.page
     file = checked(ScenarioFile, page.value, page)
@@ -104,7 +107,7 @@ def _scenario(
         key: counted_prompt(option, ("options", key), prices, page, given["start"], folder)
         for key, option in options.items()
     }
-    given |= {"recorded": logged.recorded, "assumes": _sources(given["assumes"], logged.sources)}
+    given |= {"recorded": logged.recorded, "assumes": _sources(given["assumes"], foreseen.sources | logged.sources)}
     given |= {"name": name, "options": counted, "prices": prices, "bare": bare, "set_paths": _set_paths(written)}
     try:
         scenario = with_ranges(Scenario(**{**given, "correlations": ()}), ranged)

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from simulator.domain.dials import Dial, dials_of
 from simulator.domain.options import KINDS, Option
 from simulator.domain.ranges import RANGES, Values
+from simulator.files.foreseen import HISTORY
 from simulator.files.layers import FOUND
 from simulator.files.scenario import ScenarioFile
 
@@ -40,6 +41,8 @@ def schema() -> dict[str, Any]:
         "propertyNames": {"pattern": "^[a-z0-9][a-z0-9_-]*$"},
         "additionalProperties": {"anyOf": [{"$ref": f"#/$defs/{cls.__name__}"} for cls in KINDS.values()]},
     }
+    history = {"const": HISTORY, "description": "As often, and by as much, as prices in the tables changed"}
+    properties["outlook"]["anyOf"].insert(0, history)
     properties["prices"] = {
         "description": "Prices by id: {usd_per_mtok: {input: 3, output: 15}}, or versions as in a price file",
         "type": "object",

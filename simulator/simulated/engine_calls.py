@@ -153,10 +153,12 @@ class CallRun:
         with ThreadPoolExecutor(max_workers=min(len(edges), os.cpu_count() or 1)) as pool:
             parts = list(pool.map(self._segment, edges[:-1], edges[1:]))
         played = Played(self.option, 1, days, self.schedule)
+        own = slice(self.row, self.row + 1)
+        played.price_index = {price: index[own] for price, index in self.schedule.price_index.items()}
         books = Books(self.scenario, self.one, played.tally)
         books.building()
         for release in self.schedule.releases:
-            books.release(replace(release, jobs=release.jobs[self.row : self.row + 1]))
+            books.release(replace(release, jobs=release.jobs[own]))
         for day in (day for part in parts for day in part):
             self._book(played, books, day)
         return played

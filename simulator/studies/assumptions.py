@@ -26,6 +26,7 @@ def assumptions(scenario: Scenario) -> tuple[Assumption, ...]:
         elif not _without_effect(at.path, at.value):
             source = _origin(scenario, at.path, at.dial.default_from or DEFAULT)
             silent.append(Assumption(path=at.path, value=at.value, source=source, set_by_user=False))
+    typed += _of_outlook(scenario)
     for name, option in scenario.options.items():
         silent += _of_option(scenario, name, option)
     return tuple(typed + silent)
@@ -38,6 +39,18 @@ def _counted(scenario: Scenario) -> Iterator[tuple[str, str]]:
             how = "" if option.prompt_exact else " with a stand-in tokenizer, so an estimate"
             said = scenario.assumes.get(f"options.{name}.prompt", f"counted from {option.prompt}{how}")
             yield f"options.{name}.prefix_tokens", said
+
+
+def _of_outlook(scenario: Scenario) -> Iterator[Assumption]:
+    """By what unknown price changes multiply a price."""
+    moves = scenario.outlook
+    if moves is not None:
+        down, size = sum(factor < 1 for factor in moves.factors), len(moves.factors)
+        ends = f"from {min(moves.factors):.2g} to {max(moves.factors):.2g}"
+        found = f"mean of {size} factor{'s' if size > 1 else ''}, {down} of them below 1, {ends}"
+        said = _origin(scenario, "outlook.factors", "")
+        source = f"{said}; {found}" if said else found
+        yield Assumption(path="outlook.factors", value=moves.mean_factor, source=source, set_by_user=True)
 
 
 def _origin(scenario: Scenario, path: str, otherwise: str) -> str:
