@@ -232,7 +232,7 @@ def test_the_scenario_carries_its_log_and_says_so(tmp_path: Path) -> None:
     assert arrived == scenario
     assert arrived.digest == scenario.digest
     assert run(arrived, "mini", engine="simulated", runs=1).calls[0] == 7
-    assert scenario.assumes["workload.tokens.input"] == "played as recorded in log.csv: 7 calls"
+    assert scenario.assumes["workload.tokens.input"] == "played as recorded in log.csv: 7 calls over 3 days"
     other = asked(tmp_path, "{replay: log.csv}", rows=[*ROWS[:-1], "172802,4,1"])
     assert other.digest != scenario.digest
     turned = {at.path for at in walk_dials(scenario)}

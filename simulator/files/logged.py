@@ -101,8 +101,9 @@ def _read(page: Layered, place: Place, named: Any, folder: Path | None) -> tuple
         )
     stamps = trace.stamps_ns + trace.first_ns % NS_PER_DAY if place == REPLAY else None
     verb = "played as recorded in" if place == REPLAY else "drawn from"
-    said = f"{verb} {named}: {len(trace):,} calls"
-    return Recorded.of(trace.input_tokens, trace.output_tokens, stamps), said
+    recorded = Recorded.of(trace.input_tokens, trace.output_tokens, stamps)
+    over = f" over {recorded.days} day{'s' if recorded.days > 1 else ''}" if place == REPLAY else ""
+    return recorded, f"{verb} {named}: {len(trace):,} call{'s' if len(trace) > 1 else ''}{over}"
 
 
 def _lengths(recorded: Recorded, named: str) -> dict[str, Any]:

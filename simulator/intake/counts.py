@@ -10,9 +10,8 @@ import numpy as np
 
 from pricing.errors import InputError
 from simulator.intake.fit import Fit, Windows, fit_trace, fit_windows
-from simulator.intake.trace import read_trace
+from simulator.intake.trace import WINDOW_START, read_trace
 
-START = "window_start_s"
 VALUES = ("calls", "count", "total_rate_rps", "rate_rps")
 """Columns that may stand beside the start, the last two being calls a second."""
 
@@ -21,7 +20,7 @@ def is_counts(path: str | os.PathLike[str]) -> bool:
     """Whether a file begins as counts per window do."""
     try:
         with Path(path).open("rb") as stream:
-            return stream.read(len(START) + 4).lstrip(b"\xef\xbb\xbf").startswith(START.encode())
+            return stream.read(len(WINDOW_START) + 4).lstrip(b"\xef\xbb\xbf").startswith(WINDOW_START.encode())
     except OSError:
         return False
 
@@ -43,13 +42,13 @@ def read_counts(path: str | os.PathLike[str], first_days: float | None = None) -
         rows = csv.reader(stream)
         header = next(rows, [])
         column = next((header.index(name) for name in VALUES if name in header), None)
-        if START not in header or column is None:
-            raise InputError(f"{path}: the header is {','.join(header)!r}; it must name {START} and {VALUES[0]}")
+        if WINDOW_START not in header or column is None:
+            raise InputError(f"{path}: the header is {','.join(header)!r}; it must name {WINDOW_START} and {VALUES[0]}")
         for row in rows:
             if not row:
                 continue
             try:
-                start, value = float(row[header.index(START)]), float(row[column])
+                start, value = float(row[header.index(WINDOW_START)]), float(row[column])
             except (ValueError, IndexError):
                 raise InputError(f"{path}: line {rows.line_num}: {','.join(row)!r} is not two numbers") from None
             if not (np.isfinite(start) and 0 <= value < np.inf):
