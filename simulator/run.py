@@ -19,6 +19,7 @@ from simulator.domain.drawn import Drawn, Draws, check_draws, is_structural, wit
 from simulator.domain.findings import Engine, ServingRun, SimulationResult
 from simulator.domain.ledger import CostLedger, LedgerLine
 from simulator.domain.options import HostedOption
+from simulator.domain.recorded import overhead_tokens
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import OVERLOADED, Activity, FleetUse, TokenPrice
 
@@ -73,7 +74,7 @@ def run(
         engine=engine,
         seed=_checked_seed(seed),
         runs=_numbered(scenario, runs, size if draws else None) if engine == "simulated" else np.zeros(1, dtype=int),
-        fidelity=_checked_fidelity(fidelity or scenario.simulation.fidelity),
+        fidelity=_checked_fidelity(scenario, fidelity or scenario.simulation.fidelity),
     )
     if not draws:
         return _run_together(scenario, option, how, {}, True if daily is None else daily)
@@ -200,9 +201,11 @@ def _checked_seed(seed: int) -> int:
     return seed
 
 
-def _checked_fidelity(fidelity: str) -> str:
+def _checked_fidelity(scenario: Scenario, fidelity: str) -> str:
     if fidelity not in FIDELITIES:
         raise InputError(f'fidelity is "{fidelity}"; it must be aggregate or call{nearest(fidelity, FIDELITIES)}')
+    if fidelity != "call" and scenario.workload.replay is not None:
+        raise InputError(f'fidelity is "{fidelity}"; workload.replay plays every call of a log, so it must be call')
     return fidelity
 
 
@@ -290,7 +293,7 @@ def _over_limits(scenario: Scenario, view: Any, activity: Activity) -> list[str]
     peak = float(np.max(activity.peak_per_s)) * 60.0
     workload = scenario.workload
     rule = version.rules.tokens
-    tokens = option.prefix_tokens + rule.per_request + rule.per_message * (2 if option.prefix_tokens > 0 else 1)
+    tokens = option.prefix_tokens + float(overhead_tokens(rule, option.prefix_tokens, scenario.recorded))
     tokens += workload.tokens.input if option.input_tokens is None else option.input_tokens
     tokens += workload.tokens.output if option.output_tokens is None else option.output_tokens
     tokens += option.reasoning_tokens

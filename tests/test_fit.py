@@ -188,3 +188,25 @@ def test_missing_and_unsorted_windows_give_the_right_number(tmp_path: Path) -> N
     assert math.isnan(windows.counts[3])
     assert "1 windows are missing" in windows.notes[0]
     assert fit_windows(windows).workload["calls_per_day"] == pytest.approx(34 * 144)
+
+
+def test_what_a_log_cannot_tell_is_told(tmp_path: Path) -> None:
+    """A metronome is no Poisson process, and half an hour has no nights; a week that is random is told nothing."""
+    stamps = np.arange(600, dtype=np.int64) * 3_000_000_000
+    tokens = np.full(600, 10, dtype=np.int64)
+    notes = fit_trace(
+        Trace(source="m.csv", first_ns=0, stamps_ns=stamps, input_tokens=tokens, output_tokens=tokens.copy())
+    ).notes
+    assert [note.split("; ")[0] for note in notes] == [
+        "m.csv: calls come more evenly than chance would have it",
+        "m.csv: covers 0.5 hours, too few to tell the hours of a day apart",
+    ]
+    counts = np.random.default_rng(2).poisson(100, 1008).astype(float)
+    assert fit_windows(Windows(source="c.csv", window_s=600.0, counts=counts)).notes == ()
+
+
+def test_counts_that_are_described_or_billed_as_calls_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "counts.csv"
+    path.write_text("window_start_s,calls\n0,5\n600,6\n1200,7\n", "utf-8")
+    with pytest.raises(InputError, match=r"holds calls counted per window, not single calls; ask tunepoint trace with"):
+        read_trace(path)

@@ -22,6 +22,8 @@ HOUR_S, DAY_S = 3600.0, 86_400.0
 LEAST_SPAN_S = 600.0
 DAYS_FOR_HOURS, DAYS_FOR_LEVEL, DAYS_FOR_WEEK = 3.0, 5.0, 14.0
 """Days a log must cover before it says something of the hours of a day, of days, and of the days of a week."""
+REGULAR = 0.5
+"""Dispersion below which calls come by a clock or a queue rather than by chance; a model by rates cannot follow."""
 FAINT, CHANCE_SDS = 0.05, 3.0
 """Dispersion above that of a Poisson process that is worth fitting: this much, and so many standard deviations of
 what chance alone gives, `sqrt(2 / (n - 1))` over n windows."""
@@ -106,14 +108,23 @@ def fit_windows(windows: Windows) -> Fit:
     burst, modelled = _bursts(fast, rate)
     if burst is not None:
         demand["burst"] = burst
-    variance = float(np.nanmean(shape**2) * spread)
+    variance, regular = float(np.nanmean(shape**2) * spread), False
     for length in lengths:
         index = dispersion_of(windows.counts, windows.window_s, length)
         if index is not None:
             own = 1.0 + rate * length * (variance * (1.0 + modelled(length)) - 1.0)
             rows.append((f"dispersion of counts in {length:g} s", index, own))
+            regular = regular or (index < REGULAR and own >= 1.0 - FAINT)
     workload = {"calls_per_day": round(mean * DAY_S / windows.window_s, 6), "demand": demand}
-    return Fit(workload=workload, rows=tuple(rows), notes=windows.notes)
+    notes = list(windows.notes)
+    if regular:
+        notes.append(f"{windows.source}: calls come more evenly than chance would have it; the model's come at random")
+    if covered_s < DAYS_FOR_HOURS * DAY_S:
+        notes.append(
+            f"{windows.source}: covers {covered_s / HOUR_S:.1f} hours, too few to tell the hours of a day apart; "
+            "every hour of the year is taken to be like these"
+        )
+    return Fit(workload=workload, rows=tuple(rows), notes=tuple(notes))
 
 
 def dispersion_of(counts: Array, window_s: float, length_s: float) -> float | None:

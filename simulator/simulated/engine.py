@@ -181,4 +181,8 @@ def _activity(scenario: Scenario, option: str, blocks: Sequence[Played], rows: S
         why_not=closed_reason(scenario, option),
         flags=tuple(dict.fromkeys(flag for schedule in schedules for flag in schedule.flags)),
         timeline=timeline,
+        price_index={
+            price: np.concatenate([block.price_index[price][at] for block, at in zip(blocks, rows, strict=True)])
+            for price in schedules[0].price_index
+        },
     )

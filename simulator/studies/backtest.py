@@ -11,8 +11,9 @@ import dataclasses
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+from pricing.changes import known_on
 from pricing.errors import InputError
-from pricing.table import ALWAYS, PriceTable, PriceVersion, in_force
+from pricing.table import ALWAYS, PriceTable, PriceVersion
 from simulator.domain.advice import Backtest, Paid
 from simulator.domain.batch import months
 from simulator.domain.drawn import with_dials
@@ -41,7 +42,7 @@ def backtest(scenario: Scenario, decide_on: date, until: date | None = None) -> 
     days = (until - decide_on).days
     if not 1 <= days <= MAX_HORIZON_DAYS:
         raise InputError(f"until {until}: {days} days after the decision on {decide_on}; take 1 to {MAX_HORIZON_DAYS}")
-    moved = dataclasses.replace(scenario, ranges={}, correlations=())
+    moved = dataclasses.replace(scenario, ranges={}, correlations=(), outlook=None)
     moved = with_dials(moved, {"horizon_days": float(days)})
     known = {name: seen for name, table in scenario.prices.items() if (seen := known_on(table, decide_on)) is not None}
     missing = {name: unsold(option, known, scenario, decide_on) for name, option in scenario.options.items()}
@@ -85,14 +86,6 @@ def monthly(
         raise InputError(f"the last decision on {last} is before the first on {first}")
     for day in months(first, last, every_months):
         yield backtest(scenario, day, until)
-
-
-def known_on(table: PriceTable, day: date) -> PriceTable | None:
-    """The table as it could be known on a day; None where it had no price in force yet."""
-    versions = tuple(version for version in table.versions if version.recorded <= day)
-    if in_force(versions, day) is None:
-        return None
-    return dataclasses.replace(table, versions=versions)
 
 
 def that_followed(table: PriceTable) -> PriceTable:
