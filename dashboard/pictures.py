@@ -60,7 +60,10 @@ def _library() -> str:
     return f"{charts.plotly_script()}{LOADED}"
 
 
-def show(name: str, figure: Figure, height: int = 460) -> None:
+PLOT_PX = 460
+
+
+def show(name: str, figure: Figure, height: int = PLOT_PX) -> None:
     """A chart under a plain name, which is also that of the picture its button saves."""
     picture = st.session_state.get("picture", "PNG").lower()
     drawn = charts.on_page(figure, dark(), height)

@@ -12,8 +12,11 @@ from typing import Any
 
 _WHERE = {
     "BatchFolder": "simulator.files.batch_folder",
+    "Crew": "simulator.studies.crew",
     "DIAGNOSIS_QUESTIONS": "simulator.studies.diagnose:ASKED",
     "Diagnosis": "simulator.domain.diagnosis",
+    "Job": "simulator.studies.crew",
+    "Rehearsal": "simulator.domain.rehearsed",
     "Scenario": "simulator.domain.scenario",
     "Start": "simulator.files.starter",
     "Trace": "simulator.intake.trace",
@@ -74,6 +77,8 @@ _WHERE = {
     "read_scenario": "simulator.files",
     "read_trace": "simulator.intake.trace",
     "read_usage": "simulator.intake.usage",
+    "rehearsal_parts": "simulator.studies.rehearsal",
+    "rehearse": "simulator.studies.rehearsal",
     "replay": "simulator.studies.replay",
     "report_html": "simulator.report",
     "sample": "simulator.studies.probability",

@@ -13,15 +13,16 @@ from simulator.charts_curve import cost_against_volume, crossing_words
 from simulator.charts_map import cost_map
 from simulator.charts_moves import flips, sobol, tornado, worth
 from simulator.charts_page import on_page, page_config, plotted, standalone
+from simulator.charts_played import cost_fan, event_rows, events, payback_chances, played_pictures
 from simulator.charts_prices import price_over_time
 from simulator.charts_style import CONFIG, placed, plotly_script
 from simulator.charts_unsure import backtests, bridge, cost_distribution
 from simulator.domain.findings import Comparison, CostCurve
 
 __all__ = ["CONFIG", "Figure", "backtests", "bill_by_line", "bridge", "cost_against_volume", "cost_distribution",
-           "cost_map", "cost_per_day", "crossing_words", "cumulative_cost", "flips", "on_page", "page_config",
-           "pictures", "placed", "plotly_script", "plotted", "price_over_time", "sobol", "standalone", "tornado",
-           "unsure_pictures", "worth", "write_page"]
+           "cost_fan", "cost_map", "cost_per_day", "crossing_words", "cumulative_cost", "event_rows", "events", "flips",
+           "on_page", "page_config", "payback_chances", "pictures", "placed", "played_pictures", "plotly_script",
+           "plotted", "price_over_time", "sobol", "standalone", "tornado", "unsure_pictures", "worth", "write_page"]
 
 
 def pictures(comparison: Comparison, curve: CostCurve) -> dict[str, go.Figure]:

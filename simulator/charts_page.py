@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from simulator.charts_style import AXIS, CONFIG, FAINT, FOOT, GRID, INK, RED, VEIL
+from simulator.charts_style import AXIS, COLOURS, CONFIG, FAINT, FOOT, GRID, INK, RED, VEIL, WASH
 from simulator.charts_words import text, wrapped
 
 DARK = {
@@ -19,6 +19,8 @@ DARK = {
 
 Contrast of each colour of an option against the dark page is at least 3 (WCAG 2.2, 1.4.11), as tested.
 """
+
+DARK |= {f"{day}{WASH}": f"{DARK.get(day, day)}{WASH}" for day in COLOURS}
 
 PLOT_PX = 460
 """Height of a chart on a page, whatever its words: nothing below it jumps while a dial moves."""
