@@ -12,7 +12,7 @@ def main() -> None:
     """
     import streamlit as st
 
-    from dashboard import about, breakeven, decide, own_data, pictures, prices, question, shown, simulate
+    from dashboard import about, batches, breakeven, decide, own_data, pictures, prices, question, shown, simulate
     from dashboard.guard import guarded
 
     icon = Path(__file__).parent / "dashboard" / "icon.png"  # an icon by name would be asked of another server
@@ -29,6 +29,7 @@ def main() -> None:
         st.Page(simulate.page, title="Simulate", url_path="simulate", icon=":material/casino:"),
         st.Page(prices.page, title="Prices", url_path="prices", icon=":material/sell:"),
         st.Page(own_data.page, title="Your data", url_path="your-data", icon=":material/upload_file:"),
+        st.Page(batches.page, title="Batch", url_path="batch", icon=":material/grid_on:"),
         st.Page(about.page, title="About the numbers", url_path="about", icon=":material/functions:"),
     ]
     st.navigation(pages, position="top").run()

@@ -11,7 +11,10 @@ import importlib
 from typing import Any
 
 _WHERE = {
+    "Batch": "simulator.domain.batch",
     "BatchFolder": "simulator.files.batch_folder",
+    "BatchPoints": "simulator.domain.batch_points",
+    "BatchTask": "simulator.studies.batch:Task",
     "Crew": "simulator.studies.crew",
     "DIAGNOSIS_QUESTIONS": "simulator.studies.diagnose:ASKED",
     "Diagnosis": "simulator.domain.diagnosis",
@@ -30,6 +33,7 @@ _WHERE = {
     "backtest": "simulator.studies.backtest",
     "backtest_json": "simulator.answers_studies",
     "backtest_monthly": "simulator.studies.backtest:monthly",
+    "batch_points": "simulator.files.batch_table",
     "board": "simulator.studies.board",
     "break_even": "simulator.studies.breakeven",
     "break_even_json": "simulator.answers",
@@ -64,9 +68,11 @@ _WHERE = {
     "pack_link": "simulator.files:packed",
     "packed": "simulator.files.batch_folder",
     "page": "simulator.charts_export",
+    "parse_batch": "simulator.files.batch_sent",
     "parse_scenario": "simulator.files",
     "parse_trace": "simulator.intake.sent",
     "price_batch": "simulator.studies.batch",
+    "price_task": "simulator.studies.batch",
     "price_override": "simulator.files",
     "printed": "simulator.charts_export",
     "read_batch": "simulator.files.batch",
@@ -84,6 +90,7 @@ _WHERE = {
     "sample": "simulator.studies.probability",
     "scenario_schema": "simulator.files:schema",
     "scenario_yaml": "simulator.files",
+    "shipped_batches": "simulator.files.batch_sent",
     "shipped_book": "pricing.load",
     "shipped_scenarios": "simulator.files",
     "small_multiples": "simulator.studies.map",

@@ -7,6 +7,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.graph_objects import Figure
 
+from simulator.charts_batch import batch_scatter, column_name
 from simulator.charts_bills import bill_by_line, cost_per_day
 from simulator.charts_cash import cumulative_cost
 from simulator.charts_curve import cost_against_volume, crossing_words
@@ -19,10 +20,11 @@ from simulator.charts_style import CONFIG, placed, plotly_script
 from simulator.charts_unsure import backtests, bridge, cost_distribution
 from simulator.domain.findings import Comparison, CostCurve
 
-__all__ = ["CONFIG", "Figure", "backtests", "bill_by_line", "bridge", "cost_against_volume", "cost_distribution",
-           "cost_fan", "cost_map", "cost_per_day", "crossing_words", "cumulative_cost", "event_rows", "events", "flips",
-           "on_page", "page_config", "payback_chances", "pictures", "placed", "played_pictures", "plotly_script",
-           "plotted", "price_over_time", "sobol", "standalone", "tornado", "unsure_pictures", "worth", "write_page"]
+__all__ = ["CONFIG", "Figure", "backtests", "batch_scatter", "bill_by_line", "bridge", "column_name",
+           "cost_against_volume", "cost_distribution", "cost_fan", "cost_map", "cost_per_day",
+           "crossing_words", "cumulative_cost", "event_rows", "events", "flips", "on_page", "page_config",
+           "payback_chances", "pictures", "placed", "played_pictures", "plotly_script", "plotted",
+           "price_over_time", "sobol", "standalone", "tornado", "unsure_pictures", "worth", "write_page"]
 
 
 def pictures(comparison: Comparison, curve: CostCurve) -> dict[str, go.Figure]:
