@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard import question
+
 if TYPE_CHECKING:
     from simulator.domain.findings import Comparison, Headline
 
@@ -111,3 +113,12 @@ def table(columns: Mapping[str, str], rows: Iterable[Sequence[str]]) -> None:
         for row in rows
     )
     st.html(f'<table class="tp-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def send(name: str, settings: Mapping[str, str], title: str = "As settings of the scenario") -> None:
+    """What a file says of the scenario, and the button that lays it over."""
+    points(title, [f"{path} = {value}" for path, value in settings.items()])
+    laid = st.session_state.laid
+    st.button("Send into the scenario", key=f"send {name}", on_click=question.lay_from_elsewhere, args=(settings,))
+    if settings and all(laid.get(path) == value for path, value in settings.items()):
+        say("The scenario now says so; see Decide.")
