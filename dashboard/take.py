@@ -48,10 +48,15 @@ def _charts(name: str, pictures: Mapping[str, Figure]) -> None:
     st.segmented_control("Camera button of each chart saves", ["PNG", "SVG"], default="PNG", key="picture",
                          required=True)
     for title, figure in pictures.items():
-        with st.container(horizontal=True):
-            alone, points = functools.partial(charts.standalone, figure), functools.partial(_points, figure)
-            _button(f"{title} (HTML)", f"{name}-{title}.html", "text/html", alone)
-            _button(f"{title} (CSV)", f"{name}-{title}.csv", "text/csv", points)
+        pair(name, title, figure)
+
+
+def pair(name: str, title: str, figure: Figure) -> None:
+    """A chart as a page of its own and as a table; its camera button saves it as a picture."""
+    with st.container(horizontal=True):
+        alone, points = functools.partial(charts.standalone, figure), functools.partial(_points, figure)
+        _button(f"{title} (HTML)", f"{name}-{title}.html", "text/html", alone)
+        _button(f"{title} (CSV)", f"{name}-{title}.csv", "text/csv", points)
 
 
 def _link(asked: Question) -> None:
