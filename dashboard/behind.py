@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from simulator.domain.uncertain import Uncertainty
 
 
+SIDE_PX = 560
+
+
 def reasons(comparison: Comparison) -> None:
     """Why, and whether tuning is due, beside what would change it and what to be careful about."""
     verdict, diagnosed = comparison.verdict, comparison.diagnosed
@@ -68,8 +71,8 @@ def _intervals(found: Uncertainty) -> None:
 def _spreads(comparison: Comparison) -> list[str]:
     """Where pairs break even and when they pay back, over draws."""
     levels = [
-        f"{one.between[1]} against {one.between[0]}: they cost the same between {reading(one.at[0], one.unit)} and "
-        f"{reading(one.at[2], one.unit)} in nine draws of ten that cross ({share(one.crosses)} do)."
+        f"{one.between[1]} against {one.between[0]}: they cost the same {_between(one.at, one.unit)} in nine draws of "
+        f"ten that cross ({share(one.crosses)} do)."
         for one in comparison.break_even_spreads if one.at is not None
     ]
     paid = [
@@ -78,6 +81,11 @@ def _spreads(comparison: Comparison) -> list[str]:
         for one in comparison.payback_spreads if one.days is not None and one.dates is not None
     ]
     return levels + paid
+
+
+def _between(at: tuple[float, float, float], unit: str) -> str:
+    low, high = reading(at[0], unit), reading(at[2], unit)
+    return f"at {low}" if low == high else f"between {low} and {high}"
 
 
 def saving(asked: Question) -> None:
@@ -126,4 +134,4 @@ def side_by_side(states: Mapping[str, tuple[str, Comparison]]) -> None:
                   share(float(option.result.cache_hit_rate[0]))) for name, option in found.options.items()],
             )
             shown.say(f"{quantity(found.horizon_days)} days from {day(found.start)}")
-            pictures.show(f"side {place}", charts.cumulative_cost(found))
+            pictures.show(f"side {place}", charts.cumulative_cost(found), SIDE_PX, narrow=True)

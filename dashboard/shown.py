@@ -45,6 +45,7 @@ STYLE = """<style>
 .tp-table th, .tp-table td {text-align: left; padding: .22rem .6rem .22rem 0; vertical-align: top;
   border-bottom: 1px solid rgba(128,128,128,.25); overflow-wrap: anywhere}
 .tp-table td.n, .tp-table th.n {text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap}
+.tp-table td.w {white-space: nowrap}
 .tp-title {font-size: 1.45rem; margin: 0; padding: 0}
 .tp-note {font-size: .86rem; opacity: .8; margin: 0}
 .st-key-plotly {position: absolute; height: 0; overflow: hidden}
@@ -103,7 +104,7 @@ def points(title: str, sentences: Sequence[str]) -> None:
 
 
 def table(columns: Mapping[str, str], rows: Iterable[Sequence[str]]) -> None:
-    """Rows under heads, `columns` from head to `n` for numbers or nothing for words."""
+    """Rows under heads, `columns` from head to `n` for numbers, `w` for words on one line, or nothing."""
     head = "".join(f'<th scope="col" class="{kind}">{html.escape(name)}</th>' for name, kind in columns.items())
     kinds = tuple(columns.values())
     body = "".join(

@@ -93,7 +93,7 @@ def _found(asked: Question, found: Rehearsal) -> None:
         pictures.show(name, figure, HEIGHTS_PX.get(name, height))
     rows = charts.event_rows(found)
     if rows:
-        shown.table({"no.": "n", "option": "", "day": "n", "date": "", "what happens": ""},
+        shown.table({"no.": "n", "option": "w", "day": "n", "date": "w", "what happens": ""},
                     [tuple(str(cell) for cell in row.values()) for row in rows])
 
 

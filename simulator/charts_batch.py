@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from simulator.charts_style import COLOURS, SYMBOLS, TICKS_USD, figure
 from simulator.charts_words import text
 from simulator.domain.batch_points import BatchPoints
-from simulator.formats import count, short
+from simulator.formats import count, decade, short
 
 MOST_POINTS = 4_000
 """Points that are drawn; of more, evenly spaced ones."""
 LOG_ABOVE = 50.0
 """Ratio of the largest to the least value from which an axis is logarithmic."""
 NAMES = {
-    "total_usd": "Cost of the choice over the horizon, USD",
+    "total_usd": "Cost of the choice, USD",
     "saving_usd": "Saving against the runner-up, USD",
     "saving_vs_baseline_usd": "Saving against the baseline, USD",
     "per_call_usd": "Cost of a call, USD",
@@ -30,7 +30,7 @@ def column_name(column: str) -> str:
     """A column in words; an axis keeps its path, which is what a scenario and `--set` call it.
 
     >>> column_name("total_usd"), column_name("workload.calls_per_day"), column_name("total_usd.cheap")
-    ('Cost of the choice over the horizon, USD', 'workload.calls_per_day', 'Cost of cheap, USD')
+    ('Cost of the choice, USD', 'workload.calls_per_day', 'Cost of cheap, USD')
     """
     option = column.removeprefix("total_usd.")
     return NAMES.get(column, column if option == column else f"Cost of {option}, USD")
@@ -79,5 +79,8 @@ def _scale(points: BatchPoints, column: str, drawn: NDArray[np.int64]) -> dict[s
     values = points.columns[column][drawn]
     usd: dict[str, Any] = {"tickformatstops": TICKS_USD} if "usd" in column else {"tickformat": "~s"}
     if len(values) and values.min() > 0 and values.max() / values.min() > LOG_ABOVE:
-        return {"type": "log", "dtick": 1, "tickformat": "$~s" if "usd" in column else "~s"}
+        sign = "$" if "usd" in column else ""
+        tens = [10.0**power for power in range(math.floor(math.log10(values.min())),
+                                               math.ceil(math.log10(values.max())) + 1)]
+        return {"type": "log", "tickvals": tens, "ticktext": [text(f"{sign}{decade(ten)}") for ten in tens]}
     return usd

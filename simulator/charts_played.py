@@ -69,7 +69,7 @@ def cost_fan(found: Rehearsal) -> go.Figure:
             chart.add_scatter(x=x, y=high, name=f"{text(short(name))}, 95 % of runs", fill="tonexty",
                               fillcolor=f"{COLOURS[place % len(COLOURS)]}{WASH}", **edge)
         chart.add_scatter(
-            x=x, y=middle, name=text(f"{short(name)}  {usd(spans[name][1])}"), legendgroup=name,
+            x=x, y=middle, name=_named(found, name, usd(spans[name][1])), legendgroup=name,
             legendrank=order.index(name),
             customdata=np.stack([low, high], axis=1), **looks,
             hovertemplate="%{y:$,.4~s}" + (" (%{customdata[0]:$,.3~s} to %{customdata[1]:$,.3~s})" if runs > 1 else ""),
@@ -102,7 +102,7 @@ def payback_chances(found: Rehearsal) -> go.Figure:
         at = [0.0, *waited.tolist(), float(found.horizon_days)]
         chart.add_scatter(
             x=[on_date(found.start, one) for one in at], y=[0.0, *steps.tolist(), steps[-1] if len(steps) else 0.0],
-            name=text(short(name)), mode="lines", line={**looks["line"], "shape": "hv"},
+            name=_named(found, name), mode="lines", line={**looks["line"], "shape": "hv"},
             hovertemplate="paid back in %{y:.0%} of runs",
         )
     return chart.figure()
@@ -138,8 +138,13 @@ def event_rows(found: Rehearsal) -> list[dict[str, int | str]]:
     for name in found.options:
         for at, words in _by_day([(one.day, one.text) for one in found.runs.mean[name].timeline]).items():
             rows.append({"number": len(rows) + 1, "option": name, "day": at,
-                         "date": on_date(found.start, at), "what": "; ".join(words)})
+                         "date": _date(found, at), "what": "; ".join(words)})
     return rows
+
+
+def _named(found: Rehearsal, name: str, cost: str = "") -> str:
+    """An option as a legend shows it: shortened, with its cost, and marked where it is no choice."""
+    return text(f"{short(name)}  {cost}".rstrip()) + ("" if found.runs.mean[name].feasible else " (no choice)")
 
 
 def _numbered(chart: Drawing, found: Rehearsal, name: str, moments: list[tuple[int, str]], before: int) -> int:

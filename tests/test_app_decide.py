@@ -46,7 +46,7 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Every chart that the page shows, by name."""
     found: dict[str, Any] = {}
-    monkeypatch.setattr("dashboard.pictures.show", lambda name, figure, *_: found.__setitem__(name, figure))
+    monkeypatch.setattr("dashboard.pictures.show", lambda name, figure, *_, **__: found.__setitem__(name, figure))
     return found
 
 
