@@ -91,7 +91,8 @@ def _read(name: str, raw: bytes, scenarios: tuple[tuple[str, bytes], ...]) -> Ba
 def _told(batch: Batch) -> None:
     """What the batch is made of."""
     axes = dict.fromkeys(axis.path for member in batch.members for axis in member.axes)
-    shown.say(f"{batch.points:,} points of {len(batch.members)} scenarios"
+    many = len(batch.members)
+    shown.say(f"{batch.points:,} points of {many} {'scenario' if many == 1 else 'scenarios'}"
               + (f", varying {', '.join(axes)}." if axes else "."))
     shown.points("Could not be read", list(batch.refused.values()))
 
