@@ -7,6 +7,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.graph_objects import Figure
 
+from simulator.charts_batch import batch_scatter, column_name
 from simulator.charts_bills import bill_by_line, cost_per_day
 from simulator.charts_cash import cumulative_cost
 from simulator.charts_curve import cost_against_volume, crossing_words
@@ -14,15 +15,18 @@ from simulator.charts_decisions import decisions
 from simulator.charts_map import cost_map
 from simulator.charts_moves import flips, sobol, tornado, worth
 from simulator.charts_page import on_page, page_config, plotted, standalone
+from simulator.charts_played import cost_fan, event_rows, events, payback_chances, played_pictures
 from simulator.charts_prices import price_over_time
 from simulator.charts_style import CONFIG, placed, plotly_script
 from simulator.charts_unsure import backtests, bridge, cost_distribution
 from simulator.domain.findings import Comparison, CostCurve
 from simulator.domain.uncertain import Explored
 
-__all__ = ["CONFIG", "Figure", "backtests", "bill_by_line", "bridge", "cost_against_volume", "cost_distribution",
-           "cost_map", "cost_per_day", "crossing_words", "cumulative_cost", "decisions", "flips",
-           "moving_pictures", "on_page", "page_config", "pictures", "placed", "plotly_script", "plotted",
+__all__ = ["CONFIG", "Figure", "backtests", "batch_scatter", "bill_by_line", "bridge", "column_name",
+           "cost_against_volume", "cost_distribution", "cost_fan", "cost_map", "cost_per_day",
+           "crossing_words", "cumulative_cost", "decisions", "event_rows", "events", "flips", "moving_pictures",
+           "on_page", "page_config", "payback_chances", "pictures", "placed", "played_pictures", "plotly_script",
+           "plotted",
            "price_over_time", "sobol", "standalone", "tornado", "unsure_pictures", "worth", "write_page"]
 
 
