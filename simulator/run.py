@@ -356,10 +356,13 @@ def _joined(parts: list[tuple[NDArray[np.int64], SimulationResult]], size: int, 
         hit_calls=scattered(part.hit_calls for _, part in parts),
         peak_per_s=scattered(part.peak_per_s for _, part in parts),
         fleet=None
-        if first.fleet is None
+        if all(part.fleet is None for _, part in parts)
         else FleetUse(
             **{
-                field.name: scattered(getattr(part.fleet, field.name) for _, part in parts)
+                field.name: scattered(
+                    np.zeros(len(members)) if part.fleet is None else getattr(part.fleet, field.name)
+                    for members, part in parts  # a fleet that is never ready did nothing
+                )
                 for field in dataclasses.fields(FleetUse)
             }
         ),

@@ -194,8 +194,7 @@ CASES = {
     "an unknown kind": (
         "hosted_prompt", "hosted_promt",
         f':13: options.long.kind: "hosted_promt" is not one of {KINDS}; did you mean "hosted_prompt"?'),
-    "a kind of a later release": (
-        "hosted_prompt", "mainframe", f':13: options.long.kind: "mainframe" is not one of {KINDS}'),
+    "a kind that is none": ("hosted_prompt", "mainframe", f':13: options.long.kind: "mainframe" is not one of {KINDS}'),
     "an option's name in capitals": (
         "  tuned:", "  Tuned:",
         ":14: options.Tuned: an option's name is small letters, digits, - and _, as in long-prompt"),

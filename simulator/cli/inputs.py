@@ -46,11 +46,12 @@ def trace(
     if price is not None and table_of_price is None:
         table_of_price = shipped_book().table(price)  # which names the nearest id
     found: dict[str, Any]
-    if table_of_price is None:
+    read = None if table_of_price is None and serve is None else read_trace(file)
+    if read is None:
         found, notes = describe_trace_file(file)
     else:
-        read = read_trace(file)
         found, notes = describe_trace(read), read.notes
+    if read is not None and table_of_price is not None:
         bill = replay(read, table_of_price, day_or_today(on))
         found |= {
             "cost_usd": bill.cost_usd,
@@ -58,7 +59,7 @@ def trace(
             "price_version": bill.price_version,
             "price_confidence": bill.confidence,
         }
-    if serve is not None:
+    if read is not None and serve is not None:
         found |= _served(read, serve, replicas)
     if json:
         emit_json({**found, "notes": list(notes)})

@@ -70,8 +70,6 @@ def _of_option(scenario: Scenario, name: str, option: ServingOption) -> list[Ass
 
     if option.ops_hours_per_month is None and not scenario.bare:
         default("ops_hours_per_month", OPS_HOURS[option.kind], f"{DEFAULT}: upkeep of a {option.kind} option")
-    if option.prompt is not None and not option.prompt_exact:
-        default("prefix_tokens", option.prefix_tokens, f"{option.prompt}, counted with a stand-in tokenizer")
     if isinstance(option, SelfHosted):
         for key, value, source in machine_assumptions(scenario, option):
             default(key, value, source)
