@@ -167,7 +167,7 @@ def saturation(replica: Replica, lengths: Mapping[str, float], adapters: int = 1
     from simulator.expected.engine_replica import Lengths, replica_tables
 
     spread = {"input_cv": 0.0, "output_cv": 0.0, "correlation": 0.0}
-    return replica_tables(replica, Lengths(**{**spread, **lengths}), True, adapters).saturation_per_s
+    return float(replica_tables(replica, Lengths(**{**spread, **lengths}), True, adapters).saturation_per_s[0])
 
 
 def _loaded(done: ServingRun, most: float, rate_per_s: float | None) -> ServingRun:
@@ -193,6 +193,13 @@ def replicas_at(scenario: Scenario, option: str, rate_per_s: float) -> int:
     from simulator.expected import engine_sizing
 
     return engine_sizing.replicas_at(scenario, option, rate_per_s)
+
+
+def capacity_edges(scenario: Scenario, option: str) -> list[float]:
+    """Calls a day at which a fleet asks for one more replica, or for more than it has."""
+    from simulator.expected import engine_sizing
+
+    return engine_sizing.capacity_edges(scenario, option)
 
 
 def _checked_seed(seed: int) -> int:

@@ -37,7 +37,7 @@ from simulator.studies.draws import DRAWS
 from simulator.studies.finance import by_month, present_value, served_months
 from simulator.studies.probability import sample, uncertainty, worth_of_knowing
 from simulator.studies.runs import play
-from simulator.studies.sizing import meets_slo, missed
+from simulator.studies.sizing import kept_promises
 from simulator.studies.spreads import break_even_spread, payback_spread
 from simulator.studies.verdict import verdict
 
@@ -79,7 +79,7 @@ def compare(
     if engine == "simulated":
         played = play(scenario, runs, seed=seed, fidelity=fidelity, precision=precision)
     results = dict(played.mean) if played else {name: run(scenario, name) for name in scenario.options}
-    results = {name: _kept_promises(scenario, result) for name, result in results.items()}
+    results = {name: kept_promises(scenario, result) for name, result in results.items()}
     if not any(result.feasible for result in results.values()):
         reasons = "; ".join(f"{name}: {result.why_not}" for name, result in results.items())
         raise NoFeasibleOption(f"no option serves the whole horizon ({reasons})")
@@ -146,15 +146,6 @@ def _taken_apart(scenario: Scenario, said: Verdict, results: Mapping[str, Simula
     """The way from the baseline to the choice, or to the runner-up where the baseline is the choice."""
     to = said.choice if said.choice != scenario.baseline else said.runner_up
     return None if to is None else bridge(scenario, (scenario.baseline, to), results)
-def _kept_promises(scenario: Scenario, result: SimulationResult) -> SimulationResult:
-    """A fleet that misses its latency targets in its busiest hour is no choice, whatever it costs."""
-    if result.fleet is None or result.why_not is not None:
-        return result
-    kept, served = meets_slo(scenario, result.option)
-    if kept is None or served is None or kept:
-        return dataclasses.replace(result, meets_slo=kept)
-    why = f"it misses the latency targets in its busiest hour ({', '.join(missed(served, scenario.workload.slo))})"
-    return dataclasses.replace(result, meets_slo=False, why_not=why)
 
 
 def _digest(scenario: Scenario) -> str:
