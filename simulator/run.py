@@ -245,7 +245,8 @@ def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedg
         why_not = f"it stops serving on {until}, inside the horizon"
     fails = np.broadcast_to(np.asarray(view.options[activity.option].retries.failure_rate) >= 1.0, (size,))
     fleet = None if activity.fleet is None else _broadcast(activity.fleet, size)
-    short = fails if fleet is None or size == 1 else fails | (fleet.overload_share > OVERLOADED)
+    one = fleet is None or size == 1 or engine == "simulated"
+    short = fails if fleet is None or one else fails | (fleet.overload_share > OVERLOADED)
     if why_not is None and fails.all():
         why_not = "it delivers no call: every attempt fails"
     tokens = {meter: np.zeros(size) for meter in ("input", "cached_input", "cache_write", "output")}
@@ -273,6 +274,7 @@ def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedg
         timeline=activity.timeline,
         ruled_out=short if short.any() else None,
         fleet=fleet,
+        record=activity.record,
     )
 
 

@@ -13,7 +13,8 @@ from simulator.simulated.arrivals import renumber
 from simulator.simulated.latencies import Latencies, note_latencies
 from simulator.simulated.queueing import Engine
 from simulator.simulated.replica import BLOCK, CALL, new_replicas
-from simulator.simulated.scaling import HOUR, HOUR_S, SLOT, STATE, TURNED_AWAY, UP, Policy, drive_fleet
+from simulator.simulated.scaling import drive_fleet
+from simulator.simulated.slots import HOUR, HOUR_S, SLOT, STATE, TURNED_AWAY, UP, Policy
 
 Array = NDArray[np.float64]
 LIVES = 16_384
@@ -92,6 +93,21 @@ class AutoscaledFleet:
     def under_way(self) -> int:
         """Calls that were let in and have not ended."""
         return int(self._under_way.size)
+
+    @property
+    def waiting(self) -> int:
+        """Calls without a first token."""
+        return int(np.count_nonzero(np.isnan(self._under_way["ttft_s"])))
+
+    @property
+    def now_s(self) -> float:
+        """Up to when it has served."""
+        return float(self._state[0].settled_s)
+
+    @property
+    def hour(self) -> int:
+        """Number of the hour it serves next, from the first of its bounds."""
+        return int(self._state[0].hour)
 
     @property
     def preemptions(self) -> int:

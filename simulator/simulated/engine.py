@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.domain.drawn import Drawn, Draws
+from simulator.domain.overload import fleet_flags, overwhelmed
 from simulator.domain.plan import Stage, closed_reason
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Activity, Moment
 from simulator.simulated.calls import thin
 from simulator.simulated.engine_control import Control, Duty
 from simulator.simulated.engine_demand import Demand
+from simulator.simulated.engine_fleet_use import fleet_of_runs, mean_use
 from simulator.simulated.engine_lines import Books
 from simulator.simulated.engine_played import Played
 from simulator.simulated.engine_tally import joined
@@ -167,6 +169,11 @@ def _activity(scenario: Scenario, option: str, blocks: Sequence[Played], rows: S
     share = np.divide(delivered.sum(axis=1), whole, out=np.zeros_like(whole), where=whole > 0)
     schedules = [block.schedule for block in blocks]
     timeline: tuple[Moment, ...] = tuple(schedules[0].timeline)
+    flags = [flag for schedule in schedules for flag in schedule.flags]
+    fleet = fleet_of_runs([block.fleet for block in blocks], rows)
+    mean = None if fleet is None else mean_use(fleet)
+    if mean is not None:
+        flags += fleet_flags(mean)
     return Activity(
         option=option,
         edges=np.arange(served.shape[1] + 1),
@@ -178,7 +185,9 @@ def _activity(scenario: Scenario, option: str, blocks: Sequence[Played], rows: S
         peak_per_s=of("peak_per_s"),
         delivered_share=share,
         serves_until=schedules[0].stops,
-        why_not=closed_reason(scenario, option),
-        flags=tuple(dict.fromkeys(flag for schedule in schedules for flag in schedule.flags)),
+        why_not=closed_reason(scenario, option) or (None if mean is None else overwhelmed(mean)),
+        flags=tuple(dict.fromkeys(flags)),
         timeline=timeline,
+        fleet=fleet,
+        record=blocks[0].fleet.record(),
     )

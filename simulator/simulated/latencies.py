@@ -37,7 +37,8 @@ class Latencies:
 
     def mean_s(self) -> Array:
         """Mean seconds of each latency, (3,); NaN where there was none."""
-        return np.divide(self.sums[:, 1], self.sums[:, 0], out=np.full(3, np.nan), where=self.sums[:, 0] > 0)
+        found: Array = np.divide(self.sums[:, 1], self.sums[:, 0], out=np.full(3, np.nan), where=self.sums[:, 0] > 0)
+        return found
 
     def percentiles_s(self) -> Array:
         """Seconds within which SHARES of the calls lie, (3, 3), by latency and share.
@@ -63,7 +64,8 @@ class Latencies:
 @compiled
 def _bin_of(seconds: float) -> int:
     """The bin of a time."""
-    return min(max((np.float64(seconds).view(np.int64) >> SHIFT) - FIRST, 0), BINS - 1)
+    place = int(np.float64(seconds).view(np.int64) >> SHIFT) - FIRST
+    return min(max(place, 0), BINS - 1)
 
 
 @compiled
