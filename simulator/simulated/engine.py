@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.domain.drawn import Drawn, Draws
+from simulator.domain.options import Hybrid, SelfHosted
 from simulator.domain.overload import fleet_flags, overwhelmed
 from simulator.domain.plan import Stage, closed_reason
 from simulator.domain.scenario import Scenario
@@ -21,6 +22,7 @@ from simulator.domain.usage import Activity, Moment
 from simulator.simulated.calls import thin
 from simulator.simulated.engine_control import Control, Duty
 from simulator.simulated.engine_demand import Demand
+from simulator.simulated.engine_fleet_block import FleetBlock
 from simulator.simulated.engine_fleet_use import fleet_of_runs, mean_use
 from simulator.simulated.engine_lines import Books
 from simulator.simulated.engine_played import Played
@@ -84,6 +86,7 @@ class _Block:
         self.control = Control(scenario, self.view, option, seed, block, told)
         self.demand = Demand(scenario, self.view, seed, block, BLOCK_RUNS)
         self.servers: dict[tuple[Any, ...], Server] = {}
+        self.fleets: dict[str, FleetBlock] = {}
 
     def play(self) -> Played:
         """Play every day of the horizon."""
@@ -91,7 +94,8 @@ class _Block:
         days = len(schedule.duties)
         played = Played(self.name, BLOCK_RUNS, days, schedule)
         books = Books(self.scenario, self.view, played.tally)
-        books.building()
+        own = [stage for stage in self.control.plan if stage.own]
+        books.building(*((own[0].first, own[-1].after) if own else (0, 0)))
         for release in schedule.releases:
             books.release(release)
         self.demand.warm()
@@ -101,6 +105,8 @@ class _Block:
             played.peak_per_s = np.maximum(played.peak_per_s, calls.max(axis=1) / 3600.0)
             for place, duty in enumerate(duties):
                 self._serve(played, books, day, duty, calls * duty.share[:, None], 10 * place)
+        for fleet in self.fleets.values():
+            fleet.close(played)
         return played
 
     def _serve(self, played: Played, books: Books, day: int, duty: Duty, calls: Array, slot: int) -> None:
@@ -112,7 +118,10 @@ class _Block:
         here = calls - lost
         up = 1.0 if away is None else 1.0 - away
         present = duty.share[:, None] * up
-        outcome = self._at(played, day, name, duty.stage.price, here, 1.0, present, streams)
+        if isinstance(self.scenario.options[name], SelfHosted | Hybrid):
+            outcome = self._by_fleet(played, day, duty, here, present, streams)
+        else:
+            outcome = self._at(played, day, name, duty.stage.price, here, 1.0, present, streams)
         served, delivered = here.sum(axis=1), outcome.delivered
         if fallback is not None:
             again = thin(streams("fallback", 0), here, column(fallback.share))
@@ -151,6 +160,32 @@ class _Block:
         midnight = datetime.combine(self.scenario.start, datetime.min.time()) + timedelta(days=day)
         rates = self.demand.rates_behind(server.ttl_s)
         return server.serve(played.tally, day, midnight, calls, rates, share, present, streams)
+
+    def _by_fleet(
+        self, played: Played, day: int, duty: Duty, calls: Array, present: Array, streams: Streams
+    ) -> Outcome:
+        """A day's calls on machines of one's own; of a hybrid, those that overflow at the hosted option."""
+        name, plain = duty.stage.option, self.scenario.options[duty.stage.option]
+        if name not in self.fleets:
+            self.fleets[name] = FleetBlock(self.scenario, self.view, name, BLOCK_RUNS)
+        fleet = self.fleets[name]
+        outcome = fleet.serve(played, day, calls, self.demand.mean_per_s, present, streams)
+        if not isinstance(plain, Hybrid):
+            return outcome
+        away = thin(streams("overflow", 0), calls, fleet.overflow_share)
+        version = self.scenario.price_on(duty.stage.price, day)
+        key = (plain.overflow_option, duty.stage.price, version.effective, version.recorded)
+        if key not in self.servers:
+            self.servers[key] = Server.opened(
+                self.scenario, self.view, plain.overflow_option, duty.stage.price, version, self.demand.bursts
+            )
+        server = self.servers[key]
+        midnight = datetime.combine(self.scenario.start, datetime.min.time()) + timedelta(days=day)
+        rates = self.demand.rates_behind(server.ttl_s)
+        rates = rates * fleet.share_at(day, rates)
+        hosted = server.serve(played.tally, day, midnight, away, rates, 1.0, present, streams)
+        played.fleet.sums["overflow_calls"] += away.sum(axis=1)
+        return Outcome(delivered=outcome.delivered, eligible=hosted.eligible, hits=hosted.hits)
 
     def _standby(self, name: str, day: int) -> Stage | None:
         """Who serves on a day where an option is asked as fallback; None if nobody does."""

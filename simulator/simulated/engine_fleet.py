@@ -26,6 +26,8 @@ MEASURED_CALLS = 20_000
 MOST_INSIDE = 300_000
 """Calls that a fleet keeps; those beyond are shed, and count as left unserved. Behind so many the wait is hours."""
 NEVER = 2**30
+COUNTED = {"": 0.0, "output": 1.0, "both": 2.0}
+"""What a typed speed counts, as the kernel that lays calls before a fleet reads it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

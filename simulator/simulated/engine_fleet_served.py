@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from simulator.domain.scenario import Scenario
 from simulator.simulated.autoscaled import LIVES, AutoscaledFleet
 from simulator.simulated.each_fleet_call import lay_calls, spread_over_day, try_each
-from simulator.simulated.engine_fleet import FleetTerms
+from simulator.simulated.engine_fleet import COUNTED, FleetTerms
 from simulator.simulated.latencies import Latencies
 from simulator.simulated.slots import HOUR_S, SHED
 from simulator.simulated.streams import stream
 
 Array = NDArray[np.float64]
 ONCE = np.empty(0, dtype=np.int64)
-COUNTED = {"": 0.0, "output": 1.0, "both": 2.0}
 STALE_S = 300.0
 """A call that waits so long for its first token is a backlog, not the queue of a busy moment."""
 
