@@ -120,6 +120,7 @@ def serve_calls(
     adapters: int = 1,
     seed: int = 0,
     steady: bool = True,
+    overflow_above: int = 0,
 ) -> ServingRun:
     """Serve calls one by one on a replica or several: a Poisson stream at a rate, or a closed loop.
 
@@ -133,6 +134,7 @@ def serve_calls(
         adapters: on one base.
         seed: of arrivals and lengths.
         steady: leave out filling and emptying; else the finite run is told as it was.
+        overflow_above: calls in the fleet from which on others go elsewhere (0: none do; only with a rate).
 
     Raises:
         InputError: the mean call does not fit into the KV cache, with the arithmetic.
@@ -147,9 +149,10 @@ def serve_calls(
         )
     else:
         done = simulated.open_loop(
-            replica, drawn, rate_per_s or most, calls, replicas=replicas, adapters=adapters, seed=seed, steady=steady
-        )
-    return _loaded(done, most, rate_per_s)
+            replica, drawn, rate_per_s or most, calls, replicas=replicas, adapters=adapters, seed=seed, steady=steady,
+            overflow_above=overflow_above,
+        )  # fmt: skip
+    return _loaded(done, most, None if overflow_above else rate_per_s)
 
 
 def replay_calls(replica: Replica, arrival_s: Array, prompt: Any, output: Any, replicas: int = 1) -> ServingRun:

@@ -179,3 +179,22 @@ class AutoscaledFleet:
         spans = running["paid_until_s"] - running["since_s"]
         whole = np.ceil(spans / self.policy.granularity_s - 1e-9) * self.policy.granularity_s
         self.hours[-2].rounded_s += float((whole - spans).sum())
+
+
+def turned_away(
+    arrival_s: Array, prompt: ArrayLike, output: ArrayLike, engine: Engine, replicas: int, above: int
+) -> NDArray[np.bool_]:
+    """Which calls find `above` others on replicas of fixed number, and go elsewhere, (N,).
+
+    Served without them, the others meet the very same fleet: a call that is turned away leaves no trace in it.
+    """
+    count = int(arrival_s[-1] // HOUR_S) + 1 if arrival_s.size else 1
+    fixed = np.full(count, replicas)
+    policy = Policy(1.0, 0, HOUR_S, HOUR_S, 0.0, 0.0, 0.0, 0.0, above, 2**62)
+    fleet = AutoscaledFleet(engine, policy, Bounds(begin_s=0.0, least=fixed, most=fixed))
+    calls = fleet.room_for(arrival_s.size)
+    calls["arrival_s"], calls["prompt"], calls["output"] = arrival_s, prompt, output
+    calls["ttft_s"] = calls["e2e_s"] = np.nan
+    calls["emitted"] = calls["kept_until"] = 0
+    calls["behind"] = -1
+    return fleet.serve(calls, HOUR_S * count)

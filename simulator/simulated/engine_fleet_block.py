@@ -84,38 +84,58 @@ class FleetBlock:
     ) -> None:  # fmt: skip
         """The hours of the runs that have one fleet."""
         bounds = terms.bounds(self.scenario, day, day + 1)
-        sums, policy = played.fleet.sums, terms.policy
-        for hour in range(24):
-            law = self._law(terms, int(bounds.least[hour]), int(bounds.most[hour]))
-            rate, came, on = level[:, hour], attempts[rows, hour], asked[rows, hour]
-            if policy.overflow_above == 0 and terms.smooth > 0:  # deferred calls come at other hours than they were made
-                came = rate * HOUR_S
-            found = law.read(rate)
-            over = (rate >= law.room_per_s) & (policy.overflow_above == 0)
+        policy = terms.policy
+        came = attempts[rows]
+        if policy.overflow_above == 0 and terms.smooth > 0:  # deferred calls come at other hours than they were made
+            came = level * HOUR_S
+        kinds = np.stack([bounds.least, bounds.most])
+        room, scales = np.zeros(24), bounds.least < bounds.most
+        for least, most in np.unique(kinds, axis=1).T.tolist():
+            law, inside = self._law(terms, least, most), (kinds[0] == least) & (kinds[1] == most)
+            room[inside] = law.room_per_s
+            found, on = law.read(level[:, inside]), asked[np.ix_(rows, inside)]
             for name in NAMES:
-                hours[name][rows, hour] = np.where(on, found[name], 0.0)
-            hours["turned_away"][rows, hour] = found["turned_away"] * attempts[rows, hour]
-            room = law.room_per_s * HOUR_S
-            stays = came - (hours["turned_away"][rows, hour] if policy.overflow_above else 0.0)
-            due = self.backlog[rows] + stays
-            finished = np.minimum(due, room) if policy.overflow_above == 0 else due
+                hours[name][np.ix_(rows, inside)] = np.where(on, found[name], 0.0)
+            law.remember(
+                level[:, inside], np.where(on & (level[:, inside] < law.limit_per_s), came[:, inside], 0.0), rows
+            )
+        hours["turned_away"][rows] *= attempts[rows]
+        limit = np.inf if policy.overflow_above else room
+        over = asked[rows] & (level >= limit)
+        played.fleet.sums["overload_calls"][rows] += np.where(over, came, 0.0).sum(axis=1)
+        most_per_s = played.fleet.sums["most_per_s"]
+        most_per_s[rows] = np.maximum(most_per_s[rows], terms.most_per_s)
+        hours["finished"][rows] = came - (hours["turned_away"][rows] if policy.overflow_above else 0.0)
+        if over.any() or self.backlog[rows].any():
+            self._carry(played, rows, hours, over, room * HOUR_S, room / terms.saturation_per_s)
+        self._keep(rows, hours, asked, scales * float(min(policy.down_window_s, HOUR_S)))
+
+    def _carry(
+        self, played: Played, rows: NDArray[np.int64], hours: dict[str, Array], over: NDArray[np.bool_], room: Array,
+        replicas: Array,
+    ) -> None:  # fmt: skip
+        """Let calls beyond the room of an hour wait for the next; the fleet is full until they are served."""
+        wait = played.fleet.sums["backlog_s"]
+        for hour in range(24):
+            due = self.backlog[rows] + hours["finished"][rows, hour]
+            finished = np.minimum(due, np.where(over[:, hour] | (self.backlog[rows] > 0), room[hour], np.inf))
             hours["finished"][rows, hour] = finished
             self.backlog[rows] = due - finished
-            full = on & (over | (self.backlog[rows] > 0))
-            up = np.where(full, law.room_per_s / terms.saturation_per_s, found["up_s"] / HOUR_S)
+            full = over[:, hour] | (self.backlog[rows] > 0)
             for name in ("paid_s", "up_s", "busy_s"):
-                hours[name][rows, hour] = np.where(full, up * HOUR_S, hours[name][rows, hour])
-            fallen = np.where(on, np.maximum(np.nan_to_num(self.serving[rows] - up), 0.0), 0.0)
-            kept = fallen * min(policy.down_window_s, HOUR_S) if law.least < law.most else 0.0
-            hours["paid_s"][rows, hour] += kept
-            hours["up_s"][rows, hour] += kept
+                hours[name][rows, hour] = np.where(full, replicas[hour] * HOUR_S, hours[name][rows, hour])
             hours["queue_s"][rows, hour] += self.backlog[rows] * HOUR_S
-            self.serving[rows] = np.where(on, up, np.nan)
-            law.remember(rate, np.where(on & ~over, came, 0.0), rows)
-            sums["overload_calls"][rows] += np.where(over & on, came, 0.0)
-            wait = self.backlog[rows] / max(law.room_per_s, 1e-12)
-            sums["backlog_s"][rows] = np.maximum(sums["backlog_s"][rows], wait)
-        sums["most_per_s"][rows] = np.maximum(sums["most_per_s"][rows], terms.most_per_s)
+            seconds = self.backlog[rows] / max(room[hour], 1e-12) * HOUR_S
+            wait[rows] = np.maximum(wait[rows], seconds)
+
+    def _keep(self, rows: NDArray[np.int64], hours: dict[str, Array], asked: NDArray[np.bool_], kept_s: Any) -> None:
+        """Pay for replicas that the hour no longer needs, until the down window is over."""
+        up = np.where(asked[rows], hours["up_s"][rows] / HOUR_S, np.nan)
+        before = np.concatenate([self.serving[rows, None], up[:, :-1]], axis=1)
+        kept = np.maximum(np.nan_to_num(before - up), 0.0) * kept_s
+        hours["paid_s"][rows] += kept
+        hours["up_s"][rows] += kept
+        self.serving[rows] = up[:, -1]
 
     def share_at(self, day: int, rates: Array) -> Array:
         """Share of the calls that overflow at rates of the day and of the hours before it, (rows, hours)."""

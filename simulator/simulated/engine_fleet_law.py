@@ -84,6 +84,7 @@ class FleetLaw:
         self.terms, self.least, self.most, self.rows = terms, least, most, rows
         up = most + terms.policy.spare if most else 0
         self.room_per_s = up * terms.saturation_per_s
+        self.limit_per_s = np.inf if terms.policy.overflow_above else self.room_per_s
         self._weights: dict[int, Array] = {}
 
     def read(self, rate_per_s: Array) -> dict[str, Array]:
@@ -99,13 +100,13 @@ class FleetLaw:
         return {name: found[..., column] for column, name in enumerate(NAMES)}
 
     def remember(self, rate_per_s: Array, calls: Array, rows: NDArray[np.int64]) -> None:
-        """Keep that calls of some runs came at rates, (n,) each, for `latencies`."""
+        """Keep that calls of some runs came at rates, (n, hours) each, for `latencies`."""
         low, part = self._places(rate_per_s)
         for place in np.unique(low).tolist():
             inside = (low == place) * calls
             for at, share in ((place, 1.0 - part), (place + 1, part)):
                 weight = self._weights.setdefault(at, np.zeros(self.rows))
-                weight[rows] += inside * share
+                weight[rows] += (inside * share).sum(axis=1)
 
     def latencies(self, row: int) -> Latencies:
         """Of the calls that are remembered of a run."""
@@ -119,8 +120,7 @@ class FleetLaw:
     def _places(self, rate_per_s: Array) -> tuple[NDArray[np.int64], Array]:
         """The table's place below each rate, and how far the rate lies beyond it."""
         least = 1.0 / (HOUR_S * MOST_HOURS / LEAST_CALLS)
-        limit = np.inf if self.terms.policy.overflow_above else FULL * self.room_per_s
-        rate = np.clip(rate_per_s, least, max(limit, least) * math.exp(-STEP))
+        rate = np.clip(rate_per_s, least, max(FULL * self.limit_per_s, least) * math.exp(-STEP))
         at = np.log(rate) / STEP
         low = np.floor(at).astype(np.int64)
         return low, at - low
