@@ -121,6 +121,7 @@ def serve_calls(
     adapters: int = 1,
     seed: int = 0,
     steady: bool = True,
+    overflow_above: int = 0,
 ) -> ServingRun:
     """Serve calls one by one on a replica or several: a Poisson stream at a rate, or a closed loop.
 
@@ -134,6 +135,7 @@ def serve_calls(
         adapters: on one base.
         seed: of arrivals and lengths.
         steady: leave out filling and emptying; else the finite run is told as it was.
+        overflow_above: calls in the fleet from which on others go elsewhere (0: none do; only with a rate).
 
     Raises:
         InputError: the mean call does not fit into the KV cache, with the arithmetic.
@@ -148,9 +150,10 @@ def serve_calls(
         )
     else:
         done = simulated.open_loop(
-            replica, drawn, rate_per_s or most, calls, replicas=replicas, adapters=adapters, seed=seed, steady=steady
-        )
-    return _loaded(done, most, rate_per_s)
+            replica, drawn, rate_per_s or most, calls, replicas=replicas, adapters=adapters, seed=seed, steady=steady,
+            overflow_above=overflow_above,
+        )  # fmt: skip
+    return _loaded(done, most, None if overflow_above else rate_per_s)
 
 
 def replay_calls(replica: Replica, arrival_s: Array, prompt: Any, output: Any, replicas: int = 1) -> ServingRun:
@@ -255,7 +258,8 @@ def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedg
         why_not = f"it stops serving on {until}, inside the horizon"
     fails = np.broadcast_to(np.asarray(view.options[activity.option].retries.failure_rate) >= 1.0, (size,))
     fleet = None if activity.fleet is None else _broadcast(activity.fleet, size)
-    short = fails if fleet is None or size == 1 else fails | (fleet.overload_share > OVERLOADED)
+    one = fleet is None or size == 1 or engine == "simulated"
+    short = fails if fleet is None or one else fails | (fleet.overload_share > OVERLOADED)
     if why_not is None and fails.all():
         why_not = "it delivers no call: every attempt fails"
     tokens = {meter: np.zeros(size) for meter in ("input", "cached_input", "cache_write", "output")}
@@ -283,6 +287,7 @@ def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedg
         timeline=activity.timeline,
         ruled_out=short if short.any() else None,
         fleet=fleet,
+        record=activity.record,
     )
 
 

@@ -47,6 +47,16 @@ class Drawn:
         part._below = below
         return part
 
+    def row(self, number: int) -> Drawn:
+        """The view of one draw alone, its dials arrays of one value."""
+
+        def one(level: dict[str, Any]) -> dict[str, Any]:
+            return {
+                key: one(part) if isinstance(part, dict) else part[number : number + 1] for key, part in level.items()
+            }
+
+        return Drawn._inside(self._node, one(self._below))
+
     def __getattr__(self, name: str) -> Any:
         below = self._below.get(name)
         if below is None:

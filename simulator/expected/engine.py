@@ -12,18 +12,14 @@ from numpy.typing import NDArray
 
 from simulator.domain.drawn import Drawn, Draws
 from simulator.domain.options import HostedFineTuned
+from simulator.domain.overload import fleet_flags, overwhelmed
 from simulator.domain.plan import Stage, closed_reason, stages, version_spans
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Activity, Count, FleetUse
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar, clock_changes
 from simulator.expected.engine_lines import Lines
-from simulator.expected.engine_machines import (
-    fleet_flags,
-    overwhelmed,
-    served_by_fleet,
-    together,
-)
+from simulator.expected.engine_machines import served_by_fleet, together
 from simulator.expected.engine_replayed import ReplayedCalendar
 from simulator.expected.engine_servers import answered, servers
 from simulator.expected.engine_tokens import token_counts

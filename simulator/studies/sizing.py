@@ -7,7 +7,7 @@ import math
 
 from pricing.errors import InputError
 from simulator.domain.findings import ServingRun, SimulationResult, Sizing
-from simulator.domain.options import SelfHosted
+from simulator.domain.options import Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.domain.workload import Slo
 from simulator.run import replicas_at, run, serve_calls, sizing_rate
@@ -84,12 +84,18 @@ def fleet_of(scenario: Scenario, option: str) -> SelfHosted:
 
 
 def meets_slo(scenario: Scenario, option: str, seed: int = 0) -> tuple[bool | None, ServingRun | None]:
-    """Whether the fleet as typed meets the targets at its sizing hour; None where there is no target or no profile."""
-    plain = scenario.options[option]
+    """Whether the fleet as typed meets the targets at its sizing hour; None where there is no target or no profile.
+
+    Of a hybrid it is the calls that its fleet serves; how fast the hosted option answers the others is not known.
+    """
+    plain, above = scenario.options[option], 0
+    if isinstance(plain, Hybrid):
+        option, above = plain.fleet_option, max(round(plain.overflow_above), 1)
+        plain = scenario.options[option]
     if not isinstance(plain, SelfHosted) or not isinstance(plain.serving, str) or not _targets(scenario.workload.slo):
         return None, None
     rate = sizing_rate(scenario, option)
-    served = hour(scenario, plain, rate, replicas_at(scenario, option, rate), seed)
+    served = hour(scenario, plain, rate, replicas_at(scenario, option, rate), seed, overflow_above=above)
     return not missed(served, scenario.workload.slo), served
 
 
@@ -105,9 +111,15 @@ def kept_promises(scenario: Scenario, result: SimulationResult) -> SimulationRes
 
 
 def hour(
-    scenario: Scenario, plain: SelfHosted, rate: float, replicas: int, seed: int, calls: int | None = None
+    scenario: Scenario,
+    plain: SelfHosted,
+    rate: float,
+    replicas: int,
+    seed: int,
+    calls: int | None = None,
+    overflow_above: int = 0,
 ) -> ServingRun:
-    """An hour of calls on a fleet of fixed size."""
+    """An hour of calls on a fleet of fixed size; `overflow_above` calls in it others go elsewhere (0: none do)."""
     tokens = scenario.workload.tokens
     lengths = {
         "prefix": float(int(plain.prefix_tokens)) if plain.prefix_caching else 0.0,
@@ -126,6 +138,7 @@ def hour(
         replicas=replicas,
         adapters=int(plain.fleet.adapters),
         seed=seed,
+        overflow_above=overflow_above,
     )
 
 
