@@ -77,6 +77,7 @@ _WHERE = {
     "read_scenario": "simulator.files",
     "read_trace": "simulator.intake.trace",
     "read_usage": "simulator.intake.usage",
+    "reigns": "simulator.studies.reign",
     "replay": "simulator.studies.replay",
     "report_html": "simulator.report",
     "sample": "simulator.studies.probability",

@@ -157,6 +157,8 @@ def priced(scenario: Scenario, moves: Sequence[tuple[str, float]]) -> Array:
         scenario: the question.
         moves: dotted path and value of each move.
     """
+    if scenario.ranges:                     # no part of a cost, yet checked anew for every dial that is run apart
+        scenario = dataclasses.replace(scenario, ranges={}, correlations=())
     usd = np.empty((len(scenario.options), len(moves)))
     smooth = [index for index, (path, _) in enumerate(moves) if not _alone(path)]
     groups: dict[str, list[int]] = {}
