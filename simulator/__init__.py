@@ -30,6 +30,7 @@ _WHERE = {
     "board": "simulator.studies.board",
     "break_even": "simulator.studies.breakeven",
     "break_even_json": "simulator.answers",
+    "changes_nothing": "simulator.studies.reign",
     "chart_of": "simulator.charts_export",
     "chat_in": "simulator.intake.chat",
     "chat_tokens": "simulator.intake.chat",

@@ -17,6 +17,8 @@ from simulator.studies.breakeven import EQUAL, LEAP, PIECES, VOLUME, WIDTH, scan
 from simulator.studies.moves import concerns
 
 Array = NDArray[np.float64]
+TRIED = 33
+"""Points at which a dial is asked whether it changes anything at all."""
 NONE = -1
 """Stands for no option, where none serves."""
 
@@ -57,6 +59,23 @@ def reigns(
         Reign(low=ends[i], high=ends[i + 1], cheapest=None if holder == NONE else names[holder], begins=kinds[i])
         for i, holder in enumerate(holders)
     )
+
+
+def changes_nothing(scenario: Scenario, along: str, low: float | None = None, high: float | None = None) -> bool:
+    """Whether a dial leaves the cost of every option as it is, from its low to its high end.
+
+    Args:
+        scenario: the question.
+        along: dotted path of the dial.
+        low: begin (default: the dial's range).
+        high: its end.
+    """
+    dial = find_dial(scenario, along)
+    at = np.linspace(dial.low if low is None else low, dial.high if high is None else high, TRIED)
+    at = np.unique(np.round(at)) if dial.whole else at
+    concerned = [name for name in scenario.options if concerns(scenario, name, along)]
+    costs = (run(scenario, name, draws={along: at}).total_usd for name in concerned)
+    return all(bool(np.ptp(cost) <= EQUAL * np.abs(cost).max()) for cost in costs)
 
 
 def handovers(
