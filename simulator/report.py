@@ -121,7 +121,8 @@ def _verdict(comparison: Comparison) -> str:
     """The sentence to repeat, why, the options side by side, and what would change the answer."""
     verdict = comparison.verdict
     said = [sentence for sentence in (verdict.with_quality, verdict.money) if sentence]
-    close = '<p class="close">Too close to call.</p>' if verdict.too_close else ""
+    known = any(sentence.startswith(("Too close to call", "A tie")) for sentence in said)
+    close = '<p class="close">Too close to call.</p>' if verdict.too_close and not known else ""
     answer = f'<div class="answer">{close}{"".join(f"<p>{escape(sentence)}</p>" for sentence in said)}</div>'
     beside = "".join(
         f"<p>{escape(sentence)}</p>" for sentence in (verdict.control, verdict.diagnosis) if sentence
