@@ -11,7 +11,7 @@ from simulator.charts_batch import batch_scatter, column_name
 from simulator.charts_bills import bill_by_line, cost_per_day
 from simulator.charts_cash import cumulative_cost
 from simulator.charts_curve import cost_against_volume, crossing_words
-from simulator.charts_decisions import decisions
+from simulator.charts_decisions import decisions, outlook
 from simulator.charts_map import cost_map
 from simulator.charts_moves import flips, sobol, tornado, worth
 from simulator.charts_page import on_page, page_config, plotted, standalone
@@ -25,8 +25,8 @@ from simulator.domain.uncertain import Explored
 __all__ = ["CONFIG", "Figure", "backtests", "batch_scatter", "bill_by_line", "bridge", "column_name",
            "cost_against_volume", "cost_distribution", "cost_fan", "cost_map", "cost_per_day",
            "crossing_words", "cumulative_cost", "decisions", "event_rows", "events", "flips", "moving_pictures",
-           "on_page", "page_config", "payback_chances", "pictures", "placed", "played_pictures", "plotly_script",
-           "plotted",
+           "on_page", "outlook", "page_config", "payback_chances", "pictures", "placed", "played_pictures",
+           "plotly_script", "plotted",
            "price_over_time", "sobol", "standalone", "tornado", "unsure_pictures", "worth", "write_page"]
 
 
@@ -35,7 +35,9 @@ def pictures(comparison: Comparison, curve: CostCurve, explored: Explored | None
     return {
         "cumulative-cost": cumulative_cost(comparison),
         "bill-by-line": bill_by_line(comparison),
-        "cost-against-volume": cost_against_volume(curve, comparison.break_even, comparison),
+        "cost-against-volume": cost_against_volume(
+            curve, comparison.break_even, comparison, explored.reigns if explored else ()
+        ),
         **unsure_pictures(comparison),
         **moving_pictures(explored),
         **{f"cost-per-day-{name}": cost_per_day(comparison, name) for name in comparison.options},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +16,15 @@ from simulator.charts_drawing import Drawing
 from simulator.charts_style import INK, RED, TICKS_USD, VEIL, figure, label, line_style
 from simulator.charts_words import feasible, foot_lines, named, text
 from simulator.domain.findings import BreakEven, Comparison, CostCurve, Crossing
-from simulator.formats import decade, reading, short, usd
+from simulator.domain.uncertain import Reign
+from simulator.formats import decade, reading, reign_words, short, usd
 
 Array = NDArray[np.float64]
 
 MOST_LABELS = 3
 """Crossings that carry words in the picture; beyond, they are told on hovering and in the report's table."""
+SAME = 1e-6
+"""The same distance below which two crossings are one."""
 APART = 0.2
 """Share of a decade, or of the range on a linear axis, below which two labels would cover each other."""
 
@@ -34,7 +38,10 @@ class Found:
 
 
 def cost_against_volume(
-    curve: CostCurve, break_evens: Sequence[BreakEven], comparison: Comparison | None = None
+    curve: CostCurve,
+    break_evens: Sequence[BreakEven],
+    comparison: Comparison | None = None,
+    reigns: Sequence[Reign] = (),
 ) -> go.Figure:
     """Monthly cost of every option along a dial, each crossing marked with its kind, and where we are today.
 
@@ -42,9 +49,11 @@ def cost_against_volume(
         curve: what to draw.
         break_evens: whose crossings to mark; those along another dial or outside the curve are left out.
         comparison: names what is no choice, and the question and prices in the foot.
+        reigns: which option is the cheapest of all where, along the same dial; the handovers are marked too.
     """
     found = _in_range(curve, break_evens)
-    told = _told(curve, found)
+    found += _handed_over(curve, reigns, found)
+    told = [reign_words(reigns, curve.unit)] if reigns else _told(curve, found)
     all_usd = np.concatenate(list(curve.usd_per_month.values()))
     all_usd = all_usd[np.isfinite(all_usd)]
     log_x, log_y = curve.scale == "log", bool((all_usd > 0).all())
@@ -90,12 +99,30 @@ def _in_range(curve: CostCurve, break_evens: Sequence[BreakEven]) -> list[Found]
     found = []
     for pair in break_evens:
         if pair.along == curve.along and pair.between[0] in curve.usd_per_month:
-            height = curve.usd_per_month[pair.between[0]]
-            drawn = np.isfinite(height)
             found += [
-                Found(crossing=crossing, usd_per_month=float(np.interp(crossing.at, curve.x[drawn], height[drawn])))
+                Found(crossing=crossing, usd_per_month=_height(curve, pair.between[0], crossing.at))
                 for crossing in pair.crossings if curve.x[0] <= crossing.at <= curve.x[-1]
             ]
+    return found
+
+
+def _height(curve: CostCurve, name: str, at: float) -> float:
+    """Monthly cost of an option at a value of the dial, read off what is drawn of it."""
+    usd = curve.usd_per_month[name]
+    drawn = np.isfinite(usd)
+    return float(np.interp(at, curve.x[drawn], usd[drawn]))
+
+
+def _handed_over(curve: CostCurve, reigns: Sequence[Reign], known: Sequence[Found]) -> list[Found]:
+    """Where another option becomes the cheapest of all, as far as no crossing with the baseline says so."""
+    found = []
+    for before, after in itertools.pairwise(reigns):
+        names, at = (before.cheapest, after.cheapest), after.low
+        if None in names or after.begins is None or any(_far(curve, one.crossing.at, at) < SAME for one in known):
+            continue
+        height = _height(curve, str(after.cheapest), at)
+        crossing = Crossing(at=at, kind=after.begins, basis="horizon", below=str(names[0]), above=str(names[1]))
+        found.append(Found(crossing=crossing, usd_per_month=height))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Many decisions of earlier days in one picture: what each chose, and what it cost more than the best on sale."""
+"""Decisions at other times in one picture: what earlier ones cost more than the best, what later ones may cost."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 
 from simulator.charts_style import AXIS, COLOURS, GRID, INK, SYMBOLS, TICKS_USD, figure
 from simulator.charts_words import text, wrapped
-from simulator.domain.advice import Decided
-from simulator.formats import day, short, usd
+from simulator.domain.advice import Decided, Outlook
+from simulator.formats import day, share, short, usd
 
 NOTHING = "no choice"
 MARGIN = timedelta(days=20)
@@ -87,4 +87,42 @@ def decisions(found: Sequence[Decided], name: str = "") -> go.Figure:
                 "tickfont": {"size": 12}, "title": {"text": "Choice", "font": {"size": 13}, "standoff": 10},
                 "anchor": "x", "zeroline": False},
     )
+    return chart.figure()
+
+
+def outlook(found: Outlook) -> go.Figure:
+    """What each way costs on average and in nine of ten price paths: commit to an option now, or wait some months."""
+    ways = [
+        *((f"commit to {short(name, 30)}", name, found.expected_usd[name], ends)
+          for name, ends in found.committed.items()),
+        *((f"wait {one.months} month{'' if one.months == 1 else 's'}", "", one.expected_usd, one.interval_usd)
+          for one in found.waits),
+    ]
+    cheapest = {**found.expected_usd, **{f"wait {one.months}": one.expected_usd for one in found.waits}}
+    chart = figure(
+        title="Commit now, or wait for other prices?",
+        subtitle=found.sentence,
+        foot=[f"{found.draws:,} price paths that drift and jump as prices did in the tables; after a wait, what is "
+              "cheapest then is chosen.", *(line for note in found.notes for line in wrapped(note))],
+        alt=f"{found.sentence} " + "; ".join(f"{way} {usd(mean)}, between {usd(ends[0])} and {usd(ends[2])}"
+                                             for way, _, mean, ends in ways) + ".",
+        x={"title": {"text": "Cost over the horizon, USD; mean, and 5 to 95 of 100 paths"}, "showgrid": True,
+           "tickformatstops": TICKS_USD, "rangemode": "tozero"},
+        y={"type": "category", "categoryorder": "array", "categoryarray": [text(way) for way, *_ in ways][::-1],
+           "ticks": "", "showgrid": False, "tickfont": {"size": 12, "color": INK}},
+        height=190 + 34 * len(ways), left=28 + int(7 * max(len(way) for way, *_ in ways)),
+    )
+    then = {f"wait {one.months} month{'' if one.months == 1 else 's'}": one.then for one in found.waits}
+    least = min(cheapest.values())
+    for way, name, mean, ends in ways:
+        shares = ", ".join(f"{option} {share(part)}" for option, part in then.get(way, {}).items())
+        chart.add_scatter(
+            x=[mean], y=[text(way)], mode="markers", showlegend=False,
+            marker={"symbol": "diamond" if mean == least else "circle", "size": 12 if mean == least else 10,
+                    "color": COLOURS[0] if name else COLOURS[1]},
+            error_x={"type": "data", "symmetric": False, "array": [max(0.0, ends[2] - mean)],
+                     "arrayminus": [max(0.0, mean - ends[0])], "color": INK, "thickness": 1.5},
+            hovertext=text(f"{way}: {usd(mean)} on average{f'; then {shares}' if shares else ''}"),
+            hovertemplate="%{hovertext}<extra></extra>",
+        )
     return chart.figure()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,7 +14,7 @@ from plotly.subplots import make_subplots
 from simulator.charts_style import AXIS, COLOURS, INK, figure
 from simulator.charts_words import text
 from simulator.domain.uncertain import CostMap
-from simulator.formats import count, reading, share, short
+from simulator.formats import count, decade, reading, share, short
 
 Array = NDArray[np.float64]
 
@@ -67,10 +68,11 @@ def cost_map(maps: Sequence[CostMap]) -> go.Figure:
     for number, one in enumerate(maps):
         place = {"row": number // columns + 1, "col": number % columns + 1}
         _draw(chart, one, place, legend=number == 0, shown=set(np.unique(cheapest).tolist()))
-        chart.update_xaxes(type=one.x_scale, range=_ends(one.x_values, one.x_scale), **place,
-                           title={"text": text(_axis(one.x_label, one.x_unit))} if place["row"] == rows else None)
-        chart.update_yaxes(type=one.y_scale, range=_ends(one.y_values, one.y_scale), **place,
-                           title={"text": text(_axis(one.y_label, one.y_unit))} if place["col"] == 1 else None)
+        across, up = _axis(one.x, one.x_label, one.x_unit), _axis(one.y, one.y_label, one.y_unit)
+        chart.update_xaxes(type=one.x_scale, **_ticks(one.x_values, one.x_scale, one.x_unit), **place,
+                           title={"text": text(across)} if place["row"] == rows else None)
+        chart.update_yaxes(type=one.y_scale, **_ticks(one.y_values, one.y_scale, one.y_unit), **place,
+                           title={"text": text(up)} if place["col"] == 1 else None)
     return chart
 
 
@@ -129,11 +131,23 @@ def _money(margin: Array) -> NDArray[np.str_]:
     return np.asarray([[f"${value:,.0f}" if np.isfinite(value) else "alone" for value in row] for row in margin])
 
 
+def _ticks(values: Array, scale: str, unit: str) -> dict[str, Any]:
+    """From end to end; whole decades in our own words on a log axis, percent for a share."""
+    ends = {"range": _ends(values, scale)}
+    if scale == "log" and values[-1] > 100 * values[0] > 0:
+        exponents = range(math.ceil(math.log10(values[0])), math.floor(math.log10(values[-1])) + 1)
+        tens = [10.0**one for one in exponents]
+        return {**ends, "tickvals": tens, "ticktext": [decade(one) for one in tens]}
+    return {**ends, "tickformat": ".0%"} if unit == "share" and values[-1] - values[0] > 0.03 else ends
+
+
 def _ends(values: Array, scale: str) -> list[float]:
     return (np.log10(values[[0, -1]]) if scale == "log" else values[[0, -1]]).tolist()  # type: ignore[no-any-return]
 
 
-def _axis(words: str, unit: str) -> str:
-    return f"{words}, {unit}" if unit else words
+def _axis(path: str, words: str, unit: str) -> str:
+    """`Shared prompt of tuned, tokens`: what a dial is called, of which option, and in what it counts."""
+    of = f" of {short(path.split('.')[1], 18)}" if path.startswith("options.") else ""
+    return f"{words}{of}{'' if unit in ('', '1/day', 'share') else f', {unit}'}"
 
 

@@ -11,12 +11,14 @@ from simulator.charts_drawing import Drawing
 from simulator.charts_style import AXIS, COLOURS, GREY, INK, TICKS_USD, figure
 from simulator.charts_words import text
 from simulator.domain.uncertain import Flips, Sobol, Tornado, Uncertainty, Worth
-from simulator.formats import share, short, usd
+from simulator.formats import reading, share, short, usd
 
 MOST = 15
 """Bars that a chart shows; the rest are counted in words."""
 FAR = 2.0
 """Relative change beyond which a flip is told, not drawn: it would make the near ones invisible."""
+LABEL_SHARE = 0.015
+"""Part of the width that a character at the end of a bar takes, in a chart of 780 px."""
 LOW, HIGH = COLOURS[0], COLOURS[1]
 
 
@@ -26,8 +28,9 @@ def tornado(found: Tornado) -> go.Figure:
     names = [_named(bar.path) for bar in bars]
     flips = sum(min(bar.at_low, bar.at_high) < 0 for bar in found.bars)
     chart = _bars(
-        title=f"What moves the saving of {short(found.choice)} against {short(found.runner_up)}?",
-        subtitle=f"{usd(found.difference_usd)} as things stand; {_count(flips, 'dial')} alone can turn it below zero.",
+        title=f"What moves the saving of {short(found.choice, 20)} against {short(found.runner_up, 20)}?",
+        subtitle=f"{usd(found.difference_usd)} as things stand (dotted); "
+                 f"{_count(flips, 'dial')} can turn it below zero alone.",
         alt="Effect of each dial on the saving: " + "; ".join(
             f"{bar.path} {usd(bar.at_low)} to {usd(bar.at_high)}" for bar in bars) + ".",
         x_title="What the choice saves over the horizon, USD",
@@ -39,9 +42,9 @@ def tornado(found: Tornado) -> go.Figure:
         chart.add_bar(
             y=names, x=[end - found.difference_usd for end in ends], base=found.difference_usd, orientation="h",
             name=f"{side} end of the dial", marker={"color": colour},
-            text=[text(_reading(getattr(bar, side))) for bar in bars], textposition="outside", cliponaxis=False,
-            textfont={"size": 11, "color": INK},
-            hovertext=[text(f"{bar.path} at {_reading(getattr(bar, side))} {bar.unit}: saves {usd(end)} ({bar.basis})")
+            text=[text(_reading(getattr(bar, side), bar.unit)) for bar in bars], textposition="outside",
+            textfont={"size": 11, "color": INK}, cliponaxis=False,
+            hovertext=[text(f"{bar.path} at {reading(getattr(bar, side), bar.unit)}: saves {usd(end)} ({bar.basis})")
                        for bar, end in zip(bars, ends, strict=True)],
             hovertemplate="%{hovertext}<extra></extra>",
         )
@@ -109,11 +112,14 @@ def flips(found: Flips) -> go.Figure:
     near = [row for row in found.rows if row.change is not None and abs(row.change) <= FAR]
     rows = near[:MOST]
     names = [_named(row.path) for row in rows]
-    nearest = f"Nearest: {rows[0].path} by {share(abs(rows[0].change or 0))}." if rows else \
+    others = list(dict.fromkeys(row.to for row in rows))
+    other = short(others[0]) if len(others) == 1 else "another option"
+    labels = [_reading(row.at, row.unit) + (f": {short(row.to, 18)}" if len(others) > 1 else "") for row in rows]
+    nearest = f"Nearest: {_named(rows[0].path)} by {share(abs(rows[0].change or 0))}." if rows else \
         "No single dial ends it within its span."
     chart = _bars(
         title=f"How far must a dial move to end the lead of {short(found.choice)}?",
-        subtitle=f"Smallest relative change of one dial alone that makes another option the cheapest. {nearest}",
+        subtitle=f"Smallest relative change of one dial alone that makes {other} the cheapest. {nearest}",
         alt="Flips: " + "; ".join(f"{row.path} at {row.at:.6g} to {row.to}" for row in rows) + ".",
         x_title="Relative change, where 0 is today",
         names=names,
@@ -124,12 +130,12 @@ def flips(found: Flips) -> go.Figure:
     chart.add_bar(
         y=names, x=[row.change for row in rows], orientation="h", showlegend=False,
         marker={"color": [HIGH if (row.change or 0) > 0 else LOW for row in rows]},
-        text=[text(f"{_reading(row.at)}: {short(row.to)}") for row in rows], textposition="outside", cliponaxis=False,
-        textfont={"size": 11, "color": INK},
+        text=[text(one) for one in labels], textposition="outside",
+        textfont={"size": 11, "color": INK}, cliponaxis=False,
         hovertemplate="%{y}: %{x:+.0%}<extra></extra>",
     )
     ends = [0.0, *(row.change or 0.0 for row in rows)]
-    room = 0.35 * (max(ends) - min(ends) or 1.0)
+    room = (0.05 + LABEL_SHARE * max(map(len, labels), default=0)) * (max(ends) - min(ends) or 1.0)
     chart.update_xaxes(tickformat="+.0%", range=[min(ends) - room, max(ends) + room])
     return chart.figure()
 
@@ -147,6 +153,11 @@ def _bars(
         legend_rows=2,
     )
     chart.update_layout(bargap=0.35)
+    if not names:
+        chart.update_xaxes(visible=False)
+        chart.update_yaxes(visible=False)
+        chart.add_annotation(text="Nothing to draw.", xref="paper", yref="paper", x=0.5, y=0.5, showarrow=False,
+                             font={"size": 14, "color": GREY})
     chart.update_yaxes(tickfont={"size": 12, "color": INK}, linecolor=GREY)
     return chart
 
@@ -156,7 +167,10 @@ def _named(path: str) -> str:
     return text(short(path.removeprefix("options.").removeprefix("workload."), 40))
 
 
-def _reading(value: float) -> str:
+def _reading(value: float, unit: str) -> str:
+    """A number at the end of a bar, short: the dial's name says of what."""
+    if unit == "share":
+        return share(value)
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,6 +19,10 @@ from simulator.formats import day, share, short, usd
 FAR = 3.0
 CENT = 0.01
 """Below half of it a part of a saving is a rounding of the sums it is the difference of."""
+SPREAD = 4.0
+"""How many times dearer than another an option is where a linear axis no longer tells the cheaper ones apart."""
+WORD_CHARACTERS = 13
+"""Characters of a line below a bar of the bridge."""
 SAVES, COSTS = COLOURS[2], COLOURS[1]
 
 
@@ -30,7 +36,7 @@ def cost_distribution(found: Uncertainty, comparison: Comparison | None = None) 
         alt="Chance that the cost stays below an amount. " + "; ".join(
             f"{name} costs between {usd(risk.interval_usd[0])} and {usd(risk.interval_usd[2])} in 9 of 10 draws"
             for name, risk in found.options.items()) + ".",
-        x={"title": {"text": "Cost over the horizon, USD"}, "tickformatstops": TICKS_USD, "showgrid": True},
+        x={"title": {"text": "Cost over the horizon, USD"}, "showgrid": True, **_cost_axis(found)},
         y={"title": {"text": "Chance to cost less"}, "tickformat": ".0%", "range": [-0.02, 1.02]},
         legend_rows=len(found.options),
     )
@@ -46,6 +52,20 @@ def cost_distribution(found: Uncertainty, comparison: Comparison | None = None) 
     return chart.figure()
 
 
+def _cost_axis(found: Uncertainty) -> dict[str, Any]:
+    """A log axis where one option is so dear that the others would lie on each other; from the 1st to the 99th draw."""
+    curves = [risk.quantiles_usd for risk in found.options.values() if risk.quantiles_usd]
+    tops = [risk.interval_usd[2] for risk in found.options.values() if risk.quantiles_usd]
+    if not curves:
+        return {"tickformatstops": TICKS_USD}
+    low, high = min(np.quantile(one, 0.01) for one in curves), max(np.quantile(one, 0.99) for one in curves)
+    if low > 0 and max(tops) > SPREAD * min(tops):
+        ticks = [k * 10.0**n for n in range(-3, 13) for k in (1, 2, 5) if low / 2 <= k * 10.0**n <= high * 2]
+        return {"type": "log", "range": [float(np.log10(low)), float(np.log10(high))], "tickvals": ticks,
+                "ticktext": [text(usd(one).replace(".0k", "k").replace(".00M", "M")) for one in ticks]}
+    return {"tickformatstops": TICKS_USD}
+
+
 def bridge(found: Bridge, comparison: Comparison | None = None) -> go.Figure:
     """The way from the cost of one option to that of another, part by part."""
     parts = [part for part in found.parts if abs(part.usd) >= CENT / 2]
@@ -54,17 +74,20 @@ def bridge(found: Bridge, comparison: Comparison | None = None) -> go.Figure:
     told = "" if largest is None else f" Most of it: {largest.part}, {usd(largest.usd)}."
     word = "saves" if found.saving_usd >= 0 else "costs more by"
     chart = figure(
-        title=f"Where does the difference between {names[0]} and {names[-1]} come from?",
+        title=f"Where does the difference between {short(names[0], 16)} and {short(names[-1], 16)} come from?",
         subtitle=f"{names[-1]} {word} {usd(abs(found.saving_usd))} over the horizon.{told}",
         foot=foot_lines(comparison, "; ".join(found.notes)),
         alt=f"{found.between[0]} costs {usd(found.from_usd)}; " + "; ".join(
             f"{part.part} {usd(-part.usd)}" for part in parts) + f"; {found.between[1]} costs {usd(found.to_usd)}.",
-        x={"type": "category"},
-        y={"title": {"text": "Cost over the horizon, USD"}, "tickformatstops": TICKS_USD, "zeroline": True},
+        x={"type": "category", "tickangle": 0, "tickfont": {"size": 12}},
+        y={"title": {"text": "Cost over the horizon, USD"}, "tickformatstops": TICKS_USD, "zeroline": True,
+           "range": _bridge_range(found)},
     )
+    under = [textwrap.wrap(name, WORD_CHARACTERS, max_lines=3, placeholder="...") for name in names]
+    names = ["<br>".join(text(line) for line in lines) for lines in under]
     values = [found.from_usd, *(-part.usd for part in parts), found.to_usd]
     chart.add_waterfall(
-        x=[text(name) for name in names], y=values, measure=["absolute", *["relative"] * len(parts), "total"],
+        x=names, y=values, measure=["absolute", *["relative"] * len(parts), "total"],
         text=[text(usd(value)) for value in values], textposition="outside", showlegend=False, cliponaxis=False,
         increasing={"marker": {"color": COSTS}}, decreasing={"marker": {"color": SAVES}},
         totals={"marker": {"color": COLOURS[0]}}, connector={"line": {"color": GREY, "width": 1}},
@@ -72,6 +95,13 @@ def bridge(found: Bridge, comparison: Comparison | None = None) -> go.Figure:
     )
     chart.update_layout(bargap=0.35)
     return chart.figure()
+
+
+def _bridge_range(found: Bridge) -> list[float]:
+    """From the lowest to the highest step, with room for an amount below and above."""
+    steps = np.concatenate([[0.0], found.from_usd - np.cumsum([0.0, *(part.usd for part in found.parts)])])
+    room = 0.09 * float(np.ptp(steps) or 1.0)
+    return [float(steps.min()) - room, float(steps.max()) + room]
 
 
 def backtests(found: Sequence[Backtest]) -> go.Figure:

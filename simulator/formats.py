@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from simulator.domain.findings import Comparison
+    from simulator.domain.uncertain import Reign
 
 NONE = "n/a"
 """What stands where there is no number."""
@@ -225,6 +227,25 @@ def _decimals(size: float, digits: int, *, least: int) -> str:
 
 def _trimmed(number: str) -> str:
     return number.rstrip("0").rstrip(".") if "." in number else number
+
+
+def reign_words(found: Sequence[Reign], unit: str) -> str:
+    """Which option is the cheapest over which stretch of a dial, in a sentence; the middle of many is counted.
+
+    >>> from simulator.domain.uncertain import Reign
+    >>> low = Reign(low=1, high=250, cheapest="a", begins=None)
+    >>> reign_words([low, Reign(low=250, high=900, cheapest="b", begins="root")], "1/day")
+    'Cheapest of all: a below 250 calls a day, b above.'
+    """
+    names = [one.cheapest or "none" for one in found]
+    if len(found) == 1:
+        return f"Cheapest of all, from end to end: {names[0]}."
+    parts = [f"{names[0]} below {reading(found[0].high, unit)}"]
+    shown = list(zip(names, found, strict=True))[1:-1]
+    parts += [f"{name} up to {reading(one.high, unit)}" for name, one in shown[:2]]
+    if len(shown) > 2:
+        parts.append(f"then {len(shown) - 2} more stretches up to {reading(shown[-1][1].high, unit)}")
+    return f"Cheapest of all: {', '.join(parts)}, {names[-1]} above."
 
 
 def played_words(comparison: Comparison) -> tuple[list[str], list[str]]:

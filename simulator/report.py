@@ -17,7 +17,7 @@ from simulator.charts import (
 )
 from simulator.domain.findings import Comparison, CostCurve
 from simulator.domain.uncertain import Explored
-from simulator.formats import day, days, played_how, played_words
+from simulator.formats import day, days, played_how, played_words, reign_words
 from simulator.report_doubt import doubt, doubt_parts
 from simulator.report_page import escape, items, page, picture, section
 from simulator.report_tables import (
@@ -53,7 +53,7 @@ def report_html(comparison: Comparison, curve: CostCurve, explored: Explored | N
             picture(place, chart.layout.meta["alt"], int(chart.layout.height)) for place, chart in charts.items()
         )),
         _runs(comparison),
-        section("break-even", "Break-even", break_even_table(comparison.break_even)
+        section("break-even", "Break-even", _reigns(explored), break_even_table(comparison.break_even)
                 if comparison.break_even else "<p>There is no second option to compare with.</p>"),
         *doubt(comparison),
         section("assumptions", "Assumptions", "<p>Each input that the answer rests on, and where it comes from.</p>",
@@ -75,11 +75,19 @@ def report_html(comparison: Comparison, curve: CostCurve, explored: Explored | N
     )
 
 
+def _reigns(explored: Explored | None) -> str:
+    if explored is None or not explored.reigns:
+        return ""
+    return f"<p>{escape(reign_words(explored.reigns, '1/day'))}</p>"
+
+
 def _charts(comparison: Comparison, curve: CostCurve, explored: Explored | None) -> Mapping[str, Any]:
     """Charts by the id of their place: all options first, then a day of the choice and of what is done today."""
     charts = {
         "chart-cumulative": cumulative_cost(comparison),
-        "chart-volume": cost_against_volume(curve, comparison.break_even, comparison),
+        "chart-volume": cost_against_volume(
+            curve, comparison.break_even, comparison, explored.reigns if explored else ()
+        ),
         "chart-bill": bill_by_line(comparison),
     }
     more = {**unsure_pictures(comparison), **moving_pictures(explored)}
@@ -113,7 +121,8 @@ def _verdict(comparison: Comparison) -> str:
     """The sentence to repeat, why, the options side by side, and what would change the answer."""
     verdict = comparison.verdict
     said = [sentence for sentence in (verdict.with_quality, verdict.money) if sentence]
-    close = '<p class="close">Too close to call.</p>' if verdict.too_close else ""
+    known = any(sentence.startswith(("Too close to call", "A tie")) for sentence in said)
+    close = '<p class="close">Too close to call.</p>' if verdict.too_close and not known else ""
     answer = f'<div class="answer">{close}{"".join(f"<p>{escape(sentence)}</p>" for sentence in said)}</div>'
     beside = "".join(
         f"<p>{escape(sentence)}</p>" for sentence in (verdict.control, verdict.diagnosis) if sentence

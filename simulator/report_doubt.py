@@ -56,8 +56,9 @@ def _certainty(comparison: Comparison, unsure: Uncertainty) -> str:
     for level in comparison.break_even_spreads:
         if level.at is not None:
             ends = ", ".join(f"{end:,.0f}" for end in level.at)
+            unit = "calls a day" if level.unit == "1/day" else level.unit
             said.append(f"{level.between[1]} against {level.between[0]} crosses in {share(level.crosses)} of the "
-                        f"draws, at {ends} {level.unit} (5, 50, 95 %).")
+                        f"draws, at {ends} {unit} (5, 50, 95 %).")
     for paid in comparison.payback_spreads:
         if paid.days is not None and paid.dates is not None:
             said.append(f"{paid.between[1]} has paid back against {paid.between[0]} in {share(paid.paid_share)} of the "

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import plotly.graph_objects as go
 import pytest
 from command_line import tunepoint
 
+from pricing.load import shipped_book
+from simulator import charts
 from simulator.domain.findings import Comparison
 from simulator.domain.scenario import Scenario
 from simulator.files import read_scenario
 from simulator.report import report_html
 from simulator.studies.compare import compare, cost_curve
 from simulator.studies.explore import explore
+from simulator.studies.outlook import outlook
 
 PATH = Path(__file__).parents[1] / "scenarios" / "how-sure.yaml"
 CALLS, AGAIN = "workload.calls_per_day", "options.cheap-prompt.fallback.share"
@@ -85,3 +89,33 @@ def test_diagnose_says_both_halves_and_the_most_that_can_be_saved() -> None:
     assert told["missing"] == ["prompt_cannot"]
     assert [one["answer"] for one in told["signs"]] == [True, True, True, True, None]
     assert "Nothing can save more than" in told["worth"]
+
+
+def test_the_pictures_pass_the_library_checks_and_tell_what_the_rows_say(scenario: Scenario, found: Comparison) -> None:
+    explored = explore(scenario)
+    drawn = charts.pictures(found, cost_curve(scenario), explored)
+    for chart in drawn.values():
+        go.Figure(chart.to_dict())
+    assert drawn["cost-distribution"].layout.xaxis.type == "log"         # the frontier model is six times as dear
+    assert explored.map is not None
+    assert (explored.map.x, explored.map.y) == (CALLS, AGAIN)
+    assert "Cheapest of all: cheap-prompt below 27,524 calls a day, tuned above." in \
+        drawn["cost-against-volume"].layout.title.subtitle.text
+    bars = [bar for trace in drawn["what-moves-it"].data for bar in zip(trace.y, trace.text, strict=True)]
+    assert ("cheap-prompt.fallback.share", "17 %") in bars
+
+
+def test_waiting_is_drawn_beside_committing_and_nothing_is_drawn_of_nothing(
+    found: Comparison, tmp_path: Path
+) -> None:
+    told = tunepoint("outlook", PATH, "--wait", "2", "--out", tmp_path / "outlook.html", "--json").json
+    assert "Commit now, or wait for other prices?" in (tmp_path / "outlook.html").read_text("utf-8")
+    looked = outlook(read_scenario(PATH), shipped_book(), waits=[2])
+    chart = charts.outlook(looked)
+    go.Figure(chart.to_dict())
+    means = {trace.y[0]: trace.x[0] for trace in chart.data}
+    assert means["wait 2 months"] == told["waits"][0]["expected_usd"]
+    assert means["commit to tuned"] == told["expected_usd"]["tuned"]
+    assert found.uncertainty is not None
+    empty = charts.worth([], found.uncertainty)
+    assert [words.text for words in empty.layout.annotations if words.text] == ["Nothing to draw."]

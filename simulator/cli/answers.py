@@ -174,9 +174,15 @@ def break_even(
     elif csv:
         emit_csv([row for one in break_even_json(found) for row in crossing_rows(one)], CROSSING_COLUMNS)
     else:
+        from simulator import changes_nothing, reigns
         from simulator.cli.answers_shown import show_break_evens
+        from simulator.formats import reign_words
 
+        if changes_nothing(asked, along, *ends):
+            say(f"{along} changes nothing in this scenario: whatever it is, each option costs the same.", "")
         show_break_evens(found)
+        if between is None and len(pairs) > 1:
+            say("", reign_words(reigns(asked, along, *ends), found[0].unit))
 
 
 def _tell(comparison: Comparison, answer: dict[str, Any], json: bool, csv: bool) -> None:

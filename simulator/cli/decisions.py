@@ -81,16 +81,19 @@ def outlook(
     wait: Annotated[
         list[int] | None, typer.Option("--wait", metavar="MONTHS", help="Months to wait; may be repeated.")
     ] = None,
+    out: Annotated[Path | None, written_to("--out", "FILE.html", "Write the picture there.")] = None,
     set_: Set = None,
     seed: Seed = 0,
     bare: Bare = False,
     json: Json = False,
 ) -> None:
     """Commit now, or wait some months: prices drift and jump as they did in the tables."""
-    from simulator import outlook, outlook_json, read_scenario, shipped_book
+    from simulator import charts, outlook, outlook_json, read_scenario, shipped_book
     from simulator.cli.decisions_shown import show_outlook
 
     found = outlook(read_scenario(scenario, set_ or (), bare), shipped_book(), waits=wait, seed=seed)
+    if out is not None:
+        charts.write_page(charts.outlook(found), out)
     if json:
         emit_json(outlook_json(found))
     else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from simulator.cli.output import points, say, table
 from simulator.formats import NONE, count, reading, share, usd
 
@@ -21,6 +23,10 @@ ACROSS, UPWARDS = 60, 20
 """Letters a map takes on a terminal."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SHOWN = 12
+SAME = 1e-12
+"""Relative difference below which two costs are the same."""
+TIE = 1e-6
+"""Relative change of a dial below which a flip says no more than that two options cost the same."""
 
 
 def show_map(found: CostMap) -> None:
@@ -31,6 +37,9 @@ def show_map(found: CostMap) -> None:
         say(f"{found.facet[0]} = {count(found.facet[1])}")
     say(f"{found.y_label} upwards ({_ends(found.y_values, found.y_unit)}), "
         f"{found.x_label} across ({_ends(found.x_values, found.x_unit)}):")
+    for path, axis in ((found.x, 2), (found.y, 1)):
+        if np.isclose(found.usd, found.usd.take([0], axis), rtol=SAME, atol=0.0).all():
+            say(f"{path} changes nothing in this scenario.")
     lines = []
     for i in range(rows - 1, -1, -step_y):
         cells = found.cheapest[i, ::step_x].tolist()
@@ -92,6 +101,9 @@ def _tornado(answer: Mapping[str, Any]) -> None:
 def _sobol(answer: Mapping[str, Any]) -> None:
     say(f"Share of the variance of what {answer['choice']} saves against {answer['runner_up']} "
         f"({answer['samples']:,} samples, 95 % intervals):")
+    if not answer["rows"]:
+        say("None: no input changes what it saves.")
+        return
     say(table(
         {"input": "left", "alone": "right", "with interactions": "right", "interval": "right"},
         [
@@ -125,6 +137,9 @@ def _worth(answer: Mapping[str, Any]) -> None:
 
 
 def _flips(answer: Mapping[str, Any]) -> None:
+    nearest = answer["rows"][0] if answer["rows"] else None
+    if nearest is not None and nearest["distance"] < TIE:
+        say(f"A tie: {answer['choice']} and {nearest['to']} cost the same as things stand, so that any change decides.")
     say(f"{answer['choice']} is the choice; the smallest change of one dial that ends this:")
     say(table(
         {"dial": "left", "today": "right", "flips at": "right", "change": "right", "to": "left"},

@@ -128,3 +128,16 @@ def version_spans(scenario: Scenario, price: str, first: int, after: int) -> Ite
     }
     edges = [first, *sorted(day for day in changes if first < day < after), after]
     yield from itertools.pairwise(edges)
+
+
+def concerns(scenario: Scenario, name: str, path: str) -> bool:
+    """Whether a dial can change what an option costs: a dial of an option it never uses cannot."""
+    if not path.startswith("options."):
+        return True
+    used: set[str] = {name}
+    for _ in range(4):  # a stand-in may be a hybrid, its hosted part have a fallback, and that a stand-in of its own
+        for option in [scenario.options[other] for other in used]:
+            parts = (option.fleet_option, option.overflow_option) if isinstance(option, Hybrid) else ()
+            stood_in = (option.until_ready, option.fallback.to if option.fallback else None)
+            used |= {other for other in (*stood_in, *parts) if other is not None}
+    return path.split(".")[1] in used

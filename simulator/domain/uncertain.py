@@ -223,9 +223,24 @@ class CostMap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explored:
-    """What moves an answer, as far as there is something to tell."""
+class Reign:
+    """A stretch of a dial on which one option is the cheapest of all, one-offs included; None where none serves.
 
+    `begins` is how it took over from the one below: `root` where both cost the same, `jump` where a cost springs;
+    None at the low end of the scan.
+    """
+
+    low: float
+    high: float
+    cheapest: str | None
+    begins: Literal["root", "jump"] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explored:
+    """What moves an answer, as far as there is something to tell; `reigns` are along the calls a day."""
+
+    reigns: tuple[Reign, ...] = ()
     tornado: Tornado | None = None
     flips: Flips | None = None
     sobol: Sobol | None = None

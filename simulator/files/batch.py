@@ -54,6 +54,11 @@ class BatchFile:
                 raise ValueError(f"{name} is {value:g}; give a whole number")
         if not self.scenarios:
             raise ValueError("scenarios is empty; name at least one scenario file, or a pattern such as cases/*.yaml")
+        if self.engine != "expected":
+            raise ValueError(
+                f'engine is "{self.engine}"; a batch is priced by the expected engine, and '
+                "compare --engine simulated plays one scenario"
+            )
         if self.runs != 1:
             raise ValueError(f"runs is {self.runs:g}; the expected engine answers once, so leave it at 1")
 
@@ -126,8 +131,8 @@ def read_batch(paths: list[Path]) -> Batch:
             raise InputError(f"{path}: names nothing to do; a batch file begins with scenarios: [file.yaml, ...]")
         file = checked(BatchFile, page.value, page)
         chunk_points = file.chunk_points if chunk_points is None else min(chunk_points, file.chunk_points or math.inf)
-        asked = _axes(page, file)
         when = _months(page, file)
+        asked = _axes(page, file)
         for found in _scenario_files(page, file, path.parent):
             try:
                 members += _members(found, file, asked, when, page, {member.name for member in members})
@@ -175,9 +180,8 @@ def _axes(page: Document, file: BatchFile) -> list[_Asked]:
 def _months(page: Document, file: BatchFile) -> _Months | None:
     if file.decide_on is None:
         return None
-    for key, there in (("draws", file.draws is not None), ("engine", file.engine != "expected")):
-        if there:
-            raise InputError(f"{page.where((key,))}: stands beside decide_on, whose points are days; leave {key} away")
+    if file.draws is not None:
+        raise InputError(f"{page.where(('draws',))}: stands beside decide_on, whose points are days; leave draws away")
     return checked(_Months, file.decide_on, page, ("decide_on",))
 
 

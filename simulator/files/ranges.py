@@ -16,12 +16,14 @@ from pricing.yaml12 import Place
 from simulator.domain.dials import dials_of, walk_dials
 from simulator.domain.drawn import value_at, with_dials
 from simulator.domain.options import KINDS
-from simulator.domain.ranges import Range, range_kind, within
+from simulator.domain.ranges import FORMS, RANGES, Range, range_kind, within
 from simulator.domain.scenario import Scenario
 from simulator.files.layers import Layered, dotted
 
 _NOT_HERE = ("prices", "correlations", "assumes", "diagnosis")
 """Keys of a scenario file below which no dial stands."""
+LABELLED = frozenset({"one_off_usd", "recurring_usd_per_month", "wages_usd_per_hour"})
+"""Dials that hold an amount a label, and any word may be one."""
 _PINNED = re.compile(r"^(options\.[^.]+)\.caching\.cache_hit_rate$")
 
 
@@ -79,6 +81,8 @@ def _taken(node: Any, place: Place, page: Layered, found: dict[Place, Range]) ->
         return node
     kind = range_kind(node)
     if kind is None:
+        if place[-1] in dial_names() - LABELLED and any(frozenset(map(str, node)) & keys for keys in RANGES):
+            raise InputError(f"{page.where(place)}: {', '.join(map(str, node))} make no range; write {FORMS}")
         return {key: _taken(inner, (*place, key), page, found) for key, inner in node.items()}
     one: Range = checked(kind, node, page, place)
     found[place] = one
@@ -88,9 +92,14 @@ def _taken(node: Any, place: Place, page: Layered, found: dict[Place, Range]) ->
 @functools.lru_cache
 def whole_names() -> frozenset[str]:
     """Names of the dials that count whole things."""
-    return frozenset(
-        name for kind in _kinds(Scenario, *KINDS.values()) for name, dial in dials_of(kind).items() if dial.whole
-    )
+    return dial_names(whole=True)
+
+
+@functools.lru_cache
+def dial_names(whole: bool = False) -> frozenset[str]:
+    """Names of all dials, or of those that count whole things."""
+    dials = (item for kind in _kinds(Scenario, *KINDS.values()) for item in dials_of(kind).items())
+    return frozenset(name for name, dial in dials if dial.whole or not whole)
 
 
 def _kinds(*kinds: Any) -> Iterator[type]:

@@ -21,7 +21,7 @@ from pricing.errors import InputError
 from simulator.domain.drawn import find_dial, with_dials
 from simulator.domain.findings import Answer, BreakEven, Crossing, Payback, SimulationResult
 from simulator.domain.options import HostedOption
-from simulator.domain.plan import closed_reason, stages
+from simulator.domain.plan import closed_reason, concerns, stages
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import OVERLOADED
 from simulator.run import run
@@ -235,7 +235,7 @@ class Costs:
     def _cost(self, scenario: Scenario, name: str, along: str, basis: CashBasis, points: Array) -> Array:
         builds = scenario.options[name].ready_after_days > 0 or along == f"options.{name}.ready_after_days"
         asked = steady(scenario, name) if basis == "steady_state" and builds else scenario
-        turned = concerned(scenario, name, along)
+        turned = concerns(scenario, name, along)
         key = (id(scenario) if asked is scenario else -id(scenario), name, along, points.tobytes() if turned else b"")
         if key not in self._kept:
             draws = {along: points if turned else points[:1]}
@@ -246,17 +246,6 @@ class Costs:
         if result.ruled_out is not None:
             cost = np.where(result.ruled_out, BEYOND_USD, cost)
         return cost if turned else np.broadcast_to(cost, points.shape)
-
-
-def concerned(scenario: Scenario, name: str, along: str) -> bool:
-    """Whether a dial can change the cost of an option: a dial of an option it never uses cannot."""
-    if not along.startswith("options."):
-        return True
-    used = {name}
-    for _ in range(3):  # a stand-in may have a fallback, and that a stand-in of its own
-        for option in [scenario.options[other] for other in used]:
-            used |= {other for other in (option.until_ready, option.fallback and option.fallback.to) if other}
-    return along.split(".")[1] in used
 
 
 def _limit_flags(scenario: Scenario, between: tuple[str, str], along: str, at: float) -> list[str]:

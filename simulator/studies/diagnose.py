@@ -139,10 +139,15 @@ UNKNOWN = {
 
 def _not_yet(refused: list[Question], unknown: list[Question]) -> str:
     if refused:
-        return f"Not yet, because {' and '.join(REASONS[one.key] for one in refused)}."
+        return f"Not yet, because {_listed([REASONS[one.key] for one in refused])}."
     if unknown:
-        return f"Not yet, because it is not known {' and '.join(UNKNOWN[one.key] for one in unknown)}."
+        return f"Not yet, because it is not known {_listed([UNKNOWN[one.key] for one in unknown])}."
     return "All four questions speak for tuning."
+
+
+def _listed(said: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(part for part in (", ".join(said[:-1]), said[-1]) if part)
 
 
 def _worth(scenario: Scenario, options: Mapping[str, OptionSummary]) -> tuple[str, float]:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from pricing.errors import InputError
 from simulator.domain.dials import Dial
 from simulator.domain.drawn import find_dial, value_at, with_dials
+from simulator.domain.plan import concerns
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import CostMap
 from simulator.run import run
-from simulator.studies.moves import cheapest_first, concerns
+from simulator.studies.moves import cheapest_first
 
 Array = NDArray[np.float64]
 

@@ -15,6 +15,7 @@ from pricing.errors import NotSold
 from simulator.domain.dials import DialAt, walk_dials
 from simulator.domain.drawn import Draws, is_structural, with_dials
 from simulator.domain.options import REACH, HostedOption
+from simulator.domain.plan import concerns
 from simulator.domain.ranges import Pert, Range, Uniform
 from simulator.domain.scenario import Scenario
 from simulator.run import run
@@ -159,6 +160,8 @@ def priced(scenario: Scenario, moves: Sequence[tuple[str, float]]) -> Array:
         scenario: the question.
         moves: dotted path and value of each move.
     """
+    if scenario.ranges:                     # no part of a cost, yet checked anew for every dial that is run apart
+        scenario = dataclasses.replace(scenario, ranges={}, correlations=())
     usd = np.empty((len(scenario.options), len(moves)))
     smooth = [index for index, (path, _) in enumerate(moves) if not _alone(path)]
     groups: dict[str, list[int]] = {}
@@ -191,18 +194,6 @@ def _cost(scenario: Scenario, name: str, draws: Mapping[str, Array], size: int) 
         used = dict([next(iter(draws.items()))])
     result = run(scenario, name, draws=used)
     return np.where(result.feasible_draws, ranked_usd(scenario, name, used, result), np.inf)
-
-
-def concerns(scenario: Scenario, name: str, path: str) -> bool:
-    """Whether a dial can change what an option costs: a dial of an option it never uses cannot."""
-    if not path.startswith("options."):
-        return True
-    option = scenario.options[name]
-    used = {name, option.until_ready, option.fallback.to if option.fallback else None}
-    stand_in = scenario.options[option.until_ready] if option.until_ready else None
-    if stand_in is not None and stand_in.fallback is not None:
-        used.add(stand_in.fallback.to)
-    return path.split(".")[1] in used
 
 
 def cheapest_first(usd: Array, baseline: int) -> NDArray[np.int64]:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from simulator.domain.drawn import find_dial, with_dials
 from simulator.domain.options import Hybrid, SelfHosted
+from simulator.domain.plan import concerns
 from simulator.domain.scenario import Scenario
 from simulator.domain.workload import Slo
 from simulator.run import run
-from simulator.studies.breakeven import concerned
 from simulator.studies.scanpoints import scan_points
 from simulator.studies.sizing import kept_promises
 
@@ -163,7 +163,7 @@ def _winners(scenario: Scenario, along: str, points: Array, basis: Basis) -> lis
     names = sorted(scenario.options, key=lambda name: name != scenario.baseline)
     usd = np.empty((len(names), len(points)))
     for row, name in enumerate(names):
-        result = run(scenario, name, draws={along: points if concerned(scenario, name, along) else points[:1]})
+        result = run(scenario, name, draws={along: points if concerns(scenario, name, along) else points[:1]})
         cost = result.total_usd if basis == "with_quality" else result.money_usd
         usd[row] = np.where(result.feasible_draws, cost, np.inf)
     return [names[index] for index in np.argmin(usd, axis=0)]

@@ -111,7 +111,7 @@ def uncertainty(found: Sample, regret_above: tuple[float, ...] = ()) -> Uncertai
     options: dict[str, OptionRisk] = {}
     for name, costs in found.usd.items():
         feasible = np.isfinite(costs)
-        regret = (costs - least)[served] if feasible[served].all() else None
+        regret = costs[served] - least[served] if served.any() and feasible[served].all() else None
         options[name] = OptionRisk(
             mean_usd=_mean(costs),
             interval_usd=spread(costs[feasible]) if feasible.any() else (np.nan, np.nan, np.nan),

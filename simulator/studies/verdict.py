@@ -165,10 +165,14 @@ def _sentence(
     """Choice, saving, from which volume it would change; no more sure of it than the numbers are."""
     choice, days = best.choice, int(scenario.horizon_days)
     cost = best.usd[choice]
+    tied = best.runner_up if best.runner_up and best.usd[best.runner_up] - cost <= TIE * abs(cost) else None
     what = "in present value over" if scenario.rank_by == "npv_usd" else "over"
     calls = f"{count(scenario.workload.calls_per_day)} calls a day"
     base = scenario.baseline
-    if choice == base:
+    if tied:
+        text = f"{lead('Keep' if choice == base else 'Choose')}: at {calls} {choice} and {tied} both cost {usd(cost)} "
+        text += f"{what} {days} days"
+    elif choice == base:
         text = f"{lead('Keep')}: at {calls} it is the cheapest way, {usd(cost)} {what} {days} days"
         if best.runner_up:
             text += f", {usd(best.usd[best.runner_up] - cost)} less than {best.runner_up}"
@@ -256,10 +260,11 @@ def _because(
     mine, theirs = _by_group(choice), _by_group(other)
     apart = {line: theirs.get(line, 0.0) - mine.get(line, 0.0) for line in {**theirs, **mine}}
     line = max(apart, key=lambda key: apart[key])
-    found.append(
-        f"The largest saving is {PROMPT_WORDS if line == PROMPT else line_name(line)}: {usd(mine.get(line, 0.0))} with "
-        f"{best.choice} against {usd(theirs.get(line, 0.0))} with {against}."
-    )
+    if apart[line] > 0:
+        found.append(
+            f"The largest saving is {PROMPT_WORDS if line == PROMPT else line_name(line)}: "
+            f"{usd(mine.get(line, 0.0))} with {best.choice} against {usd(theirs.get(line, 0.0))} with {against}."
+        )
     for crossing in crossings:
         if crossing.between[1] == best.choice and crossing.payback.days is not None:
             found[0] = f"{found[0][:-1]}; {crossing.payback.reason}."
