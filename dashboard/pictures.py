@@ -10,6 +10,7 @@ import functools
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.dataframe_util import is_dataframe_like
 
 from dashboard.shown import dark
 from simulator import charts
@@ -48,6 +49,16 @@ export default function ({ data, parentElement }) {
 }
 """
 """What is in sight is drawn first. A newer figure takes the place of one that still waits."""
+
+
+@st.cache_resource(show_spinner=False)
+def settle() -> None:
+    """Let the first session load, alone, what a chart needs; all others wait for it.
+
+    Plotly asks whether pandas is loaded, which Streamlit loads when it first shows a chart; a session that draws
+    while another is half-way through that would be told of a pandas that has nothing in it yet.
+    """
+    is_dataframe_like({})
 
 
 def load() -> None:
