@@ -18,7 +18,7 @@ from bench.app import cpu_ms, move, summary
 SESSIONS, EVERY_S, LASTS_S = 50, 5.0, 20.0
 CHANGES, REMEMBERED = 100, 6
 """Changes after which memory is read, and the sessions that make them."""
-MOVES, WARM = 30, 5
+MOVES, WARM = 18, 3
 PAGES = ("", "break-even", "simulate", "prices", "your-data", "batch", "about")
 MIB = 2.0**20
 
