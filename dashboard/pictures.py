@@ -77,14 +77,13 @@ PLOT_PX = 460
 def show(name: str, figure: Figure, height: int = PLOT_PX, *, narrow: bool = False) -> None:
     """A chart under a plain name, which is also that of the picture its button saves; `narrow` in half a page."""
     picture = st.session_state.get("picture", "PNG").lower()
-    drawn = charts.on_page(figure, dark(), height, narrow=narrow)
     chart = st.components.v2.component(
         CHART, html='<div class="tp-chart" role="figure"></div>', js=DRAW, isolate_styles=False
     )
     chart(
         key=f"chart {name}", height=height,
         data={
-            "figure": drawn.to_json(validate=False), "config": charts.page_config(name, picture), "height": height,
-            "alt": figure.layout.meta["alt"],
+            "figure": charts.page_json(figure, dark(), height, narrow=narrow),
+            "config": charts.page_config(name, picture), "height": height, "alt": figure.layout.meta["alt"],
         },
     )
