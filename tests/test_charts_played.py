@@ -1,4 +1,4 @@
-"""Charts of many runs say in words and marks what the runs hold; each is a table too, and reaches the page unchanged."""
+"""Charts of many runs say in words and marks what the runs hold, are tables too, and reach the page unchanged."""
 
 from __future__ import annotations
 
