@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,8 +31,8 @@ PLOT_PX = 460
 TOP_PX, BOTTOM_PX, LEGEND_PX = 96, 66, 20
 """Room for a title with three lines below it, for the axis, and for two entries of a legend beside each other."""
 
-WIDE, NARROW = 76, 50
-"""Characters of a line below the title, on a whole page and on half of one."""
+WIDE, NARROW = 76, 28
+"""Characters of a line below the title of a chart, and of a line of the title itself on half a page."""
 
 VALUES = ("x", "y", "z", "text", "name", "ticktext", "tickvals", "categoryarray", "meta", "hovertemplate", "title")
 """Keys of a figure that hold what is shown, never a colour."""
@@ -44,7 +45,7 @@ def on_page(figure: go.Figure, dark: bool = False, height: int = PLOT_PX, *, nar
         figure: a chart of this program.
         dark: whether the page is.
         height: in px.
-        narrow: whether it stands in half a page, where fewer words fit.
+        narrow: whether it stands in half a page, where words at points find no room; hovering still tells them.
     """
     traces, layout = _laid_out(figure, dark, height, narrow)
     return go.Figure(data=traces, layout=layout, _validate=False)
@@ -67,7 +68,7 @@ def _laid_out(figure: go.Figure, dark: bool, height: int, narrow: bool) -> tuple
     rows = math.ceil(sum(trace.get("showlegend", True) and bool(trace.get("name")) for trace in traces)
                      / (1 if narrow else 2))
     under = layout["title"].get("subtitle", {"text": ""})
-    words = "<br>".join(text(line) for line in wrapped(_plain(under["text"]), NARROW if narrow else WIDE, most=3))
+    words = "" if narrow else "<br>".join(text(line) for line in wrapped(_plain(under["text"]), WIDE, most=3))
     layout = {
         **layout,
         "height": height,
@@ -75,7 +76,12 @@ def _laid_out(figure: go.Figure, dark: bool, height: int, narrow: bool) -> tuple
         "title": {**layout["title"], "subtitle": {**under, "text": words, "font": {"size": 12, "color": FAINT}}},
         "legend": {**layout["legend"], "orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
     }
-    layout["annotations"] = [words for words in layout.get("annotations", []) if words.get("name") != FOOT]
+    layout["annotations"] = [
+        words for words in layout.get("annotations", []) if words.get("name") != FOOT and not narrow
+    ]
+    if narrow:
+        title = wrapped(html.unescape(re.sub("<[^>]*>", " ", layout["title"]["text"])).strip(), NARROW, most=3)
+        layout["title"] |= {"text": "<b>" + "<br>".join(text(line) for line in title) + "</b>", "font": {"size": 14}}
     if dark:
         traces, layout = _recoloured(traces), _recoloured(layout)
     return traces, layout
