@@ -21,6 +21,7 @@ def main() -> None:
     if st.secrets.load_if_toml_exists() and "auth" in st.secrets and not st.user.is_logged_in:
         st.button("Log in", on_click=st.login)
         return
+    pictures.settle()
     with guarded():
         question.begin()
     pages = [

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from simulator.domain.uncertain import Uncertainty
 
 
-SIDE_PX = 560
+SIDE_PX = 460
 
 
 def reasons(comparison: Comparison) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import answer, pictures, question, shown
+from dashboard import answer, pictures, question, shown, take
 from dashboard.guard import guarded
 from simulator import as_csv, break_even, break_even_json, charts, cost_curve
 from simulator.domain.findings import Knob
@@ -16,6 +16,7 @@ from simulator.formats import day
 if TYPE_CHECKING:
     from dashboard.question import Question
     from simulator import Scenario
+    from simulator.charts import Figure
     from simulator.domain.findings import BreakEven, Crossing
 
 VOLUME = "workload.calls_per_day"
@@ -45,12 +46,18 @@ def page() -> None:
         elif part == MOVES:
             shown.say("Each dial from low to high, the largest effect on the lead on top; a dial without a range is "
                       "tried a quarter up and down.")
-            pictures.show("tornado", charts.tornado(answer.tornado_of(asked)), TALL_PX)
+            _shown(asked, "tornado", charts.tornado(answer.tornado_of(asked)))
         elif part == FLIPS:
-            pictures.show("flips", charts.flips(answer.flips_of(asked)), TALL_PX)
+            _shown(asked, "flips", charts.flips(answer.flips_of(asked)))
             shown.points("In words", answer.comparison_of(asked).verdict.flips)
         else:
             _pair(asked, scenario, names, knobs)
+
+
+def _shown(asked: Question, name: str, figure: Figure, height: int = TALL_PX) -> None:
+    """A chart, and what of it can be taken along."""
+    pictures.show(name, figure, height)
+    take.charts_of(question.called(asked), {name: figure})
 
 
 def _pair(asked: Question, scenario: Scenario, names: list[str], knobs: dict[str, Knob]) -> None:
@@ -62,7 +69,7 @@ def _pair(asked: Question, scenario: Scenario, names: list[str], knobs: dict[str
     found = break_even(scenario, pair, knob.path, *ends)
     curve = cost_curve(scenario, knob.path, *ends)
     shown.points(f"{pair[1]} against {pair[0]}", _crossings(found))
-    pictures.show("break-even", charts.cost_against_volume(curve, [found], answer.comparison_of(asked)), 480)
+    _shown(asked, "break-even", charts.cost_against_volume(curve, [found], answer.comparison_of(asked)), 480)
     shown.points("Payback", _payback(found))
     st.download_button(
         "Every crossing (CSV)", on_click="ignore", file_name="break-even.csv", mime="text/csv",
@@ -79,7 +86,7 @@ def _map(asked: Question, knobs: dict[str, Knob]) -> None:
     x = across.selectbox("Across", paths, paths.index(VOLUME), key=f"across {turn}", format_func=_labelled(knobs))
     y = up.selectbox("Upwards", paths, paths.index(prompts[0]), key=f"up {turn}", format_func=_labelled(knobs))
     found = answer.map_of(asked, x, y)
-    pictures.show("map", charts.cost_map([found]), TALL_PX)
+    _shown(asked, "map", charts.cost_map([found]))
 
 
 def _labelled(knobs: dict[str, Knob]) -> Callable[[str], str]:

@@ -10,6 +10,7 @@ import functools
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.dataframe_util import is_dataframe_like
 
 from dashboard.shown import dark
 from simulator import charts
@@ -50,6 +51,16 @@ export default function ({ data, parentElement }) {
 """What is in sight is drawn first. A newer figure takes the place of one that still waits."""
 
 
+@st.cache_resource(show_spinner=False)
+def settle() -> None:
+    """Let the first session load, alone, what a chart needs; all others wait for it.
+
+    Plotly asks whether pandas is loaded, which Streamlit loads when it first shows a chart; a session that draws
+    while another is half-way through that would be told of a pandas that has nothing in it yet.
+    """
+    is_dataframe_like({})
+
+
 def load() -> None:
     """Hand the drawing library to the page, once; from this server, as no request may leave it."""
     st.components.v2.component(LOADER, js=_library())(key="plotly", height=1)
@@ -66,14 +77,13 @@ PLOT_PX = 460
 def show(name: str, figure: Figure, height: int = PLOT_PX, *, narrow: bool = False) -> None:
     """A chart under a plain name, which is also that of the picture its button saves; `narrow` in half a page."""
     picture = st.session_state.get("picture", "PNG").lower()
-    drawn = charts.on_page(figure, dark(), height, narrow=narrow)
     chart = st.components.v2.component(
         CHART, html='<div class="tp-chart" role="figure"></div>', js=DRAW, isolate_styles=False
     )
     chart(
         key=f"chart {name}", height=height,
         data={
-            "figure": drawn.to_json(validate=False), "config": charts.page_config(name, picture), "height": height,
-            "alt": figure.layout.meta["alt"],
+            "figure": charts.page_json(figure, dark(), height, narrow=narrow),
+            "config": charts.page_config(name, picture), "height": height, "alt": figure.layout.meta["alt"],
         },
     )

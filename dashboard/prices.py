@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import answer, pictures, question, shown
+from dashboard import answer, pictures, question, shown, take
 from dashboard.guard import guarded
 from pricing.changes import between, history, watch
 from simulator import as_csv, charts, shipped_book
@@ -71,7 +71,9 @@ def _one(book: PriceBook) -> None:
     used = [price for price in answer.scenario_of(question.asked()).prices if price in book.prices]
     price = st.selectbox("Price", ids, ids.index(used[0]) if used else 0, key="price shown")
     table = book.table(price)
-    pictures.show("price", charts.price_over_time(table, max(date.today(), *(v.effective for v in table.versions))))
+    figure = charts.price_over_time(table, max(date.today(), *(v.effective for v in table.versions)))
+    pictures.show("price", figure)
+    take.charts_of(price.replace("/", "-"), {"price": figure})
     shown.table(
         {"from": "", "recorded": "", "what": "", "changed": "", "who says so": "", "how sure": ""},
         [(str(step.version.effective), str(step.version.recorded), step.kind,

@@ -14,7 +14,7 @@ from simulator.charts_curve import cost_against_volume, crossing_words
 from simulator.charts_decisions import decisions, outlook
 from simulator.charts_map import cost_map
 from simulator.charts_moves import flips, sobol, tornado, worth
-from simulator.charts_page import on_page, page_config, plotted, standalone
+from simulator.charts_page import on_page, page_config, page_json, plotted, standalone
 from simulator.charts_played import cost_fan, event_rows, events, payback_chances, played_pictures
 from simulator.charts_prices import price_over_time
 from simulator.charts_style import CONFIG, placed, plotly_script
@@ -25,8 +25,8 @@ from simulator.domain.uncertain import Explored
 __all__ = ["CONFIG", "Figure", "backtests", "batch_scatter", "bill_by_line", "bridge", "column_name",
            "cost_against_volume", "cost_distribution", "cost_fan", "cost_map", "cost_per_day",
            "crossing_words", "cumulative_cost", "decisions", "event_rows", "events", "flips", "moving_pictures",
-           "on_page", "outlook", "page_config", "payback_chances", "pictures", "placed", "played_pictures",
-           "plotly_script", "plotted",
+           "on_page", "outlook", "page_config", "page_json", "payback_chances", "pictures", "placed",
+           "played_pictures", "plotly_script", "plotted",
            "price_over_time", "sobol", "standalone", "tornado", "unsure_pictures", "worth", "write_page"]
 
 

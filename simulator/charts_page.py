@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import html
 import math
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import plotly.graph_objects as go
+from plotly.io.json import to_json_plotly
 
 from simulator.charts_style import AXIS, COLOURS, CONFIG, FAINT, FOOT, GRID, INK, RED, VEIL, WASH
 from simulator.charts_words import text, wrapped
@@ -28,8 +31,8 @@ PLOT_PX = 460
 TOP_PX, BOTTOM_PX, LEGEND_PX = 96, 66, 20
 """Room for a title with three lines below it, for the axis, and for two entries of a legend beside each other."""
 
-WIDE, NARROW = 76, 50
-"""Characters of a line below the title, on a whole page and on half of one."""
+WIDE, NARROW = 76, 28
+"""Characters of a line below the title of a chart, and of a line of the title itself on half a page."""
 
 VALUES = ("x", "y", "z", "text", "name", "ticktext", "tickvals", "categoryarray", "meta", "hovertemplate", "title")
 """Keys of a figure that hold what is shown, never a colour."""
@@ -42,14 +45,30 @@ def on_page(figure: go.Figure, dark: bool = False, height: int = PLOT_PX, *, nar
         figure: a chart of this program.
         dark: whether the page is.
         height: in px.
-        narrow: whether it stands in half a page, where fewer words fit.
+        narrow: whether it stands in half a page, where words at points find no room; hovering still tells them.
     """
+    traces, layout = _laid_out(figure, dark, height, narrow)
+    return go.Figure(data=traces, layout=layout, _validate=False)
+
+
+def page_json(figure: go.Figure, dark: bool = False, height: int = PLOT_PX, *, narrow: bool = False) -> str:
+    """The same as the text a page draws from, in half the time: no second figure is built on the way.
+
+    Args:
+        figure, dark, height, narrow: as of `on_page`.
+    """
+    traces, layout = _laid_out(figure, dark, height, narrow)
+    drawn: str = to_json_plotly({"data": traces, "layout": layout})
+    return drawn
+
+
+def _laid_out(figure: go.Figure, dark: bool, height: int, narrow: bool) -> tuple[list[Any], dict[str, Any]]:
     whole = figure.to_dict()
     traces, layout = whole["data"], whole["layout"]
     rows = math.ceil(sum(trace.get("showlegend", True) and bool(trace.get("name")) for trace in traces)
                      / (1 if narrow else 2))
     under = layout["title"].get("subtitle", {"text": ""})
-    words = "<br>".join(text(line) for line in wrapped(_plain(under["text"]), NARROW if narrow else WIDE, most=3))
+    words = "" if narrow else "<br>".join(text(line) for line in wrapped(_plain(under["text"]), WIDE, most=3))
     layout = {
         **layout,
         "height": height,
@@ -57,10 +76,15 @@ def on_page(figure: go.Figure, dark: bool = False, height: int = PLOT_PX, *, nar
         "title": {**layout["title"], "subtitle": {**under, "text": words, "font": {"size": 12, "color": FAINT}}},
         "legend": {**layout["legend"], "orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
     }
-    layout["annotations"] = [words for words in layout.get("annotations", []) if words.get("name") != FOOT]
+    layout["annotations"] = [
+        words for words in layout.get("annotations", []) if words.get("name") != FOOT and not narrow
+    ]
+    if narrow:
+        title = wrapped(html.unescape(re.sub("<[^>]*>", " ", layout["title"]["text"])).strip(), NARROW, most=3)
+        layout["title"] |= {"text": "<b>" + "<br>".join(text(line) for line in title) + "</b>", "font": {"size": 14}}
     if dark:
         traces, layout = _recoloured(traces), _recoloured(layout)
-    return go.Figure(data=traces, layout=layout, _validate=False)
+    return traces, layout
 
 
 def _plain(words: str) -> str:
@@ -79,16 +103,27 @@ def standalone(figure: go.Figure) -> str:
 
 
 def plotted(figure: go.Figure) -> list[dict[str, Any]]:
-    """Every point of a chart as a row: the name it carries in the legend, x and y.
+    """Every point of a chart as a row: the name it carries in the legend, x and y, and z where a trace has a grid.
 
     >>> plotted(go.Figure(data=[{"name": "a", "x": [1, 2], "y": [3.0, 4.0]}]))
     [{'series': 'a', 'x': 1, 'y': 3.0}, {'series': 'a', 'x': 2, 'y': 4.0}]
     """
+    grid = any(getattr(trace, "z", None) is not None for trace in figure.data)
     return [
-        {"series": trace.name or "", "x": x, "y": y}
+        {"series": trace.name or "", "x": x, "y": y} | ({"z": z} if grid else {})
         for trace in figure.data
-        for x, y in zip(trace.x if trace.x is not None else (), trace.y if trace.y is not None else (), strict=True)
+        for x, y, z in _points(trace)
     ]
+
+
+def _points(trace: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """Points of a trace, with what stands at each where it is one over a grid."""
+    across, up = (axis if axis is not None else () for axis in (trace.x, trace.y))
+    if getattr(trace, "z", None) is None:
+        yield from ((x, y, None) for x, y in zip(across, up, strict=True))
+    else:
+        yield from ((x, y, z) for y, row in zip(up, trace.z, strict=True)
+                    for x, z in zip(across, row, strict=True))
 
 
 def _recoloured(node: Any) -> Any:

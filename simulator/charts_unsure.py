@@ -74,8 +74,8 @@ def bridge(found: Bridge, comparison: Comparison | None = None) -> go.Figure:
     told = "" if largest is None else f" Most of it: {largest.part}, {usd(largest.usd)}."
     word = "saves" if found.saving_usd >= 0 else "costs more by"
     chart = figure(
-        title=f"Where does the difference between {short(names[0], 16)} and {short(names[-1], 16)} come from?",
-        subtitle=f"{names[-1]} {word} {usd(abs(found.saving_usd))} over the horizon.{told}",
+        title="Where does the difference come from?",
+        subtitle=f"{names[-1]} {word} {usd(abs(found.saving_usd))} over the horizon against {names[0]}.{told}",
         foot=foot_lines(comparison, "; ".join(found.notes)),
         alt=f"{found.between[0]} costs {usd(found.from_usd)}; " + "; ".join(
             f"{part.part} {usd(-part.usd)}" for part in parts) + f"; {found.between[1]} costs {usd(found.to_usd)}.",

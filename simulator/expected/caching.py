@@ -285,37 +285,39 @@ def _at_daily_levels(week: CacheWeek) -> list[tuple[CacheWeek, Array, Array]]:
 class LogTable:
     """A smooth function of the logarithm of a rate, evaluated on demand on a fixed grid and interpolated.
 
-    The grid does not depend on what is asked, so the same rate gives the same digits in every call and process.
+    The grid does not depend on what is asked, so the same rate gives the same digits in every call and process; what
+    is known is replaced whole, first place and values together, so that threads may share a table without waiting.
     """
 
     def __init__(self, evaluate: Callable[[Array], Array]) -> None:
         """`evaluate` maps log rates (n,) to values (n, rows)."""
         self._evaluate = evaluate
-        self._first = 0
-        self._values: Array | None = None
+        self._known: tuple[int, Array] | None = None
 
     def __call__(self, log_rate: Array, row: NDArray[np.int64] | int = 0) -> Array:
         """Values at any shape of log rates; `row` picks the column and broadcasts."""
         x = np.clip(log_rate, LOWEST, HIGHEST) / STEP
         index = np.floor(x).astype(np.int64)
-        values = self._covering(int(index.min()) - 2, int(index.max()) + 3)
+        begin, values = self._covering(int(index.min()) - 2, int(index.max()) + 3)
         t = x - index
-        base = index - self._first
+        base = index - begin
         found: Array = np.zeros(np.broadcast_shapes(x.shape, np.shape(row)))
         for offset, weight in zip(range(-2, 4), _lagrange(t), strict=True):
             found += weight * values[base + offset, row]
         return found
 
-    def _covering(self, first: int, last: int) -> Array:
-        """The values in whole blocks: each beside the same neighbours, whatever was asked before."""
+    def _covering(self, first: int, last: int) -> tuple[int, Array]:
+        """First place and values in whole blocks: each beside the same neighbours, whatever was asked before."""
         first, after = first // CHUNK * CHUNK, (last // CHUNK + 1) * CHUNK
-        if self._values is None:
-            self._first, self._values = first, self._blocks(first, after)
-        if first < self._first:
-            self._values, self._first = np.concatenate([self._blocks(first, self._first), self._values]), first
-        if after > (end := self._first + len(self._values)):
-            self._values = np.concatenate([self._values, self._blocks(end, after)])
-        return self._values
+        known = self._known
+        begin, values = known if known is not None else (first, self._blocks(first, after))
+        if first < begin:
+            begin, values = first, np.concatenate([self._blocks(first, begin), values])
+        if after > (end := begin + len(values)):
+            values = np.concatenate([values, self._blocks(end, after)])
+        if known is None or len(values) > len(known[1]):
+            self._known = begin, values
+        return begin, values
 
     def _blocks(self, first: int, after: int) -> Array:
         return np.concatenate([self._evaluate(_grid(at, at + CHUNK)) for at in range(first, after, CHUNK)])

@@ -1,0 +1,89 @@
+"""Charts of many runs say in words and marks what the runs hold, are tables too, and reach the page unchanged."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+import simulator
+from simulator import charts
+from simulator.formats import usd
+
+
+@pytest.fixture(scope="module")
+def played() -> simulator.Rehearsal:
+    scenario = simulator.read_scenario(simulator.default_scenario_path())
+    found: simulator.Rehearsal = simulator.rehearse(simulator.rehearsal_parts(scenario, 40)[0])
+    return found
+
+
+def test_every_chart_is_one_that_the_library_itself_accepts(played: simulator.Rehearsal) -> None:
+    drawn = charts.played_pictures(played)
+    assert list(drawn) == ["cost-fan", "payback", "events"]
+    for chart in drawn.values():
+        go.Figure(chart.to_dict())
+        assert len(chart.layout.meta["alt"]) > 40
+
+
+def test_the_fan_ends_where_the_runs_end(played: simulator.Rehearsal) -> None:
+    traces = {trace.name: trace for trace in charts.cost_fan(played).data}
+    for name in played.options:
+        low, middle, high = played.runs.interval_usd(name)
+        assert traces[f"{name}, 5 % of runs"].y[-1] == pytest.approx(low, rel=1e-6)
+        assert traces[f"{name}, 95 % of runs"].y[-1] == pytest.approx(high, rel=1e-6)
+        assert traces[f"{name}  {usd(middle)}".replace("$", "&#36;")].y[-1] == pytest.approx(middle, rel=1e-6)
+
+
+def test_paid_back_shares_rise_to_the_share_that_ever_pays_back(played: simulator.Rehearsal) -> None:
+    (trace,) = charts.payback_chances(played).data
+    assert trace.y[0] == 0
+    assert np.all(np.diff(trace.y) >= 0)
+    assert trace.y[-1] == pytest.approx(1 - played.runs.never_share(trace.name))
+
+
+def test_what_never_pays_back_is_said_to_never_do_so(played: simulator.Rehearsal) -> None:
+    never = {name: np.full_like(days, np.inf) for name, days in played.runs.payback_days.items()}
+    found = dataclasses.replace(played, runs=dataclasses.replace(played.runs, payback_days=never))
+    assert "never in 100 %" in charts.payback_chances(found).layout.meta["alt"]
+
+
+def test_marks_of_events_carry_the_numbers_of_the_list(played: simulator.Rehearsal) -> None:
+    rows = charts.event_rows(played)
+    (trace,) = charts.events(played).data
+    assert list(trace.text) == [str(row["number"]) for row in rows]
+    assert len({(row["option"], row["day"]) for row in rows}) == len(rows)
+    told = " ".join(str(row["what"]) for row in rows)
+    assert all(moment.text in told for result in played.runs.mean.values() for moment in result.timeline)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("narrow", [False, True])
+def test_the_text_a_page_draws_from_is_its_figure(played: simulator.Rehearsal, dark: bool, narrow: bool) -> None:
+    for chart in charts.played_pictures(played).values():
+        text = charts.page_json(chart, dark, 400, narrow=narrow)
+        figure = charts.on_page(chart, dark, 400, narrow=narrow)
+        assert json.loads(text) == json.loads(figure.to_json(validate=False))
+
+
+def test_bands_change_colour_with_their_lines_at_night(played: simulator.Rehearsal) -> None:
+    day, night = (charts.on_page(charts.cost_fan(played), dark) for dark in (False, True))
+    first = [next(trace for trace in chart.data if trace.fill) for chart in (day, night)]
+    assert first[0].fillcolor[:7] == day.data[2].line.color
+    assert first[1].fillcolor[:7] == night.data[2].line.color
+    assert first[0].fillcolor != first[1].fillcolor
+
+
+def test_every_chart_of_the_break_even_page_is_a_table_too() -> None:
+    scenario = simulator.read_scenario(simulator.default_scenario_path())
+    found = simulator.cost_map(scenario, "workload.calls_per_day", "options.long-prompt.prefix_tokens")
+    rows = charts.plotted(charts.cost_map([found]))
+    grid = [row for row in rows if row["z"] is not None]
+    assert len(grid) == found.cheapest.size
+    assert {(row["x"], row["y"]) for row in grid} == {(x, y) for x in found.x_values for y in found.y_values}
+    for chart in (charts.cost_map([found]), charts.tornado(simulator.tornado(scenario)),
+                  charts.flips(simulator.flips(scenario))):
+        assert len(simulator.as_csv(charts.plotted(chart)).splitlines()) == len(charts.plotted(chart)) + 1 > 1
