@@ -108,8 +108,21 @@ def hour(
     scenario: Scenario, plain: SelfHosted, rate: float, replicas: int, seed: int, calls: int | None = None
 ) -> ServingRun:
     """An hour of calls on a fleet of fixed size."""
+    return serve_calls(
+        scenario.serving[str(plain.serving)],
+        lengths_of(scenario, plain),
+        rate_per_s=rate,
+        calls=calls or int(min(max(rate * 3600.0, LEAST_CALLS), MOST_CALLS)),
+        replicas=replicas,
+        adapters=int(plain.fleet.adapters),
+        seed=seed,
+    )
+
+
+def lengths_of(scenario: Scenario, plain: SelfHosted) -> dict[str, float]:
+    """How long the calls of a fleet are: tokens and their spreads."""
     tokens = scenario.workload.tokens
-    lengths = {
+    return {
         "prefix": float(int(plain.prefix_tokens)) if plain.prefix_caching else 0.0,
         "input": (tokens.input if plain.input_tokens is None else plain.input_tokens)
         + (0.0 if plain.prefix_caching else plain.prefix_tokens),
@@ -118,15 +131,6 @@ def hour(
         "output_cv": tokens.output_cv,
         "correlation": tokens.correlation,
     }
-    return serve_calls(
-        scenario.serving[str(plain.serving)],
-        lengths,
-        rate_per_s=rate,
-        calls=calls or int(min(max(rate * 3600.0, LEAST_CALLS), MOST_CALLS)),
-        replicas=replicas,
-        adapters=int(plain.fleet.adapters),
-        seed=seed,
-    )
 
 
 def _targets(slo: Slo) -> dict[str, float]:
