@@ -41,7 +41,7 @@ def test_every_model_runs_on_a_card_or_is_refused_with_the_arithmetic(card: str)
         room = specs[card].memory_gb * 0.88 - shipped_models()[model].weights_gb / 1.074     # GiB; 1.4 to 4.7 are lost
         if room < 5.0:
             if room < 1.0:
-                with pytest.raises(InputError, match="does not fit: .* GB are left"):
+                with pytest.raises(InputError, match=r"does not fit: .* GB are left"):
                     bound_replica(name)
             continue
         replica = bound_replica(name)
