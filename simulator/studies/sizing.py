@@ -10,7 +10,7 @@ from simulator.domain.findings import ServingRun, SimulationResult, Sizing
 from simulator.domain.options import SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.domain.workload import Slo
-from simulator.run import replicas_at, run, serve_calls, sizing_rate
+from simulator.run import run, serve_calls, sizing_hours, sizing_rate
 
 MOST_REPLICAS = 512
 LEAST_CALLS, MOST_CALLS = 4_000, 60_000
@@ -83,25 +83,29 @@ def fleet_of(scenario: Scenario, option: str) -> SelfHosted:
     return plain
 
 
-def meets_slo(scenario: Scenario, option: str, seed: int = 0) -> tuple[bool | None, ServingRun | None]:
-    """Whether the fleet as typed meets the targets at its sizing hour; None where there is no target or no profile."""
+def meets_slo(scenario: Scenario, option: str, seed: int = 0) -> tuple[bool | None, str]:
+    """Whether the fleet as typed meets the targets in the busiest hour of every shift, and what it misses.
+
+    None where there is no target or no profile.
+    """
     plain = scenario.options[option]
     if not isinstance(plain, SelfHosted) or not isinstance(plain.serving, str) or not _targets(scenario.workload.slo):
-        return None, None
-    rate = sizing_rate(scenario, option)
-    served = hour(scenario, plain, rate, replicas_at(scenario, option, rate), seed)
-    return not missed(served, scenario.workload.slo), served
+        return None, ""
+    for rate, replicas in sizing_hours(scenario, option):
+        if replicas == 0:
+            return False, f"in a shift without a replica {rate:,.3g} calls a second wait for the next one"
+        if missing := missed(hour(scenario, plain, rate, replicas, seed), scenario.workload.slo):
+            return False, ", ".join(missing)
+    return True, ""
 
 
 def kept_promises(scenario: Scenario, result: SimulationResult) -> SimulationResult:
     """A fleet that misses its latency targets in its busiest hour is no choice, whatever it costs."""
     if result.fleet is None or result.why_not is not None:
         return result
-    kept, served = meets_slo(scenario, result.option)
-    if kept is None or served is None or kept:
-        return dataclasses.replace(result, meets_slo=kept)
-    why = f"it misses the latency targets in its busiest hour ({', '.join(missed(served, scenario.workload.slo))})"
-    return dataclasses.replace(result, meets_slo=False, why_not=why)
+    kept, missing = meets_slo(scenario, result.option)
+    why = None if kept is not False else f"it misses the latency targets in its busiest hour ({missing})"
+    return dataclasses.replace(result, meets_slo=kept, why_not=why)
 
 
 def hour(
