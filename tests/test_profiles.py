@@ -98,3 +98,13 @@ def test_sglang_takes_wider_steps_on_the_same_card() -> None:
     assert not other.measured
     assert mine.profile.max_num_batched_tokens > other.profile.max_num_batched_tokens
     assert mine.kv_tokens == other.kv_tokens
+
+
+def test_the_profile_in_the_readme_runs(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    page = next(block for block in readme.split("```yaml\n")[1:] if block.startswith("serving: ")).partition("```")[0]
+    path = tmp_path / "mine.yaml"
+    path.write_text(page, "utf-8")
+    done = tunepoint("gpu", "run", str(path), "--input", "512", "--output", "128", "--concurrency", "4")
+    assert done.code == 0, done.err
+    assert "a typed profile" in done.out
