@@ -6,6 +6,7 @@ wanted. Warm rows repeat in one process, so tables of hit shares are kept; cold 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import resource
 import statistics
@@ -31,8 +32,17 @@ FOURTH = "options.nano-prompt={like: cheap-prompt, price: openai/gpt-5.4-nano}"
 
 
 def question() -> Scenario:
-    """The shipped question with a fourth hosted option."""
-    return read_scenario(default_scenario_path(), [FOURTH])
+    """The shipped question with four hosted options and no fleet."""
+    whole = read_scenario(default_scenario_path(), [FOURTH])
+    hosted = {name: option for name, option in whole.options.items() if option.kind.startswith("hosted")}
+    return dataclasses.replace(whole, options=hosted)
+
+
+def staircase() -> Scenario:
+    """The shipped question without spread, where the owned cards are forty rented ones."""
+    flags = ["options.own-4090.fleet.replicas.max=40", "options.own-4090.gpu=runpod-community/rtx-4090",
+             "workload.demand={weekday: flat, hours: flat, day_sd: 0, hour_sd: 0}"]
+    return read_scenario(default_scenario_path(), flags)
 
 
 def drawn(size: int) -> Draws:
@@ -101,6 +111,14 @@ def main() -> None:
     row("4 options x 365 days, warm", *bills, 0.010)
     whole = cpu_s(lambda: compare(scenario))
     row("compare with break-evens and verdict, warm", *whole, 0.010, f"{whole[0] / bills[0]:.1f} times the bills alone")
+    fleets = read_scenario(default_scenario_path())
+    compare(fleets)
+    both = cpu_s(lambda: [run(fleets, name) for name in fleets.options])
+    row("3 hosted options and 2 fleets x 365 days, warm", *both, 0.030)
+    row("compare with 2 fleets, break-evens and verdict, warm", *cpu_s(lambda: compare(fleets), 5), None)
+    stairs = staircase()
+    row("break-even over 7 decades, stairs of 40 replicas, both bases",
+        *cpu_s(lambda: break_even(stairs, ("long-prompt", "own-4090"), low=10.0, high=1e8)), 0.100)
     pair = ("long-prompt", "tuned-api")
     scan = cpu_s(lambda: break_even(scenario, pair))
     row("break-even of a pair along volume, both bases, payback", *scan, None)

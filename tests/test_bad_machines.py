@@ -56,6 +56,9 @@ BAD = {
     "a price that begins later": ("start: 2026-12-01", "start: 2020-01-01", 'has no on_demand price on 2020-01-01'),
     "training of no size": (
         "    fleet:", "    training: {gpu: runpod-secure/rtx-4090}\n    fleet:", "a run is sized by one of"),
+    "a disk whose price nobody knows": (
+        "gpu: runpod-secure/rtx-4090", "gpu: vast/rtx-4090\n    disk_gb: 50",
+        "vast/rtx-4090 has no storage_usd_per_gb_month"),
     "arrivals beyond capacity": (
         "calls_per_day: 1000", "calls_per_day: 9e6", "calls come faster than its replicas serve"),
 }

@@ -189,4 +189,4 @@ def _monthly(scenario: Scenario, option: str, replicas: int) -> float:
     return sum(float(lines[line][0]) for line in MACHINE_LINES if line in lines) / months
 
 
-MACHINE_LINES = ("gpu", "gpu_idle", "hardware", "residual", "electricity")
+MACHINE_LINES = ("gpu", "gpu_idle", "hardware", "residual", "electricity", "storage", "egress")
