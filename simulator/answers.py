@@ -198,10 +198,12 @@ def _service(option: OptionSummary) -> dict[str, Any]:
         return dict.fromkeys(names)
     told = float(use.overload_share[0]) <= MOST_OVERLOAD
 
-    def times(mean: float) -> dict[str, float | None]:
-        return {"mean": mean, "p50": None, "p95": None, "p99": None}
+    def times(name: str) -> dict[str, float | None]:
+        values = {"mean": getattr(use, f"{name}_s")}
+        values |= {share: getattr(use, f"{name}_{share}_s") for share in ("p50", "p95", "p99")}
+        return {key: float(value[0]) if math.isfinite(float(value[0])) else None for key, value in values.items()}
 
-    latency = {name: times(float(getattr(use, name)[0])) for name in ("ttft_s", "tpot_s", "e2e_s")}
+    latency = {f"{name}_s": times(name) for name in ("ttft", "tpot", "e2e")}
     return {
         "utilisation": float(use.utilisation[0]),
         "busy_share": float(use.busy_share[0]),

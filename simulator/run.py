@@ -19,6 +19,7 @@ from simulator.domain.drawn import Drawn, Draws, check_draws, is_structural, wit
 from simulator.domain.findings import Engine, ServingRun, SimulationResult
 from simulator.domain.ledger import CostLedger, LedgerLine
 from simulator.domain.options import HostedOption
+from simulator.domain.recorded import overhead_tokens
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import OVERLOADED, Activity, FleetUse, TokenPrice
 
@@ -75,7 +76,7 @@ def run(
         engine=engine,
         seed=_checked_seed(seed),
         runs=_numbered(scenario, runs, size if draws else None) if engine == "simulated" else np.zeros(1, dtype=int),
-        fidelity=_checked_fidelity(fidelity or scenario.simulation.fidelity),
+        fidelity=_checked_fidelity(scenario, fidelity or scenario.simulation.fidelity),
     )
     if not draws:
         return _run_together(scenario, option, how, {}, True if daily is None else daily)
@@ -122,6 +123,7 @@ def serve_calls(
     adapters: int = 1,
     seed: int = 0,
     steady: bool = True,
+    overflow_above: int = 0,
 ) -> ServingRun:
     """Serve calls one by one on a replica or several: a Poisson stream at a rate, or a closed loop.
 
@@ -135,6 +137,7 @@ def serve_calls(
         adapters: on one base.
         seed: of arrivals and lengths.
         steady: leave out filling and emptying; else the finite run is told as it was.
+        overflow_above: calls in the fleet from which on others go elsewhere (0: none do; only with a rate).
 
     Raises:
         InputError: the mean call does not fit into the KV cache, with the arithmetic.
@@ -155,9 +158,10 @@ def serve_calls(
         )
     else:
         done = simulated.open_loop(
-            replica, drawn, rate_per_s or most, calls, replicas=replicas, adapters=adapters, seed=seed, steady=steady
-        )
-    return _loaded(done, most, rate_per_s)
+            replica, drawn, rate_per_s or most, calls, replicas=replicas, adapters=adapters, seed=seed, steady=steady,
+            overflow_above=overflow_above,
+        )  # fmt: skip
+    return _loaded(done, most, None if overflow_above else rate_per_s)
 
 
 def replay_calls(replica: Replica, arrival_s: Array, prompt: Any, output: Any, replicas: int = 1) -> ServingRun:
@@ -215,9 +219,11 @@ def _checked_seed(seed: int) -> int:
     return seed
 
 
-def _checked_fidelity(fidelity: str) -> str:
+def _checked_fidelity(scenario: Scenario, fidelity: str) -> str:
     if fidelity not in FIDELITIES:
         raise InputError(f'fidelity is "{fidelity}"; it must be aggregate or call{nearest(fidelity, FIDELITIES)}')
+    if fidelity != "call" and scenario.workload.replay is not None:
+        raise InputError(f'fidelity is "{fidelity}"; workload.replay plays every call of a log, so it must be call')
     return fidelity
 
 
@@ -260,7 +266,8 @@ def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedg
         why_not = f"it stops serving on {until}, inside the horizon"
     fails = np.broadcast_to(np.asarray(view.options[activity.option].retries.failure_rate) >= 1.0, (size,))
     fleet = None if activity.fleet is None else _broadcast(activity.fleet, size)
-    short = fails if fleet is None or size == 1 else fails | (fleet.overload_share > OVERLOADED)
+    one = fleet is None or size == 1 or engine == "simulated"
+    short = fails if fleet is None or one else fails | (fleet.overload_share > OVERLOADED)
     if why_not is None and fails.all():
         why_not = "it delivers no call: every attempt fails"
     tokens = {meter: np.zeros(size) for meter in ("input", "cached_input", "cache_write", "output")}
@@ -288,6 +295,7 @@ def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedg
         timeline=activity.timeline,
         ruled_out=short if short.any() else None,
         fleet=fleet,
+        record=activity.record,
     )
 
 
@@ -305,7 +313,7 @@ def _over_limits(scenario: Scenario, view: Any, activity: Activity) -> list[str]
     peak = float(np.max(activity.peak_per_s)) * 60.0
     workload = scenario.workload
     rule = version.rules.tokens
-    tokens = option.prefix_tokens + rule.per_request + rule.per_message * (2 if option.prefix_tokens > 0 else 1)
+    tokens = option.prefix_tokens + float(overhead_tokens(rule, option.prefix_tokens, scenario.recorded))
     tokens += workload.tokens.input if option.input_tokens is None else option.input_tokens
     tokens += workload.tokens.output if option.output_tokens is None else option.output_tokens
     tokens += option.reasoning_tokens

@@ -47,6 +47,16 @@ class Drawn:
         part._below = below
         return part
 
+    def row(self, number: int) -> Drawn:
+        """The view of one draw alone, its dials arrays of one value."""
+
+        def one(level: dict[str, Any]) -> dict[str, Any]:
+            return {
+                key: one(part) if isinstance(part, dict) else part[number : number + 1] for key, part in level.items()
+            }
+
+        return Drawn._inside(self._node, one(self._below))
+
     def __getattr__(self, name: str) -> Any:
         below = self._below.get(name)
         if below is None:
@@ -87,7 +97,8 @@ def find_dial(scenario: Any, path: str) -> Dial:
             node = node.get(key)
         else:
             own = dials_of(kind) if hasattr(kind, "__dataclass_fields__") else {}
-            found, node = own.get(key), getattr(node, key, None)
+            settled = key in getattr(node, "measured", ())
+            found, node = (None, None) if settled else (own.get(key), getattr(node, key, None))
     if found is None or node is None or isinstance(node, Mapping):
         known = [at.path for at in walk_dials(scenario)]
         raise InputError(f'"{path}" is no dial of this scenario{nearest(path, known)}')

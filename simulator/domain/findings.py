@@ -14,7 +14,7 @@ from simulator.domain.advice import Alternative, Bridge, Control, Diagnosed
 from simulator.domain.dials import Dial
 from simulator.domain.ledger import CostLedger
 from simulator.domain.uncertain import BreakEvenSpread, PaybackSpread, Uncertainty, Worth
-from simulator.domain.usage import FleetUse, Moment
+from simulator.domain.usage import FleetRecord, FleetUse, Moment
 
 if TYPE_CHECKING:
     from simulator.domain.played import Runs
@@ -53,6 +53,7 @@ class SimulationResult:
     runs: tuple[int, ...] = ()
     ruled_out: NDArray[np.bool_] | None = None
     fleet: FleetUse | None = None
+    record: FleetRecord | None = None
     meets_slo: bool | None = None
 
     @property
@@ -180,7 +181,10 @@ class BreakEven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostCurve:
-    """Monthly cost of every option along a dial, averaged over the horizon: `x` and each cost have shape (n,)."""
+    """Monthly cost of every option along a dial, averaged over the horizon: `x` and each cost have shape (n,).
+
+    A cost is NaN where the option cannot serve the calls.
+    """
 
     along: str
     label: str

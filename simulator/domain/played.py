@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pricing.errors import InputError
 from simulator.domain.findings import SimulationResult
 from simulator.domain.ledger import CostLedger, LedgerLine
+from simulator.domain.usage import FleetUse
 
 Array = NDArray[np.float64]
 PERCENTILES = (5.0, 50.0, 95.0)
@@ -129,11 +130,18 @@ def mean_of(results: list[SimulationResult], weights: tuple[int, ...] | None = N
         return np.asarray(whole).reshape(1, -1) if values[0].ndim == 2 else np.atleast_1d(whole)
 
     first = results[0]
+    fleets = [result.fleet for result in results if result.fleet is not None]
+    fleet = None
+    if len(fleets) == len(results):
+        names = [field.name for field in dataclasses.fields(FleetUse)]
+        fleet = FleetUse(**{name: mean([getattr(use, name) for use in fleets]) for name in names})
     arrays = ("calls", "served_calls", "delivered_calls", "success_calls", "eligible_calls", "hit_calls", "peak_per_s")
     return dataclasses.replace(
         first,
         ledger=_mean_ledger([result.ledger for result in results], sizes),
         tokens={meter: mean([result.tokens[meter] for result in results]) for meter in first.tokens},
+        fleet=fleet,
+        ruled_out=None,
         flags=tuple(dict.fromkeys(flag for result in results for flag in result.flags)),
         runs=tuple(sorted(number for result in results for number in result.runs)),
         **{name: mean([getattr(result, name) for result in results]) for name in arrays},  # type: ignore[arg-type]

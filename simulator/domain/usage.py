@@ -107,6 +107,10 @@ class Moment:
     text: str
 
 
+def _unknown() -> Array:
+    return np.full(1, np.nan)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetUse:
     """What a fleet did over the horizon, all arrays (D,): paid replica-hours, what of them was used, and how well.
@@ -114,6 +118,7 @@ class FleetUse:
     `used_hours` are replica-hours of tokens at saturation speed, `busy_hours` those with a call in the replica.
     `overload_calls` came in hours beyond what the fleet can serve; latency is the mean over the other hours.
     `backlog_s` is the longest wait that carried-over calls meet, `end_backlog_calls` what is left unserved.
+    Percentiles, preemptions, starts and losses of replicas come from calls that were served one by one, else NaN.
     """
 
     paid_hours: Array
@@ -128,6 +133,18 @@ class FleetUse:
     ttft_s: Array
     tpot_s: Array
     e2e_s: Array
+    ttft_p50_s: Array = field(default_factory=_unknown)
+    ttft_p95_s: Array = field(default_factory=_unknown)
+    ttft_p99_s: Array = field(default_factory=_unknown)
+    tpot_p50_s: Array = field(default_factory=_unknown)
+    tpot_p95_s: Array = field(default_factory=_unknown)
+    tpot_p99_s: Array = field(default_factory=_unknown)
+    e2e_p50_s: Array = field(default_factory=_unknown)
+    e2e_p95_s: Array = field(default_factory=_unknown)
+    e2e_p99_s: Array = field(default_factory=_unknown)
+    preemptions: Array = field(default_factory=_unknown)
+    starts: Array = field(default_factory=_unknown)
+    losses: Array = field(default_factory=_unknown)
 
     @property
     def utilisation(self) -> Array:
@@ -147,6 +164,29 @@ class FleetUse:
         return np.divide(self.overload_calls, self.calls, out=np.zeros_like(self.calls), where=self.calls > 0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FleetRecord:
+    """Hour by hour what a fleet did in the first run of a simulation, (H,) each; `begin_day` opens the first hour.
+
+    `replicas` are paid, `serving` take calls; `used` are replicas kept full by the calls that ended in the hour.
+    `inside` is the mean number of calls in the fleet, `queue` that of calls not yet admitted.
+    """
+
+    begin_day: int
+    calls: Array
+    overflow: Array
+    replicas: Array
+    serving: Array
+    used: Array
+    inside: Array
+    queue: Array
+
+    @property
+    def utilisation(self) -> Array:
+        """Share of the paid replicas that the served calls fill."""
+        return np.divide(self.used, self.replicas, out=np.zeros_like(self.used), where=self.replicas > 0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
     """Everything one option does over the horizon.
@@ -154,7 +194,8 @@ class Activity:
     `edges` (T+1,) are day numbers that bound the periods; within one period every price is constant.
     `calls`, `served`, `eligible`, `hits` have shape (D, T). `serves_until` is the first day without
     service, or None; `why_not` the sentence that rules the option out, or None. `timeline` is what happened
-    in the first run of a simulation, in order.
+    in the first run of a simulation, in order. `price_index` is what unknown changes multiply a price by, by price id,
+    each (D, T).
     """
 
     option: str
@@ -173,3 +214,5 @@ class Activity:
     timeline: tuple[Moment, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
     fleet: FleetUse | None = None
+    price_index: Mapping[str, Array] = field(default_factory=dict)
+    record: FleetRecord | None = None

@@ -21,9 +21,6 @@ from simulator.expected.gpu_training import run_hours, tokens_per_s
 
 Array = NDArray[np.float64]
 DAYS_PER_YEAR = 365.0
-LONGEST_WAIT_S = 86_400.0
-"""A backlog that waits longer than a day never clears within the day's own rhythm: the fleet is too small."""
-TOLD_OVERLOAD = 0.001
 RATES: tuple[GpuRateName, GpuRateName] = ("purchase", "residual")
 
 
@@ -243,28 +240,6 @@ def together(uses: list[FleetUse]) -> FleetUse | None:
         values = np.stack([getattr(use, name) for use in uses])
         sums[name] = np.sum(values * calls, axis=0) / np.maximum(calls.sum(axis=0), 1e-300)
     return FleetUse(**sums)
-
-
-def overwhelmed(use: FleetUse) -> str | None:
-    """Why a fleet is no choice because calls come faster than it serves, with the backlog; None if it keeps up."""
-    if float(use.backlog_s[0]) <= LONGEST_WAIT_S:
-        return None
-    return (
-        f"calls come faster than its replicas serve ({use.most_per_s[0]:,.3g} a second at most): "
-        f"{use.overload_share[0]:.0%} of the calls come in such hours, they wait up to "
-        f"{use.backlog_s[0] / 86_400:,.1f} days, and {use.end_backlog_calls[0]:,.0f} are unserved at the end; "
-        "allow more replicas or a faster one"
-    )
-
-
-def fleet_flags(use: FleetUse) -> list[str]:
-    """What to say of a fleet that is short at times."""
-    if float(use.overload_share[0]) <= TOLD_OVERLOAD or float(use.backlog_s[0]) > LONGEST_WAIT_S:
-        return []
-    return [
-        f"{use.overload_share[0]:.1%} of the calls come in hours beyond what the fleet can serve "
-        f"({use.most_per_s[0]:,.3g} a second) and wait up to {use.backlog_s[0] / 60:,.0f} min"
-    ]
 
 
 def _count(line: str, unit: str, quantity: Array, basis: Any, option: str) -> Count:

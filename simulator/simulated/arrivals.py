@@ -26,7 +26,7 @@ def _least_loaded(fleet: Any) -> int:
 
 
 @compiled_in_place
-def _too_long(calls: Calls, limits: Limits, window: int, i: int) -> bool:
+def too_long(calls: Calls, limits: Limits, window: int, i: int) -> bool:
     """Whether call i would outgrow an empty cache."""
     context = calls[i].prompt + calls[i].output
     if blocks_of(context - limits.prefix) <= limits.room_blocks:
@@ -59,11 +59,11 @@ def drive_arrivals(
                 plan(rep, heaps[r], phases[r], calls, step, limits)
         if i == calls.size:
             break
-        if _too_long(calls, limits, step.window, i):
+        if too_long(calls, limits, step.window, i):
             refused += 1
             calls[i].emitted = REFUSED
         else:
-            join(fleet[_least_loaded(fleet)], calls, limits, i)
+            join(fleet[_least_loaded(fleet)], calls, limits, i, now)
     return refused
 
 
@@ -86,10 +86,10 @@ def drive_closed_loop(
     while True:
         while free > 0 and coming < calls.size:
             calls[coming].arrival_s = now
-            if _too_long(calls, limits, step.window, coming):
+            if too_long(calls, limits, step.window, coming):
                 refused += 1
             else:
-                join(fleet[_least_loaded(fleet)], calls, limits, coming)
+                join(fleet[_least_loaded(fleet)], calls, limits, coming, now)
                 free -= 1
             coming += 1
         if at_step_end >= 0:

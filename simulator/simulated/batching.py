@@ -38,9 +38,8 @@ from simulator.simulated.steptime import StepTime, attention_s, matmul_s
 
 
 @compiled_in_place
-def join(rep: Replica, calls: Calls, limits: Limits, i: int) -> None:
-    """Let call i wait at a replica; steps under way are cut at the first step end at or after its arrival."""
-    now = calls[i].arrival_s
+def join(rep: Replica, calls: Calls, limits: Limits, i: int, now: float) -> None:
+    """Let call i wait at a replica from now on; steps under way are cut at the first step end at or after that."""
     rep.load += 1
     nobody_waits = rep.first_waiting < 0
     calls[i].behind = -1

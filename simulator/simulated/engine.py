@@ -14,12 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.domain.drawn import Drawn, Draws
+from simulator.domain.options import Hybrid, SelfHosted
+from simulator.domain.overload import fleet_flags, overwhelmed
 from simulator.domain.plan import Stage, closed_reason
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Activity, Moment
 from simulator.simulated.calls import thin
 from simulator.simulated.engine_control import Control, Duty
 from simulator.simulated.engine_demand import Demand
+from simulator.simulated.engine_fleet_block import FleetBlock
+from simulator.simulated.engine_fleet_use import fleet_of_runs, mean_use
 from simulator.simulated.engine_lines import Books
 from simulator.simulated.engine_played import Played
 from simulator.simulated.engine_tally import joined
@@ -82,6 +86,7 @@ class _Block:
         self.control = Control(scenario, self.view, option, seed, block, told)
         self.demand = Demand(scenario, self.view, seed, block, BLOCK_RUNS)
         self.servers: dict[tuple[Any, ...], Server] = {}
+        self.fleets: dict[str, FleetBlock] = {}
 
     def play(self) -> Played:
         """Play every day of the horizon."""
@@ -89,7 +94,8 @@ class _Block:
         days = len(schedule.duties)
         played = Played(self.name, BLOCK_RUNS, days, schedule)
         books = Books(self.scenario, self.view, played.tally)
-        books.building()
+        own = [stage for stage in self.control.plan if stage.own]
+        books.building(*((own[0].first, own[-1].after) if own else (0, 0)))
         for release in schedule.releases:
             books.release(release)
         self.demand.warm()
@@ -99,6 +105,8 @@ class _Block:
             played.peak_per_s = np.maximum(played.peak_per_s, calls.max(axis=1) / 3600.0)
             for place, duty in enumerate(duties):
                 self._serve(played, books, day, duty, calls * duty.share[:, None], 10 * place)
+        for fleet in self.fleets.values():
+            fleet.close(played)
         return played
 
     def _serve(self, played: Played, books: Books, day: int, duty: Duty, calls: Array, slot: int) -> None:
@@ -110,7 +118,10 @@ class _Block:
         here = calls - lost
         up = 1.0 if away is None else 1.0 - away
         present = duty.share[:, None] * up
-        outcome = self._at(played, day, name, duty.stage.price, here, 1.0, present, streams)
+        if isinstance(self.scenario.options[name], SelfHosted | Hybrid):
+            outcome = self._by_fleet(played, day, duty, here, present, streams)
+        else:
+            outcome = self._at(played, day, name, duty.stage.price, here, 1.0, present, streams)
         served, delivered = here.sum(axis=1), outcome.delivered
         if fallback is not None:
             again = thin(streams("fallback", 0), here, column(fallback.share))
@@ -150,6 +161,32 @@ class _Block:
         rates = self.demand.rates_behind(server.ttl_s)
         return server.serve(played.tally, day, midnight, calls, rates, share, present, streams)
 
+    def _by_fleet(
+        self, played: Played, day: int, duty: Duty, calls: Array, present: Array, streams: Streams
+    ) -> Outcome:
+        """A day's calls on machines of one's own; of a hybrid, those that overflow at the hosted option."""
+        name, plain = duty.stage.option, self.scenario.options[duty.stage.option]
+        if name not in self.fleets:
+            self.fleets[name] = FleetBlock(self.scenario, self.view, name, BLOCK_RUNS)
+        fleet = self.fleets[name]
+        outcome = fleet.serve(played, day, calls, self.demand.mean_per_s, present, streams)
+        if not isinstance(plain, Hybrid):
+            return outcome
+        away = thin(streams("overflow", 0), calls, fleet.overflow_share)
+        version = self.scenario.price_on(duty.stage.price, day)
+        key = (plain.overflow_option, duty.stage.price, version.effective, version.recorded)
+        if key not in self.servers:
+            self.servers[key] = Server.opened(
+                self.scenario, self.view, plain.overflow_option, duty.stage.price, version, self.demand.bursts
+            )
+        server = self.servers[key]
+        midnight = datetime.combine(self.scenario.start, datetime.min.time()) + timedelta(days=day)
+        rates = self.demand.rates_behind(server.ttl_s)
+        rates = rates * fleet.share_at(day, rates)
+        hosted = server.serve(played.tally, day, midnight, away, rates, 1.0, present, streams)
+        played.fleet.sums["overflow_calls"] += away.sum(axis=1)
+        return Outcome(delivered=outcome.delivered, eligible=hosted.eligible, hits=hosted.hits)
+
     def _standby(self, name: str, day: int) -> Stage | None:
         """Who serves on a day where an option is asked as fallback; None if nobody does."""
         return next((stage for stage in self.control.standby(name) if stage.first <= day < stage.after), None)
@@ -167,6 +204,11 @@ def _activity(scenario: Scenario, option: str, blocks: Sequence[Played], rows: S
     share = np.divide(delivered.sum(axis=1), whole, out=np.zeros_like(whole), where=whole > 0)
     schedules = [block.schedule for block in blocks]
     timeline: tuple[Moment, ...] = tuple(schedules[0].timeline)
+    flags = [flag for schedule in schedules for flag in schedule.flags]
+    fleet = fleet_of_runs([block.fleet for block in blocks], rows)
+    mean = None if fleet is None else mean_use(fleet)
+    if mean is not None:
+        flags += fleet_flags(mean)
     return Activity(
         option=option,
         edges=np.arange(served.shape[1] + 1),
@@ -178,7 +220,13 @@ def _activity(scenario: Scenario, option: str, blocks: Sequence[Played], rows: S
         peak_per_s=of("peak_per_s"),
         delivered_share=share,
         serves_until=schedules[0].stops,
-        why_not=closed_reason(scenario, option),
-        flags=tuple(dict.fromkeys(flag for schedule in schedules for flag in schedule.flags)),
+        why_not=closed_reason(scenario, option) or (None if mean is None else overwhelmed(mean)),
+        flags=tuple(dict.fromkeys(flags)),
         timeline=timeline,
+        price_index={
+            price: np.concatenate([block.price_index[price][at] for block, at in zip(blocks, rows, strict=True)])
+            for price in schedules[0].price_index
+        },
+        fleet=fleet,
+        record=blocks[0].fleet.record(),
     )

@@ -1,11 +1,14 @@
 """The part of the simulated engine that plays one run call by call.
 
 The horizon is cut into twelve fixed segments, whatever the number of workers, so that the numbers do not depend on
-it; each begins a time to live early, with the same calls its forerunner saw, and so finds its caches as they were.
+it; each begins a time to live early, with the same calls its forerunner saw, and so finds its caches as they were; a
+fleet begins a day early, and where the segment before ends with a backlog, the next is played again from there.
 """
 
 from __future__ import annotations
 
+import copy
+import itertools
 import math
 import os
 from collections.abc import Iterator
@@ -18,22 +21,30 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pricing.errors import InputError
 from simulator.domain.drawn import Drawn, Draws
+from simulator.domain.options import Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.simulated import each_call
 from simulator.simulated.bursts import switches
 from simulator.simulated.engine_control import Control, Duty, Schedule
 from simulator.simulated.engine_demand import WARM_DAYS, Demand
+from simulator.simulated.engine_fleet import FleetTerms
+from simulator.simulated.engine_fleet_served import FleetDay, FleetServer
 from simulator.simulated.engine_lines import Books
 from simulator.simulated.engine_played import Played
 from simulator.simulated.engine_served import CallServer
+from simulator.simulated.resampled import relative
 from simulator.simulated.streams import BLOCK_RUNS, stream
 
 Array = NDArray[np.float64]
 SEGMENTS = 12
 DAY_S = 86_400.0
+NS_PER_S = 1e9
 CALL_BY_CALL = 10_000
 """First part of the streams of this fidelity; the hourly totals use the parts below."""
+FLEET_WARM_DAYS = 1
+"""A fleet that is not behind forgets within minutes how it stood; a day also brings its autoscaler round."""
 SPARE_SDS = 20.0
 """Room for an hour's calls above their mean, in standard deviations of a Poisson count."""
 
@@ -50,17 +61,92 @@ class _Hours:
             self.times, self.inputs, self.outputs, self.chances = np.zeros((4, calls))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Log:
+    """Calls of a log: lengths relative to their means, and when they came (none where only lengths are drawn)."""
+
+    inputs: Array
+    outputs: Array
+    times: Array
+
+    @classmethod
+    def of(cls, scenario: Scenario, view: Any) -> _Log | None:
+        """The log of a scenario; None where demand and lengths are typed.
+
+        Raises:
+            InputError: another number of calls is asked of a log that is played as recorded.
+        """
+        recorded = scenario.recorded
+        if recorded is None:
+            return None
+        replayed = scenario.replayed
+        asked = float(np.ravel(view.workload.calls_per_day)[0])
+        if replayed is not None and not math.isclose(asked, replayed.calls_per_day, rel_tol=1e-9):
+            raise InputError(
+                f"workload.calls_per_day is {asked:g}; the log that is replayed has {replayed.calls_per_day:g} a day, "
+                "so ask the expected engine, or draw from the log by workload.tokens.trace"
+            )
+        times = np.zeros(0) if replayed is None else replayed.stamps / NS_PER_S
+        return cls(inputs=relative(recorded.inputs), outputs=relative(recorded.outputs), times=times)
+
+    def play(self, day: int, hour: int, hours: _Hours, lengths: np.random.Generator) -> int:
+        """Copy the calls of an hour; by the chances lengths that are scaled become whole tokens."""
+        begin = DAY_S * day + 3600.0 * hour
+        first, after = np.searchsorted(self.times, (begin, begin + 3600.0))
+        count = int(after - first)
+        hours.reserve(count)
+        for column, values in ((hours.times, self.times), (hours.inputs, self.inputs), (hours.outputs, self.outputs)):
+            column[:count] = values[first:after]
+        hours.chances[:count] = lengths.random(count)
+        return count
+
+
 @dataclass(slots=True)
 class _Post:
-    """A server on a day: on duty, called again for a share, or standing in while the other is away."""
+    """A server on a day: on duty, called again for a share, or standing in while the other is away.
+
+    A fleet has no `server`; a hybrid has both, and its server takes what overflows.
+    """
 
     duty: Duty
     kind: Literal["duty", "again", "away"]
-    server: CallServer
     generator: np.random.Generator
-    flows: NDArray[np.int64]
-    counts: Array
-    open_s: Array
+    server: CallServer | None = None
+    flows: NDArray[np.int64] | None = None
+    counts: Array | None = None
+    open_s: Array | None = None
+    fleet: FleetServer | None = None
+    tried: np.random.Generator | None = None
+    of_fleet: FleetDay | None = None
+
+    def serve(self, columns: list[Array], end_s: float) -> None:
+        """Serve an hour's calls: times, and relative inputs, outputs and chances of rounding."""
+        if self.fleet is None or self.of_fleet is None or self.tried is None:
+            self._hosted(columns)
+        elif self.fleet.terms.smooth > 0:
+            self.of_fleet.kept.append(tuple(column.copy() for column in columns))
+        else:
+            away = self.fleet.serve_hour(self.tried, self.of_fleet, tuple(columns), end_s)
+            if self.server is not None:
+                self._hosted([column[away] for column in columns])
+
+    def close(self, day: int) -> None:
+        """Serve what was kept for any hour of the day, and note its hours."""
+        if self.fleet is None or self.of_fleet is None or self.tried is None:
+            return
+        if self.of_fleet.kept:
+            moved, away = self.fleet.serve_day(self.tried, self.of_fleet, day)
+            if self.server is not None:
+                self._hosted([column[away] for column in moved])
+        self.fleet.close_day(self.of_fleet, day)
+
+    def _hosted(self, columns: list[Array]) -> None:
+        assert self.server is not None
+        assert self.flows is not None
+        assert self.counts is not None
+        assert self.open_s is not None
+        times, inputs, outputs, chances = columns
+        self.server.serve(self.generator, times, inputs, outputs, chances, self.flows, self.counts, self.open_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +157,15 @@ class _Day:
     calls: float
     peak_per_s: float
     posts: list[_Post]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Segment:
+    """Days played one after the other, and how the servers stand at their end."""
+
+    days: list[_Day]
+    servers: dict[tuple[Any, ...], CallServer]
+    fleets: dict[str, FleetServer]
 
 
 class CallRun:
@@ -93,6 +188,7 @@ class CallRun:
         self.schedule: Schedule = self.control.play()
         one = {path: values[:1] for path, values in draws.items()}
         self.one: Any = Drawn(scenario, one) if one else scenario
+        self.log = _Log.of(scenario, self.one)
         demand = Demand(scenario, self.view, seed, block, self.row + 1)
         days = len(self.schedule.duties)
         self.rates = np.stack([demand.next_rates()[self.row].copy() for _ in range(WARM_DAYS + days)])
@@ -101,20 +197,39 @@ class CallRun:
         self.law = np.array([*sds, np.ravel(tokens.correlation)[0]], dtype=float)
         self.bursts, self.cap = demand.bursts, demand.cap_per_s
         self.switches = list(self._switches(days)) if self.bursts else []
+        on_duty = {duty.stage.option for day in range(days) for duty in self._duties(day)}
+        self.fleets = {
+            name: FleetTerms.of(scenario, self.one, name)
+            for name in sorted(on_duty)
+            if isinstance(scenario.options[name], SelfHosted | Hybrid)
+        }
 
     def play(self) -> Played:
         """Play the segments, and book what they counted."""
         days = len(self.schedule.duties)
         edges = sorted({days * part // SEGMENTS for part in range(SEGMENTS + 1)})
-        with ThreadPoolExecutor(max_workers=min(len(edges), os.cpu_count() or 1)) as pool:
-            parts = list(pool.map(self._segment, edges[:-1], edges[1:]))
+        spans = list(itertools.pairwise(edges))
+        with ThreadPoolExecutor(max_workers=min(len(spans), os.cpu_count() or 1)) as pool:
+            parts = list(pool.map(lambda span: self._segment(*span), spans))
+        for place in range(1, len(parts)):
+            if any(fleet.behind for fleet in parts[place - 1].fleets.values()):
+                parts[place] = self._segment(*spans[place], parts[place - 1])
         played = Played(self.option, 1, days, self.schedule)
+        here = slice(self.row, self.row + 1)
+        played.price_index = {price: index[here] for price, index in self.schedule.price_index.items()}
         books = Books(self.scenario, self.one, played.tally)
-        books.building()
+        own = [stage for stage in self.control.plan if stage.own]
+        books.building(*((own[0].first, own[-1].after) if own else (0, 0)))
         for release in self.schedule.releases:
-            books.release(replace(release, jobs=release.jobs[self.row : self.row + 1]))
-        for day in (day for part in parts for day in part):
+            books.release(replace(release, jobs=release.jobs[here]))
+        for day in (day for part in parts for day in part.days):
             self._book(played, books, day)
+        for part in parts:
+            for fleet in part.fleets.values():
+                played.fleet.latencies[0].add(fleet.latencies)
+                played.fleet.sums["preemptions"] += fleet.fleet.preemptions
+        for fleet in parts[-1].fleets.values():
+            played.fleet.sums["end_backlog_calls"] += fleet.left
         return played
 
     def _switches(self, days: int) -> Iterator[tuple[bool, Array]]:
@@ -128,18 +243,31 @@ class CallRun:
             yield on, moments
             on = on != (len(moments) % 2 == 1)
 
-    def _segment(self, first: int, after: int) -> list[_Day]:
-        """Days `first` up to `after`, after a warm-up whose counts are thrown away."""
-        servers: dict[tuple[Any, ...], CallServer] = {}
+    def _segment(self, first: int, after: int, before: _Segment | None = None) -> _Segment:
+        """Days `first` up to `after`: on from the segment before, or after a warm-up whose counts are thrown away."""
         hours = _Hours()
+        servers: dict[tuple[Any, ...], CallServer] = {}
+        fleets: dict[str, FleetServer] = {}
         warm = self._warm_days(first)
-        return [self._day(day, servers, hours) for day in range(first - warm, after)][warm:]
+        if before is not None:
+            warm, servers = 0, copy.deepcopy(before.servers)
+            fleets = {name: fleet.continued(self.scenario, first, after) for name, fleet in before.fleets.items()}
+        days = [
+            self._day(day, (first, after), servers, fleets, hours) for day in range(first - warm, after)
+        ]
+        return _Segment(days=days[warm:], servers=servers, fleets=fleets)
 
     def _warm_days(self, first: int) -> int:
         """Days in which the caches on duty forget everything."""
         stages = [duty.stage for duty in self._duties(first)]
-        lives = [self._opened(stage.option, stage.price, first).ttl_s for stage in stages]
-        return min(WARM_DAYS, max([math.ceil(ttl / DAY_S) for ttl in lives], default=0))
+        lives = [self._opened(self._hosted(stage.option), stage.price, first).ttl_s for stage in stages if stage.price]
+        fleets = [FLEET_WARM_DAYS for stage in stages if stage.option in self.fleets]
+        return min(WARM_DAYS, max([*(math.ceil(ttl / DAY_S) for ttl in lives), *fleets], default=0))
+
+    def _hosted(self, name: str) -> str:
+        """The hosted option behind a name: of a hybrid, the one that calls overflow to."""
+        plain = self.scenario.options[name]
+        return plain.overflow_option if isinstance(plain, Hybrid) else name
 
     def _duties(self, day: int) -> list[Duty]:
         return [duty for duty in self.schedule.duties[max(day, 0)] if duty.share[self.row] > 0]
@@ -147,26 +275,39 @@ class CallRun:
     def _opened(self, name: str, price: str, day: int) -> CallServer:
         return CallServer(self.scenario, self.one, name, price, self.scenario.price_on(price, max(day, 0)))
 
-    def _day(self, day: int, servers: dict[tuple[Any, ...], CallServer], hours: _Hours) -> _Day:
+    def _day(
+        self,
+        day: int,
+        span: tuple[int, int],
+        servers: dict[tuple[Any, ...], CallServer],
+        fleets: dict[str, FleetServer],
+        hours: _Hours,
+    ) -> _Day:
         """Draw the calls of a day and let whoever is on duty serve them."""
         arrivals, lengths, route = (
             stream(self.seed, name, day, self.run, CALL_BY_CALL) for name in ("arrivals", "lengths", "fallback")
         )
-        posts = self._posts(day, servers)
+        posts = self._posts(day, span, servers, fleets)
         total, peak = 0, 0
         for hour in range(24):
-            count = self._arrive(arrivals, day, hour, hours)
+            count = self._arrive(arrivals, lengths, day, hour, hours)
             total, peak = total + count, max(peak, count)
-            each_call.draw_lengths(lengths, count, self.law, hours.inputs, hours.outputs, hours.chances)
             columns = [column[:count] for column in (hours.times, hours.inputs, hours.outputs, hours.chances)]
             chosen = self._routed(route, day, hour, count)
             for post in posts:
                 picked = slice(None) if chosen is None else chosen[post.kind]
-                times, inputs, outputs, chances = (column[picked] for column in columns)
-                post.server.serve(post.generator, times, inputs, outputs, chances, post.flows, post.counts, post.open_s)
+                post.serve([column[picked] for column in columns], DAY_S * day + 3600.0 * (hour + 1))
+        for post in posts:
+            post.close(day)
         return _Day(day=day, calls=float(total), peak_per_s=peak / 3600.0, posts=posts)
 
-    def _posts(self, day: int, servers: dict[tuple[Any, ...], CallServer]) -> list[_Post]:
+    def _posts(
+        self,
+        day: int,
+        span: tuple[int, int],
+        servers: dict[tuple[Any, ...], CallServer],
+        fleets: dict[str, FleetServer],
+    ) -> list[_Post]:
         """The option on duty, and its fallback for calls served again and during outages."""
         wanted: list[tuple[Duty, Literal["duty", "again", "away"], str, str]] = []
         for duty in self._duties(day):
@@ -179,14 +320,25 @@ class CallRun:
                         wanted.append((duty, "away", stage.option, stage.price))
         posts = []
         for place, (duty, kind, name, price) in enumerate(wanted):
-            version = self.scenario.price_on(price, max(day, 0))
-            key = (name, price, kind, version.effective, version.recorded)
-            if key not in servers:
-                servers[key] = self._opened(name, price, day)
-            server, own = servers[key], stream(self.seed, "hits", day, self.run, CALL_BY_CALL + place)
-            midnight = datetime.combine(self.scenario.start, datetime.min.time()) + timedelta(days=day)
-            flows = server.flow_by_minute(midnight)
-            posts.append(_Post(duty, kind, server, own, flows, server.counts(), np.zeros(1)))
+            post = _Post(duty, kind, stream(self.seed, "hits", day, self.run, CALL_BY_CALL + place))
+            if name in self.fleets:
+                if name not in fleets:
+                    fleets[name] = FleetServer(
+                        self.scenario, self.fleets[name], day, span[1], span[0], self.seed, self.run
+                    )
+                post.fleet, post.of_fleet = fleets[name], FleetDay()
+                post.tried = stream(self.seed, "tried", day, self.run, CALL_BY_CALL + place)
+            if price:
+                hosted = self._hosted(name)
+                version = self.scenario.price_on(price, max(day, 0))
+                key = (hosted, price, kind, version.effective, version.recorded)
+                if key not in servers:
+                    servers[key] = self._opened(hosted, price, day)
+                post.server = servers[key]
+                midnight = datetime.combine(self.scenario.start, datetime.min.time()) + timedelta(days=day)
+                post.flows, post.counts = post.server.flow_by_minute(midnight), post.server.counts()
+                post.open_s = np.zeros(1)
+            posts.append(post)
         return posts
 
     def _routed(
@@ -203,8 +355,22 @@ class CallRun:
         share = 0.0 if fallback is None else float(np.ravel(fallback.share)[0])
         return {"duty": here, "away": np.flatnonzero(lost), "again": here[generator.random(len(here)) < share]}
 
-    def _arrive(self, generator: np.random.Generator, day: int, hour: int, hours: _Hours) -> int:
-        """Draw the arrivals of an hour; times count from the first midnight."""
+    def _arrive(
+        self, generator: np.random.Generator, lengths: np.random.Generator, day: int, hour: int, hours: _Hours
+    ) -> int:
+        """Draw the calls of an hour, or take them from the log; times count from the first midnight."""
+        if self.log is not None and len(self.log.times):
+            return self.log.play(day, hour, hours, lengths)
+        count = self._timed(generator, day, hour, hours)
+        if self.log is None:
+            each_call.draw_lengths(lengths, count, self.law, hours.inputs, hours.outputs, hours.chances)
+        else:
+            pairs = (self.log.inputs, self.log.outputs)
+            each_call.draw_pairs(lengths, count, *pairs, hours.inputs, hours.outputs, hours.chances)
+        return count
+
+    def _timed(self, generator: np.random.Generator, day: int, hour: int, hours: _Hours) -> int:
+        """Draw when the calls of an hour come."""
         begin, end = 86_400.0 * day + 3600.0 * hour, 86_400.0 * day + 3600.0 * (hour + 1)
         rate = float(self.rates[day + WARM_DAYS, hour])
         edges, factors = np.array([begin, end]), np.ones(1)
@@ -236,9 +402,14 @@ class CallRun:
             for post in day.posts:
                 if post.duty is not duty:
                     continue
+                if post.of_fleet is not None:
+                    served, delivered = served + post.of_fleet.calls, delivered + post.of_fleet.delivered
+                    self._book_fleet(played, post, day.day)
+                if post.server is None or post.counts is None or post.open_s is None:
+                    continue
                 post.server.book(played.tally, day.day, post.counts, float(post.open_s[0]) / 3600.0)
                 sums = post.counts.sum(axis=1)
-                if post.kind != "again":
+                if post.kind != "again" and post.fleet is None:
                     served += sums[:, each_call.CALLS].sum()
                     delivered += sums[:, each_call.DELIVERED].sum()
                 if post.kind == "duty":
@@ -249,6 +420,19 @@ class CallRun:
             streams = partial(self._stream, day.day)
             own = replace(duty, share=duty.share[self.row : self.row + 1])
             books.day(day.day, own, np.array([served]), np.array([delivered]), streams)
+
+    def _book_fleet(self, played: Played, post: _Post, day: int) -> None:
+        """Book what a fleet did on a day."""
+        done, terms, account = post.of_fleet, self.fleets[post.duty.stage.option], played.fleet
+        assert done is not None
+        hours = {name: done.hours[name][None, :] for name in done.hours.dtype.names}
+        account.add(played.tally, self.scenario, self.one, terms.option, day, hours, terms.saturation_per_s)
+        for name, value in (
+            ("calls", done.attempts), ("overload_calls", done.overloaded), ("overflow_calls", done.overflow)
+        ):  # fmt: skip
+            account.sums[name] += value
+        account.sums["most_per_s"] = np.maximum(account.sums["most_per_s"], terms.most_per_s)
+        account.sums["backlog_s"] = np.maximum(account.sums["backlog_s"], done.backlog_s)
 
     def _stream(self, day: int, phenomenon: str, part: int) -> np.random.Generator:
         return stream(self.seed, phenomenon, day, self.run, CALL_BY_CALL + part)

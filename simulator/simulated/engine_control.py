@@ -6,6 +6,7 @@ provider is away, how many jobs were trained, and the story of the first run as 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,11 +16,13 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from simulator.domain.options import HostedFineTuned
+from simulator.domain.options import HostedFineTuned, Hybrid, SelfHosted
 from simulator.domain.plan import Stage, jobs_end, stages, training_price, version_spans
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Moment
+from simulator.simulated.engine_machines import gpu_job
 from simulator.simulated.outages import mark_hours, outages
+from simulator.simulated.outlook import drifted, price_changes
 from simulator.simulated.streams import BLOCK_RUNS, stream
 from simulator.simulated.training import Process, campaign, models_to_train
 
@@ -38,8 +41,12 @@ class Duty:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """A model released on a day: jobs it took in each run, (rows,), bought at `price` ('' where nothing is trained)."""
+    """A model of an option released on a day: jobs it took in each run, (rows,), none where nothing is trained.
 
+    `price` is where they were bought, '' for jobs on GPUs.
+    """
+
+    option: str
     day: int
     price: str
     jobs: Array
@@ -48,7 +55,11 @@ class Release:
 
 @dataclass(slots=True)
 class Schedule:
-    """What the control plane hands over; `away` holds the share of each hour lost by option and run."""
+    """What the control plane hands over.
+
+    `away` holds the share of each hour lost by option and run, `price_index` what unknown changes multiply a price by,
+    by price id, each (BLOCK_RUNS, days).
+    """
 
     duties: list[list[Duty]]
     stops: int | None
@@ -56,6 +67,7 @@ class Schedule:
     away: dict[str, list[list[float]]] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
     timeline: list[Moment] = field(default_factory=list)
+    price_index: dict[str, Array] = field(default_factory=dict)
 
     def away_on(self, option: str, day: int) -> Array | None:
         """Share of each hour of a day in which an option does not answer, (rows, 24); None if it always does."""
@@ -84,7 +96,11 @@ class Control:
         self.plan, stops = stages(scenario, name)
         self.horizon = int(scenario.horizon_days)
         self.env = simpy.Environment()
-        self.ready = np.full(BLOCK_RUNS, float(min(int(self.plain.ready_after_days), self.horizon)))
+        self.parts = parts_of(scenario, name)
+        self.planned = float(min(int(self.plain.ready_after_days), self.horizon))
+        self.ready = np.full(BLOCK_RUNS, self.planned)
+        self.under_way = np.zeros(BLOCK_RUNS, dtype=np.int64)
+        self.done = np.zeros(BLOCK_RUNS)
         self.schedule = Schedule(duties=[], stops=stops)
         self._others: dict[str, list[Stage]] = {}
 
@@ -94,7 +110,10 @@ class Control:
             self.env.process(self._notice(text, day))
         for name in sorted({stage.option for stage in self.plan}):
             self._start_outages(name)
-        self.env.process(self._releases())
+        for price in sorted(self._prices()) if self.scenario.outlook else ():
+            self._start_changes(price)
+        for part in self.parts:
+            self.env.process(self._releases(part))
         self.env.process(self._calendar())
         self.env.run(until=24.0 * self.horizon)
         self.schedule.timeline.sort(key=lambda moment: moment.day)
@@ -133,10 +152,11 @@ class Control:
             if stage.first <= day < stage.after:
                 yield Stage(option=stage.option, price=stage.price, first=stage.first, after=stage.after, own=False)
 
-    def _releases(self) -> Process:
+    def _releases(self, part: str) -> Process:
         """The first model, trained from the first day on; then retraining by cadence and at a change of price."""
-        tuned = self.plain if isinstance(self.plain, HostedFineTuned) else None
-        training = tuned.training if tuned else None
+        plain = self.scenario.options[part]
+        tuned = plain if isinstance(plain, HostedFineTuned) else None
+        training = plain.training if isinstance(plain, HostedFineTuned | SelfHosted) else None
         every = training.retrain_every_days if training else None
         first = True
         for stage in (stage for stage in self.plan if stage.own):
@@ -150,25 +170,27 @@ class Control:
                         f"{price} takes no training jobs from {closes}, so the model is not retrained after"
                     )
                     break
-                self._train(price, day, first)
+                release = Release(option=part, day=day, price=price, jobs=np.zeros(BLOCK_RUNS), first=first)
+                self.schedule.releases.append(release)
+                if training is not None:
+                    self._train(release)
                 first = False
 
-    def _train(self, price: str, day: int, first: bool) -> None:
-        release = Release(day=day, price=price, jobs=np.zeros(BLOCK_RUNS), first=first)
-        self.schedule.releases.append(release)
-        if not price:
-            return
-        if first and self.plain.dataset is not None:
+    def _train(self, release: Release) -> None:
+        part, plain, training = release.option, self.scenario.options[release.option], self.view.options[release.option]
+        training, price, day = training.training, release.price, release.day
+        if release.first and plain.dataset is not None:
             self._tell("the data set is made")
-        self._tell(f"training at {price} begins")
-        training = self.option.training
-        least = self.scenario.price_on(price, day).rules.training.min_examples
-        if first and training.examples is not None and np.any(np.asarray(training.examples) < least):
-            self.schedule.flags.append(f"a training job at {price} needs at least {least} examples")
+        self._tell(f"training at {price or training.gpu or 'a rented GPU'} begins")
+        if price:
+            least = self.scenario.price_on(price, day).rules.training.min_examples
+            if release.first and training.examples is not None and np.any(np.asarray(training.examples) < least):
+                self.schedule.flags.append(f"a training job at {price} needs at least {least} examples")
+        takes = training.job_hours if price else gpu_job(self.scenario, self.view, part).hours
         dials = [np.broadcast_to(x, (BLOCK_RUNS,)) for x in (training.runs_per_model, training.failure_rate)]
-        hours = np.broadcast_to(training.job_hours, (BLOCK_RUNS,))
+        hours = np.broadcast_to(takes, (BLOCK_RUNS,))
         for run in range(BLOCK_RUNS):
-            generator = stream(self.seed, "training", day, self.block * BLOCK_RUNS + run)
+            generator = stream(self.seed, "training", day, self.block * BLOCK_RUNS + run, self.parts.index(part))
             needed = models_to_train(generator, float(dials[0][run]))
             failed = partial(self._tell, "a training job failed and is run again") if run == self.told else _silent
             jobs = campaign(self.env, generator, needed, float(dials[1][run]), float(hours[run]), failed)
@@ -177,12 +199,15 @@ class Control:
     def _released(self, release: Release, run: int, jobs: Process) -> Process:
         """Count the jobs of one run, and put its first cut-over off while they are not done."""
         waits = release.first and self.plain.until_ready is not None
-        planned = self.ready[run]
         if waits:
+            self.under_way[run] += 1
             self.ready[run] = self.horizon
         release.jobs[run] = yield self.env.process(jobs)
         if waits:
-            self.ready[run] = max(planned, np.ceil(self.env.now / 24.0))
+            self.under_way[run] -= 1
+            self.done[run] = max(self.done[run], np.ceil(self.env.now / 24.0))
+            if not self.under_way[run]:
+                self.ready[run] = max(self.planned, self.done[run])
         if run == self.told:
             self._tell(f"the model is evaluated and released after {release.jobs[run]:.0f} jobs")
 
@@ -206,6 +231,33 @@ class Control:
         if run == self.told:
             self._tell(f"{name} is away for {end - begin:.1f} hours")
 
+    def _prices(self) -> set[str]:
+        """Every price that may be billed: of the option, and of who stands in or takes calls over."""
+        asked = {stage.option for stage in self.plan} | {self.name}
+        asked |= {self.plain.until_ready} if self.plain.until_ready else set()
+        fallbacks = [self.scenario.options[name].fallback for name in asked]
+        asked |= {fallback.to for fallback in fallbacks if fallback is not None}
+        found = {stage.price for name in asked for stage in self.standby(name)}
+        options = [self.scenario.options[name] for name in asked]
+        return found | {training_price(option) for option in options if isinstance(option, HostedFineTuned)}
+
+    def _start_changes(self, price: str) -> None:
+        """Let a price change as the outlook says; every option that uses it sees the same path."""
+        moves = self.view.outlook
+        self.schedule.price_index[price] = drifted(self.horizon, moves.drift_per_year, BLOCK_RUNS)
+        often = np.broadcast_to(np.asarray(moves.changes_per_year, dtype=float), (BLOCK_RUNS,))
+        for run in np.flatnonzero(often > 0).tolist():
+            part = zlib.crc32(price.encode())
+            generator = stream(self.seed, "outlook", 0, self.block * BLOCK_RUNS + run, part)
+            changed = partial(self._changed, price, run)
+            self.env.process(price_changes(self.env, generator, float(often[run]), moves.factors, changed))
+
+    def _changed(self, price: str, run: int, day: int, factor: float) -> None:
+        self.schedule.price_index[price][run, day:] *= factor
+        if run == self.told and day < self.horizon:
+            text = f"{price} changes its prices by {100 * (factor - 1):+.0f} %, unannounced"
+            self.schedule.timeline.append(Moment(day=day, text=text))
+
     def _notice(self, text: str, day: int) -> Process:
         yield self.env.timeout(24.0 * day)
         self._tell(text)
@@ -224,6 +276,12 @@ class Control:
                 yield f"{self.name} moves to {stage.price}", stage.first
         if self.schedule.stops is not None:
             yield f"{self.name} stops serving", self.schedule.stops
+
+
+def parts_of(scenario: Scenario, name: str) -> tuple[str, ...]:
+    """The options whose models and machines an option needs: itself, and of a hybrid both that it rests on."""
+    plain = scenario.options[name]
+    return (name, plain.fleet_option, plain.overflow_option) if isinstance(plain, Hybrid) else (name,)
 
 
 def _silent() -> None:

@@ -49,6 +49,7 @@ class Demand:
         self.world = World(spread, seed, block, rows)
         self.day = -WARM_DAYS
         self.past = np.zeros((rows, 0))
+        self.mean_per_s = np.zeros((rows, 24))
 
     def warm(self) -> None:
         """Play the days before the first, which only warm the caches."""
@@ -72,8 +73,8 @@ class Demand:
         """Calls by hour of the next day, whole numbers, (rows, 24)."""
         day = self.day
         rates = self.next_rates()
-        mean = 3600.0 * mean_rates(rates, self.world.burst_time(day), self.bursts, self.cap_per_s)
-        return draw_calls(stream(self.seed, "arrivals", day, self.block), mean)
+        self.mean_per_s = mean_rates(rates, self.world.burst_time(day), self.bursts, self.cap_per_s)
+        return draw_calls(stream(self.seed, "arrivals", day, self.block), 3600.0 * self.mean_per_s)
 
     def rates_behind(self, ttl_s: float) -> Array:
         """Rates, before the cap, of the last day played and of the hours before it that a time to live reaches into."""

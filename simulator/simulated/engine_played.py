@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.simulated.engine_control import Schedule
+from simulator.simulated.engine_fleet_use import FleetAccount
 from simulator.simulated.engine_tally import Tally
 
 
@@ -16,3 +17,5 @@ class Played:
         self.calls, self.served, self.delivered, self.eligible, self.hits = np.zeros((5, rows, days))
         self.peak_per_s = np.zeros(rows)
         self.schedule = schedule
+        self.price_index = schedule.price_index
+        self.fleet = FleetAccount(rows, days)

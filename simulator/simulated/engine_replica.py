@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pricing.errors import InputError
 from pricing.serving import Replica
 from simulator.domain.findings import ServingRun, Times
+from simulator.simulated.autoscaled import turned_away
 from simulator.simulated.queueing import Engine, Served, serve, serve_closed_loop, why_refused
 from simulator.simulated.steptime import StepTime
 
@@ -66,14 +67,19 @@ def lengths(drawn: Drawn, calls: int, seed: int) -> tuple[Counts, Counts]:
 
 def open_loop(
     replica: Replica, drawn: Drawn, rate_per_s: float, calls: int, *, replicas: int = 1, adapters: int = 1,
-    seed: int = 0, steady: bool = True,
+    seed: int = 0, steady: bool = True, overflow_above: int = 0,
 ) -> ServingRun:
-    """Serve a Poisson stream; `steady` leaves out the first calls, else the run is told as it was, to the end."""
+    """Serve a Poisson stream; `steady` leaves out the first calls, else the run is told as it was, to the end.
+
+    With `overflow_above` calls in the fleet others go elsewhere, and nothing is told of them.
+    """
     arrival = np.cumsum(np.random.default_rng([seed, 0]).exponential(1.0 / rate_per_s, calls))
     prompt, output = lengths(drawn, calls, seed)
-    engine = engine_of(replica, drawn.prefix, adapters)
-    return told(serve(arrival, prompt, output, _fitting(engine, prompt, output), replicas=replicas), engine,
-                replicas, WARM_UP if steady else 0.0)
+    engine = _fitting(engine_of(replica, drawn.prefix, adapters), prompt, output)
+    if overflow_above:
+        kept = ~turned_away(arrival, prompt, output, engine, replicas, overflow_above)
+        arrival, prompt, output = arrival[kept], prompt[kept], output[kept]
+    return told(serve(arrival, prompt, output, engine, replicas=replicas), engine, replicas, WARM_UP if steady else 0.0)
 
 
 def closed_loop(

@@ -36,6 +36,11 @@ PHENOMENA = {
     "pairs": 18,
     "wrong": 19,
     "human": 20,
+    "spot": 21,
+    "tried": 22,
+    "spread": 23,
+    "steady hour": 24,
+    "overflow": 25,
 }
 """What is random, by number; a number is never given to another thing, or every result would change."""
 

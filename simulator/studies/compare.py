@@ -43,6 +43,8 @@ from simulator.studies.verdict import verdict
 
 ALMOST_NONE = 1e-9
 """Part of the calls at which only what does not grow with them is left of a bill."""
+ROUNDING = 1e-12
+"""Share of a bill below which a difference is a rounding error: a fleet with room to spare takes one more call free."""
 NEARBY = 1e-3
 """Relative distance on either side over which the cost of one more call is read."""
 
@@ -175,7 +177,8 @@ def summary(scenario: Scenario, result: SimulationResult) -> OptionSummary:
         draws={VOLUME: calls * np.array([ALMOST_NONE, 1 - NEARBY, 1 + NEARBY])},
     )
     recurring = near.total_usd - near.one_off_usd
-    more_calls = near.calls[2] - near.calls[1]
+    more_calls, more_usd = near.calls[2] - near.calls[1], recurring[2] - recurring[1]
+    unit = float(more_usd / more_calls) if more_calls and abs(more_usd) > ROUNDING * recurring[2] else 0.0
     return OptionSummary(
         result=result,
         total_usd=total if result.feasible else None,
@@ -183,7 +186,7 @@ def summary(scenario: Scenario, result: SimulationResult) -> OptionSummary:
         npv_usd=present_value(cash, scenario.discount_rate),
         monthly_usd=(total - one_off) / months,
         fixed_usd_per_month=float(recurring[0]) / months,
-        unit_usd=float((recurring[2] - recurring[1]) / more_calls) if more_calls else 0.0,
+        unit_usd=unit,
         per_call_usd=_each(total, result.served_calls[0]),
         per_success_usd=float(total / result.success_calls[0]) if result.success_calls[0] > 0 else None,
         one_off_usd=one_off,
@@ -268,7 +271,9 @@ def cost_curve(
     for name in scenario.options:
         stop = stages(scenario, name)[1]
         served = scenario.horizon_days if stop is None else max(stop, 1)
-        usd[name] = run(scenario, name, draws={along: x}).total_usd / (served * 24.0 / scenario.hours_per_month)
+        found = run(scenario, name, draws={along: x})
+        full = found.ruled_out if found.ruled_out is not None else False
+        usd[name] = np.where(full, np.nan, found.total_usd) / (served * 24.0 / scenario.hours_per_month)
     today = float(_read(scenario, along))
     return CostCurve(
         along=along, label=dial.label, unit=dial.unit, scale=dial.scale, today=today, x=x, usd_per_month=usd

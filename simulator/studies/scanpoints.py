@@ -12,6 +12,7 @@ from pricing.table import PriceVersion
 from simulator.domain.dials import Dial
 from simulator.domain.options import HostedFineTuned, HostedOption, Hybrid, SelfHosted
 from simulator.domain.plan import stages, training_price, version_spans
+from simulator.domain.recorded import overhead_tokens
 from simulator.domain.scenario import Scenario
 from simulator.run import capacity_edges
 
@@ -87,7 +88,7 @@ def _steps(
             first, last = math.ceil(low / caching.increment), math.floor(high / caching.increment)
             found += [float(caching.increment * steps) for steps in range(first, last + 1)]
     own_input = option.input_tokens if option.input_tokens is not None else scenario.workload.tokens.input
-    overhead = tokens.per_request + tokens.per_message * (2 if option.prefix_tokens > 0 else 1)
+    overhead = float(overhead_tokens(tokens, option.prefix_tokens, scenario.recorded))
     for tier in version.usd_per_mtok.tiers:
         if along == f"options.{name}.prefix_tokens":
             found.append(tier.above - own_input - overhead)

@@ -7,7 +7,7 @@ import math
 
 from pricing.errors import InputError
 from simulator.domain.findings import ServingRun, SimulationResult, Sizing
-from simulator.domain.options import SelfHosted
+from simulator.domain.options import Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.domain.workload import Slo
 from simulator.run import run, serve_calls, sizing_hours, sizing_rate
@@ -86,15 +86,22 @@ def fleet_of(scenario: Scenario, option: str) -> SelfHosted:
 def meets_slo(scenario: Scenario, option: str, seed: int = 0) -> tuple[bool | None, str]:
     """Whether the fleet as typed meets the targets in the busiest hour of every shift, and what it misses.
 
-    None where there is no target or no profile.
+    None where there is no target or no profile. Of a hybrid it is the calls that its fleet serves; how fast the hosted
+    option answers the others is not known.
     """
-    plain = scenario.options[option]
+    plain, above = scenario.options[option], 0
+    if isinstance(plain, Hybrid):
+        option, above = plain.fleet_option, max(round(plain.overflow_above), 1)
+        plain = scenario.options[option]
     if not isinstance(plain, SelfHosted) or not isinstance(plain.serving, str) or not _targets(scenario.workload.slo):
         return None, ""
     for rate, replicas in sizing_hours(scenario, option):
-        if replicas == 0:
+        if replicas == 0 and not above:
             return False, f"in a shift without a replica {rate:,.3g} calls a second wait for the next one"
-        if missing := missed(hour(scenario, plain, rate, replicas, seed), scenario.workload.slo):
+        if replicas == 0:
+            continue  # all of them overflow
+        served = hour(scenario, plain, rate, replicas, seed, overflow_above=above)
+        if missing := missed(served, scenario.workload.slo):
             return False, ", ".join(missing)
     return True, ""
 
@@ -109,9 +116,15 @@ def kept_promises(scenario: Scenario, result: SimulationResult) -> SimulationRes
 
 
 def hour(
-    scenario: Scenario, plain: SelfHosted, rate: float, replicas: int, seed: int, calls: int | None = None
+    scenario: Scenario,
+    plain: SelfHosted,
+    rate: float,
+    replicas: int,
+    seed: int,
+    calls: int | None = None,
+    overflow_above: int = 0,
 ) -> ServingRun:
-    """An hour of calls on a fleet of fixed size."""
+    """An hour of calls on a fleet of fixed size; `overflow_above` calls in it others go elsewhere (0: none do)."""
     return serve_calls(
         scenario.serving[str(plain.serving)],
         lengths_of(scenario, plain),
@@ -120,6 +133,7 @@ def hour(
         replicas=replicas,
         adapters=int(plain.fleet.adapters),
         seed=seed,
+        overflow_above=overflow_above,
     )
 
 
