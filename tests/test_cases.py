@@ -362,13 +362,3 @@ def test_ten_thousand_a_month_is_right_only_where_nobody_s_hours_count() -> None
     upkeep = 2 * ENGINEER_USD
     assert found.options["frontier-prompt"].monthly_usd - upkeep == pytest.approx(21, abs=0.5)
     assert found.verdict.choice == "cheap-prompt"
-
-
-def test_at_a_small_volume_a_rented_card_is_idle_and_its_rent_is_twelve_times_the_tokens() -> None:
-    found = compare(case(SMALL))
-    card, frontier = (found.options[name].result for name in ("rented-4090", "frontier-prompt"))
-    rent = sum(float(card.ledger.by_line()[line][0]) for line in ("gpu", "gpu_idle"))
-    tokens = sum(float(usd[0]) for line, usd in frontier.ledger.by_line().items() if line != "ops")
-    assert rent == pytest.approx(12 * tokens, rel=0.05)
-    assert card.fleet is not None
-    assert float(card.fleet.busy_share[0]) == pytest.approx(0.003, abs=0.0005)
