@@ -86,7 +86,7 @@ def walk_dials(node: Any, path: str = "") -> Iterator[DialAt]:
     if dataclasses.is_dataclass(node) and not isinstance(node, type):
         own = dials_of(type(node))
         for field in dataclasses.fields(node):
-            if field.name in getattr(node, "measured", ()):
+            if field.name in getattr(node, "settled", ()):
                 continue
             value = getattr(node, field.name)
             here = f"{path}.{field.name}" if path else field.name

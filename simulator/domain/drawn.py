@@ -97,7 +97,7 @@ def find_dial(scenario: Any, path: str) -> Dial:
             node = node.get(key)
         else:
             own = dials_of(kind) if hasattr(kind, "__dataclass_fields__") else {}
-            settled = key in getattr(node, "measured", ())
+            settled = key in getattr(node, "settled", ())
             found, node = (None, None) if settled else (own.get(key), getattr(node, key, None))
     if found is None or node is None or isinstance(node, Mapping):
         known = [at.path for at in walk_dials(scenario)]

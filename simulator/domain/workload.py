@@ -74,7 +74,7 @@ class Tokens:
         check_dials(self)
 
     @property
-    def measured(self) -> tuple[str, ...]:
+    def settled(self) -> tuple[str, ...]:
         """Fields that a log has settled, so that nobody can turn them."""
         return () if self.trace is None else ("input_cv", "output_cv", "correlation")
 
@@ -129,7 +129,7 @@ class Workload:
     replay: str | None = None
 
     @property
-    def measured(self) -> tuple[str, ...]:
+    def settled(self) -> tuple[str, ...]:
         """Fields that a log has settled, so that nobody can turn them."""
         return () if self.replay is None else ("growth_per_month", "demand", "events", "cap_per_s")
 
