@@ -26,6 +26,7 @@ from simulator.run import run
 from simulator.studies.breakeven import VOLUME, break_even
 from simulator.studies.compare import compare
 
+ROOT = Path(__file__).parents[1]
 DRAWS = 10_000
 ROUNDS = 15
 FOURTH = "options.nano-prompt={like: cheap-prompt, price: openai/gpt-5.4-nano}"
@@ -72,10 +73,12 @@ def cpu_s(work: Callable[[], object], rounds: int = ROUNDS) -> tuple[float, floa
 def child_s(*args: str, rounds: int = 5) -> tuple[float, float, float]:
     """CPU seconds (best, median) and wall seconds (best) of the program as a process of its own."""
     cpu, wall = [], []
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for _ in range(rounds):
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run([sys.executable, "-m", "simulator", *args], check=True, capture_output=True, env=environment)
+        subprocess.run(
+            [sys.executable, "-m", "simulator", *args], check=True, capture_output=True, env=environment, cwd=ROOT
+        )
         wall.append(time.perf_counter() - began)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
@@ -134,9 +137,13 @@ def main() -> None:
         f"{DRAWS * bills[0] / many[0]:,.0f} times faster than one by one")
     print(f"  {'':58}peak memory {peak_mib(draw_all):.0f} MiB above the start (chunks of at most 64 MiB are wanted)")
 
-    for args, reach in ((("--help",), 0.5), (("compare",), 2.5)):
+    hosted = ("compare", "scenarios/cases/small-volume.yaml")
+    for what, args, reach in (
+        ("--help", ("--help",), 0.5), ("compare of hosted options", hosted, 2.5),
+        ("compare with 2 fleets", ("compare",), None),
+    ):
         best, median, wall = child_s(*args)
-        row(f"tunepoint {' '.join(args)}, cold", best, median, reach, f"{1000 * wall:,.0f} ms by the clock")
+        row(f"tunepoint {what}, cold", best, median, reach, f"{1000 * wall:,.0f} ms by the clock")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
 from pricing.errors import InputError
+from pricing.serving import Replica
 from simulator.domain.findings import ServingRun, SimulationResult, Sizing
 from simulator.domain.options import Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
@@ -125,13 +127,37 @@ def hour(
     overflow_above: int = 0,
 ) -> ServingRun:
     """An hour of calls on a fleet of fixed size; `overflow_above` calls in it others go elsewhere (0: none do)."""
-    return serve_calls(
+    return _served(
         scenario.serving[str(plain.serving)],
-        lengths_of(scenario, plain),
+        tuple(lengths_of(scenario, plain).items()),
+        rate,
+        calls or int(min(max(rate * 3600.0, LEAST_CALLS), MOST_CALLS)),
+        replicas,
+        int(plain.fleet.adapters),
+        seed,
+        overflow_above,
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _served(
+    replica: Replica,
+    lengths: tuple[tuple[str, float], ...],
+    rate: float,
+    calls: int,
+    replicas: int,
+    adapters: int,
+    seed: int,
+    overflow_above: int,
+) -> ServingRun:
+    """The same hour is served once: a price or a wage that is turned changes nothing in it."""
+    return serve_calls(
+        replica,
+        dict(lengths),
         rate_per_s=rate,
-        calls=calls or int(min(max(rate * 3600.0, LEAST_CALLS), MOST_CALLS)),
+        calls=calls,
         replicas=replicas,
-        adapters=int(plain.fleet.adapters),
+        adapters=adapters,
         seed=seed,
         overflow_above=overflow_above,
     )
