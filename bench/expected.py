@@ -6,6 +6,7 @@ wanted. Warm rows repeat in one process, so tables of hit shares are kept; cold 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import resource
 import statistics
@@ -25,14 +26,24 @@ from simulator.run import run
 from simulator.studies.breakeven import VOLUME, break_even
 from simulator.studies.compare import compare
 
+ROOT = Path(__file__).parents[1]
 DRAWS = 10_000
 ROUNDS = 15
 FOURTH = "options.nano-prompt={like: cheap-prompt, price: openai/gpt-5.4-nano}"
 
 
 def question() -> Scenario:
-    """The shipped question with a fourth hosted option."""
-    return read_scenario(default_scenario_path(), [FOURTH])
+    """The shipped question with four hosted options and no fleet."""
+    whole = read_scenario(default_scenario_path(), [FOURTH])
+    hosted = {name: option for name, option in whole.options.items() if option.kind.startswith("hosted")}
+    return dataclasses.replace(whole, options=hosted)
+
+
+def staircase() -> Scenario:
+    """The shipped question without spread, where the owned cards are forty rented ones."""
+    flags = ["options.own-4090.fleet.replicas.max=40", "options.own-4090.gpu=runpod-community/rtx-4090",
+             "workload.demand={weekday: flat, hours: flat, day_sd: 0, hour_sd: 0}"]
+    return read_scenario(default_scenario_path(), flags)
 
 
 def drawn(size: int) -> Draws:
@@ -62,10 +73,12 @@ def cpu_s(work: Callable[[], object], rounds: int = ROUNDS) -> tuple[float, floa
 def child_s(*args: str, rounds: int = 5) -> tuple[float, float, float]:
     """CPU seconds (best, median) and wall seconds (best) of the program as a process of its own."""
     cpu, wall = [], []
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for _ in range(rounds):
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run([sys.executable, "-m", "simulator", *args], check=True, capture_output=True, env=environment)
+        subprocess.run(
+            [sys.executable, "-m", "simulator", *args], check=True, capture_output=True, env=environment, cwd=ROOT
+        )
         wall.append(time.perf_counter() - began)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
@@ -101,6 +114,14 @@ def main() -> None:
     row("4 options x 365 days, warm", *bills, 0.010)
     whole = cpu_s(lambda: compare(scenario))
     row("compare with break-evens and verdict, warm", *whole, 0.010, f"{whole[0] / bills[0]:.1f} times the bills alone")
+    fleets = read_scenario(default_scenario_path())
+    compare(fleets)
+    both = cpu_s(lambda: [run(fleets, name) for name in fleets.options])
+    row("3 hosted options and 2 fleets x 365 days, warm", *both, 0.030)
+    row("compare with 2 fleets, break-evens and verdict, warm", *cpu_s(lambda: compare(fleets), 5), None)
+    stairs = staircase()
+    row("break-even over 7 decades, stairs of 40 replicas, both bases",
+        *cpu_s(lambda: break_even(stairs, ("long-prompt", "own-4090"), low=10.0, high=1e8)), 0.100)
     pair = ("long-prompt", "tuned-api")
     scan = cpu_s(lambda: break_even(scenario, pair))
     row("break-even of a pair along volume, both bases, payback", *scan, None)
@@ -116,9 +137,13 @@ def main() -> None:
         f"{DRAWS * bills[0] / many[0]:,.0f} times faster than one by one")
     print(f"  {'':58}peak memory {peak_mib(draw_all):.0f} MiB above the start (chunks of at most 64 MiB are wanted)")
 
-    for args, reach in ((("--help",), 0.5), (("compare",), 2.5)):
+    hosted = ("compare", "scenarios/cases/small-volume.yaml")
+    for what, args, reach in (
+        ("--help", ("--help",), 0.5), ("compare of hosted options", hosted, 2.5),
+        ("compare with 2 fleets", ("compare",), None),
+    ):
         best, median, wall = child_s(*args)
-        row(f"tunepoint {' '.join(args)}, cold", best, median, reach, f"{1000 * wall:,.0f} ms by the clock")
+        row(f"tunepoint {what}, cold", best, median, reach, f"{1000 * wall:,.0f} ms by the clock")
 
 
 if __name__ == "__main__":

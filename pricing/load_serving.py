@@ -115,7 +115,8 @@ def derived(asked: ProfileName, gpu: GpuSpec | None) -> tuple[ServingProfile, bo
         profile.source, confidence="estimated", note=f"derived from {whose}: {profile.source.title}"
     )
     profile = dataclasses.replace(profile, source=source, kv_tokens=None, points=0, error_share=None)
-    if not same and gpu is not None and gpu.memory_gb >= FAST_CARD_GB and not gpu.architecture.startswith(OLDER):
+    fast = gpu is not None and gpu.memory_gb >= FAST_CARD_GB and not gpu.architecture.startswith(OLDER)
+    if asked.engine == "vllm" and fast and not same:
         profile = dataclasses.replace(profile, max_num_seqs=1024, max_num_batched_tokens=8192)
     return (profile if gpu is None else spread_over(profile, asked, gpu)), False
 

@@ -20,10 +20,19 @@ MEMORY_UTIL = 0.9
 """Share of the memory an engine takes (vLLM's gpu_memory_utilization)."""
 SMALL_CARD_GB, SMALL_RESERVE_GIB, RESERVE_GIB = 30.0, 1.4, 4.66
 """Lost to activations, graphs and context: 1.5 GB on a 24 GB card; 4 to 5 GB where an H100 reported its KV tokens."""
-WEIGHT_BYTES = {"bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "awq": 0.56, "int4": 0.56}
-"""Bytes of a weight; 4-bit formats carry scales of about half a bit (AWQ, groups of 128)."""
+WEIGHT_BYTES = {"bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "awq": 0.56, "int4": 0.56,
+                "q4_k_m": 4.9 / 8}
+"""Bytes of a weight; 4-bit formats carry scales of about half a bit (AWQ, groups of 128); llama.cpp's Q4_K_M takes
+4.9 bits on an 8B model (its README)."""
 DEPLOYMENT_FACTOR = 0.85
 """What the step-time model leaves out in production; 0.7 to 1 by the runs it was held against."""
+DEPLOYMENT_RANGE = (0.7, 1.0)
+ESTIMATED_RANGES = {
+    "vllm": {"step_overhead_s": (0.003, 0.001), "mbu": (0.75, 0.90), "mfu": (0.40, 0.65)},
+    "sglang": {"step_overhead_s": (0.003, 0.001), "mbu": (0.75, 0.90), "mfu": (0.40, 0.65)},
+    "llama.cpp": {"mbu": (0.31, 0.81), "mfu": (0.15, 0.82)},
+}
+"""Slow and fast end of each parameter over the cards and models that were measured, by engine."""
 NVLINK_EFFICIENCY = 0.8
 """Of the speed of N cards, what N cards with NVLink reach together: an estimate."""
 _PART = r"[a-z0-9][a-z0-9._-]*"
@@ -206,6 +215,32 @@ class Replica:
             pair_window_s=4.0 * width * model.windowed_layers / flops,
             window=model.window or 0,
         )
+
+    @property
+    def estimated(self) -> bool:
+        """Whether nobody measured this pair: the profile was derived from its card or from the engine's default."""
+        return self.profile.source.confidence == "estimated"
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Slow and fast end of every parameter that is not certain: the deployment's, and all of an estimated one's."""
+        found = {"deployment_factor": DEPLOYMENT_RANGE}
+        if self.estimated:
+            found |= ESTIMATED_RANGES.get(self.id.partition("/")[0], {})
+        return {
+            name: (min(slow, own), max(fast, own)) if slow < fast else (max(slow, own), min(fast, own))
+            for name, (slow, fast) in found.items()
+            for own in (getattr(self.profile, name),)
+        }
+
+    @property
+    def ends(self) -> tuple[Replica, Replica]:
+        """The same replica at the slow and at the fast end of all its ranges together."""
+        found = []
+        for end in (0, 1):
+            values: dict[str, Any] = {name: pair[end] for name, pair in self.ranges.items()}
+            found.append(dataclasses.replace(self, profile=dataclasses.replace(self.profile, **values)))
+        return found[0], found[1]
 
     @property
     def full_share(self) -> float:

@@ -113,6 +113,7 @@ _WHERE = {
     "replay_blocks": "simulator.studies.replay",
     "report_html": "simulator.report",
     "sample": "simulator.studies.probability",
+    "saturation": "simulator.run",
     "scenario_schema": "simulator.files:schema",
     "scenario_yaml": "simulator.files",
     "serve_calls": "simulator.run",

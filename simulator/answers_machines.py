@@ -107,10 +107,12 @@ def _replica_json(replica: Replica) -> dict[str, Any]:
     return {
         "id": replica.id,
         "measured": replica.measured,
+        "confidence": replica.profile.source.confidence,
         "kv_tokens": replica.kv_tokens,
         "memory": replica.arithmetic,
         "kv_bytes_per_token": replica.model.kv_bytes_per_token(),
         **{key: value for key, value in profile.items() if key not in ("source", "kv_tokens")},
+        "ranges": {name: list(pair) for name, pair in replica.ranges.items()},
         "step_s": {key: value for key, value in dataclasses.asdict(replica.step_seconds()).items() if value},
         "source": profile["source"],
     }

@@ -134,12 +134,20 @@ def job_usd(version: PriceVersion, basis: JobPrice) -> Array | None:
 
 
 def gpu_rate(scenario: Scenario, basis: GpuPrice) -> float:
-    """USD of one unit at the price of a GPU: an hour of rent, a card with its share of a host, or a kWh.
+    """USD of one unit at the price of a GPU: an hour of rent, a card with its share of a host, a kWh, a GB.
 
     Raises:
-        NotSold: the GPU is bought where rent is asked, or rented where a purchase is.
+        NotSold: the GPU is bought where rent is asked, or rented where a purchase is, or a term of its rent is unknown.
     """
     version = scenario.gpu_on(basis.gpu, basis.commitment)
+    if basis.rate in ("storage_usd_per_gb_month", "egress_usd_per_gb"):
+        rate: float | None = getattr(version.terms, basis.rate)
+        if rate is None or version.owned is not None:
+            raise NotSold(
+                f"{basis.gpu} has no {basis.rate}; leave disk_gb or egress_gb_per_month out and type the sum under "
+                "recurring_usd_per_month"
+            )
+        return rate
     if basis.rate == "usd_per_gpu_hour":
         if version.owned is not None:
             raise NotSold(f"{basis.gpu} is bought, not rented; name a rented GPU or type gpu_usd_per_hour")

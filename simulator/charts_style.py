@@ -31,7 +31,8 @@ LINE_LOOKS: dict[str, tuple[str, str]] = {
     "batch_output": ("#D55E00", "/"), "training": ("#009E73", ""), "dataset": ("#E69F00", ""),
     "evaluation": (YELLOW, ""), "engineering": (YELLOW, "/"), "hosting": ("#000000", "/"), "storage": ("#009E73", "/"),
     "gpu": ("#E69F00", "/"), "gpu_idle": ("#E69F00", "x"), "hardware": ("#000000", "\\"), "residual": ("#000000", "."),
-    "electricity": (YELLOW, "x"), "ops": (GREY, ""), "failures": ("#000000", ""), "human": ("#CC79A7", "/"),
+    "electricity": (YELLOW, "x"),
+    "egress": ("#009E73", "\\"), "ops": (GREY, ""), "failures": ("#000000", ""), "human": ("#CC79A7", "/"),
     "adjust": ("#009E73", "x"),
 }
 """Colour and pattern of a line of the bill, the same in every chart; labels of the user follow below."""

@@ -25,6 +25,8 @@ from simulator.domain.usage import OVERLOADED, Activity, FleetUse, TokenPrice
 
 Array = NDArray[np.float64]
 
+BLOCK = 16
+"""Tokens of a KV block, the least that is left beside a call."""
 FIDELITIES = ("aggregate", "call")
 CHUNK = 3000
 """Draws run together: an array of draws by days of a year is then 9 MB, whatever the number of draws."""
@@ -142,6 +144,12 @@ def serve_calls(
     """
     from simulator.simulated import engine_replica as simulated
 
+    tokens = lengths["prefix"] + lengths["input"] + lengths["output"]
+    if tokens + BLOCK > replica.kv_tokens:
+        raise InputError(
+            f"a call of {tokens:,.0f} tokens does not fit alone into the {replica.kv_tokens:,} tokens of a KV cache "
+            f"({replica.arithmetic}); shorten the prompt or take a larger card"
+        )
     drawn = simulated.Drawn(**{**lengths, "prefix": int(lengths["prefix"])})  # type: ignore[arg-type]
     most = saturation(replica, lengths, adapters)
     if concurrency is not None:
@@ -191,11 +199,11 @@ def sizing_rate(scenario: Scenario, option: str) -> float:
     return engine_sizing.sizing_rate(scenario, option)
 
 
-def replicas_at(scenario: Scenario, option: str, rate_per_s: float) -> int:
-    """Replicas that a fleet's autoscaler runs at a rate, in the mean, in whole ones."""
+def sizing_hours(scenario: Scenario, option: str) -> list[tuple[float, int]]:
+    """Rate of the busiest hour of every shift of a fleet, calls a second, and the replicas that run then."""
     from simulator.expected import engine_sizing
 
-    return engine_sizing.replicas_at(scenario, option, rate_per_s)
+    return engine_sizing.sizing_hours(scenario, option)
 
 
 def capacity_edges(scenario: Scenario, option: str) -> list[float]:

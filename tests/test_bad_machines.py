@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pricing.errors import TunepointError
 from simulator.studies.compare import compare
+from simulator.studies.sizing import meets_slo
 from tests.command_line import tunepoint
 from tests.questions import asked
 
@@ -56,19 +56,36 @@ BAD = {
     "a price that begins later": ("start: 2026-12-01", "start: 2020-01-01", 'has no on_demand price on 2020-01-01'),
     "training of no size": (
         "    fleet:", "    training: {gpu: runpod-secure/rtx-4090}\n    fleet:", "a run is sized by one of"),
+    "a disk whose price nobody knows": (
+        "gpu: runpod-secure/rtx-4090", "gpu: vast/rtx-4090\n    disk_gb: 50",
+        "vast/rtx-4090 has no storage_usd_per_gb_month"),
     "arrivals beyond capacity": (
         "calls_per_day: 1000", "calls_per_day: 9e6", "calls come faster than its replicas serve"),
 }
 
 
+SERVED = ("arrivals beyond capacity",)
+"""What is no mistake to `size`: it asks how many replicas serve so many calls."""
+
+
 @pytest.mark.parametrize("name", BAD)
-def test_one_sentence(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("command", ["compare", "size"])
+def test_one_sentence_on_the_command_line(tmp_path: Path, name: str, command: str) -> None:
     old, new, sentence = BAD[name]
     assert old in GOOD
-    with pytest.raises(TunepointError) as told:
-        compare(asked(tmp_path, GOOD.replace(old, new)))
-    assert sentence in str(told.value)
-    assert "\n" not in str(told.value)
+    path = tmp_path / "question.yaml"
+    path.write_text(GOOD.replace(old, new), "utf-8")
+    if command == "size":
+        if name in SERVED:
+            return
+        done = tunepoint("size", str(path), "--option", "own", "--set", "workload.slo.ttft_p95_s=2")
+    else:
+        done = tunepoint("compare", str(path), "--bare")
+    assert done.code == (3 if name == "arrivals beyond capacity" else 2)
+    assert sentence in done.err
+    assert done.err.count("\n") == 1
+    assert "Traceback" not in done.err
+    assert not done.out
 
 
 def test_what_is_good_is_answered(tmp_path: Path) -> None:
@@ -116,3 +133,31 @@ def test_sizing_asks_for_a_fleet_and_a_target(tmp_path: Path) -> None:
     typed = ["--set", "workload.slo.ttft_p95_s=0.001"]
     late = tunepoint("size", str(path), "--option", "own", *typed)
     assert (late.code, "a call alone has first token p95" in late.err) == (3, True)
+
+
+SHIFTS = "max: 2}, shifts: [{hours: [8, 20], replicas: {min: 1, max: 2}}, {hours: [0, 8], replicas: NIGHT}]}"
+EVENING = "max: 2}}"
+
+
+@pytest.mark.parametrize(("night", "kept"), [("{min: 1, max: 1}", True), ("{min: 0, max: 1}", True)])
+def test_every_shift_keeps_the_targets_or_the_fleet_is_no_choice(tmp_path: Path, night: str, kept: bool) -> None:
+    text = GOOD.replace(EVENING, SHIFTS.replace("NIGHT", night))
+    scenario = asked(tmp_path, text, "workload.slo.e2e_p95_s=5")
+    assert meets_slo(scenario, "own") == (kept, "")
+
+
+def test_the_night_shift_alone_can_break_the_promise(tmp_path: Path) -> None:
+    """Thirty calls a second around the clock: three cards keep five seconds, one by night cannot serve them."""
+    text = GOOD.replace("calls_per_day: 1000", "calls_per_day: 2_592_000").replace("max: 2}}", "max: 5}}")
+    slo = "workload.slo.e2e_p95_s=5"
+    assert meets_slo(asked(tmp_path, text, slo), "own") == (True, "")
+    one = "max: 5}, shifts: [{hours: [0, 8], replicas: {min: 1, max: 1}}]}}"
+    kept, missing = meets_slo(asked(tmp_path, text.replace("max: 5}}", one[:-1]), slo), "own")
+    assert kept is False
+    assert "end to end p95" in missing
+    cheapest = compare(asked(tmp_path, text.replace("max: 5}}", one[:-1]) + API, slo))
+    assert cheapest.verdict.choice == "api"
+    assert "own" in " ".join(cheapest.verdict.caveats)
+
+
+API = "  api: {kind: hosted_prompt, price: mine/dear}\nprices: {mine/dear: {usd_per_mtok: {input: 900, output: 900}}}\n"

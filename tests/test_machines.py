@@ -255,3 +255,22 @@ def test_a_drawn_dial_counts_as_if_it_were_typed(tmp_path: Path, path: str, valu
             value = min(value, 4.0)                     # more than the most there may be is the most
         alone = run(asked(tmp_path, text, f"options.own.{path}={value}"), "own")
         assert float(drawn.total_usd[at]) == pytest.approx(float(alone.total_usd[0]), rel=1e-6)
+
+
+def test_a_disk_is_paid_with_its_replica_and_traffic_by_the_gigabyte(tmp_path: Path) -> None:
+    """Two cards always on at 0.10 a GB and month: 2 x 50 GB; RunPod asks nothing for traffic, a typed price does."""
+    text = (
+        "start: 2026-12-01\nhorizon_days: 365\nbaseline: own\n"
+        "workload: {calls_per_day: 1000, tokens: {input: 300, output: 50}}\n"
+        "options:\n  own: {kind: self_hosted, serving: {tokens_per_s: 1e5}, gpu: CARD, disk_gb: 50, "
+        "egress_gb_per_month: 200, fleet: {replicas: {min: 2, max: 2}}}\n"
+    )
+    lines = billed(asked(tmp_path, text.replace("CARD", "runpod-secure/rtx-4090")), "own")
+    assert lines["storage"] == pytest.approx(12 * 2 * 50 * 0.10)
+    assert "egress" not in lines
+    typed = (
+        "gpus:\n  mine/card: {gpu: rtx-4090, usd_per_gpu_hour: {on_demand: 1}, "
+        "terms: {storage_usd_per_gb_month: 0.2, egress_usd_per_gb: 0.09}}\n"
+    )
+    lines = billed(asked(tmp_path, text.replace("CARD", "mine/card") + typed), "own")
+    assert (lines["storage"], lines["egress"]) == (pytest.approx(12 * 2 * 50 * 0.2), pytest.approx(12 * 200 * 0.09))

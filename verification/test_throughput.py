@@ -19,6 +19,7 @@ import plotly.graph_objects as go
 import pytest
 from scipy.optimize import least_squares
 
+from pricing.load_serving import bound_replica
 from verification.test_vidur import MBU, MFU, ON_TOP
 from verification.throughput import GPUS, Parameters, Row, read_rows, run
 
@@ -28,6 +29,7 @@ A100 = Parameters(overhead_s=DEFAULT.overhead_s, mbu=MBU, mfu=MFU / (1 + ON_TOP)
 RTX_4090 = Parameters(overhead_s=DEFAULT.overhead_s, mbu=0.914, mfu=0.93, per_sequence_s=16e-6)
 NOT_FITTED = {"RTX 4090": RTX_4090, "A100 80GB SXM": A100, "A100 40GB SXM": A100, "H100 PCIe": DEFAULT}
 PLOT = Path(__file__).parent.parent / "runs" / "verification" / "throughput.html"
+LLAMAS = {"Llama-3-8B": "llama-3.1-8b", "Llama-3-70B": "llama-3.3-70b"}  # the same shapes
 CLOSED, AS_RUN = 0.10, 0.20  # mean absolute error of held-out rows
 
 Judged = list[tuple[Row, float, bool]]  # the row, tokens per second foretold, and whether it was fitted
@@ -107,6 +109,17 @@ def test_no_row_is_dropped_silently(judged: Judged) -> None:
         if reasons[row.number] is not None:
             print(f"{row.number:4} {row.engine:12} {row.gpu:14} {row.model:29} set aside: {reasons[row.number]}")
     draw(judged)
+
+
+def test_the_shipped_profiles_of_one_stream_are_what_is_fitted_here() -> None:
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in read_rows():
+        if row.kind == "single stream" and row.why_not() is None and row.output == 1024:
+            groups.setdefault((row.gpu, row.model, row.precision), []).append(row)
+    for (gpu, model, precision), rows in groups.items():
+        card = gpu.lower().replace(" ", "-")
+        name = f"llama.cpp/{card}/{LLAMAS[model]}/{precision.removeprefix('gguf-')}"
+        assert bound_replica(name).profile.mbu == pytest.approx(fit(rows, stream, [0.7]).mbu, abs=0.002), name
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def run_gpu(
     json: Json = False,
 ) -> None:
     """What a replica does: latency and speed at a rate of calls, or with a fixed number in flight."""
-    from simulator import read_replica, serve_calls
+    from simulator import read_replica, saturation, serve_calls, serving_json
 
     if (concurrency is None) == (rate is None):
         raise InputError("--concurrency and --rate: give one of them")
@@ -106,7 +106,15 @@ def run_gpu(
         replica, lengths, rate_per_s=speed, concurrency=many, calls=calls, replicas=replicas, seed=seed,
         steady=requests is None,
     )
-    _tell(done, f"{profile}: {replica.profile.source.confidence} profile", json)
+    slow, fast = (saturation(end, lengths) * replicas for end in replica.ends)
+    if json:
+        emit_json({**serving_json(done), "saturation_range_per_s": [slow, fast]})
+        return
+    known = "an estimated" if replica.estimated else "a measured" if replica.measured else "a typed"
+    _tell(done, f"{profile}: {known} profile")
+    what = "every parameter" if replica.estimated else "what the model leaves out in production"
+    both = f"{slow:,.3g} to {fast:,.3g} calls a second can be served"
+    say(f"With {what} at the slow and the fast end of its range, {both}.")
 
 
 def size(
@@ -131,17 +139,12 @@ def size(
             "clock",
             f"One less is held back by: {found.binds}" if found.replicas > 1 else f"First to bind: {found.binds}",
         )
-        _tell(found.run, "In that hour", False)
+        _tell(found.run, "In that hour")
     if found.replicas is None:
         raise NoFleet(f"options.{option}: {found.binds}; take a faster card, a smaller model, or a later target")
 
 
-def _tell(done: ServingRun, title: str, json: bool) -> None:
-    from simulator import serving_json
-
-    if json:
-        emit_json(serving_json(done))
-        return
+def _tell(done: ServingRun, title: str) -> None:
     names = {"ttft_s": "first token", "tpot_s": "further token", "e2e_s": "end to end"}
     rows = [
         (words, *(f"{getattr(getattr(done, name), at):,.4g}" for at in ("mean", "p50", "p95", "p99")))

@@ -185,8 +185,9 @@ def _show_trace(found: dict[str, Any], source: str, notes: tuple[str, ...]) -> N
         say(f"{usd_exact(found['cost_usd'])} at {found['price_version']}, nothing cached: {lines}{unverified}")
     if "latency" in found:
         p95 = {name: found["latency"][name]["p95"] for name in ("ttft_s", "e2e_s")}
+        many = "1 replica" if found["replicas"] == 1 else f"{found['replicas']} replicas"
         say(
-            f"Served on {found['replicas']}: first token p95 {p95['ttft_s']:,.3g} s, end to end p95 "
+            f"Served on {many}: first token p95 {p95['ttft_s']:,.3g} s, end to end p95 "
             f"{p95['e2e_s']:,.3g} s, {found['output_tokens_per_s']:,.4g} output tokens a second, "
             f"{found['utilisation']:.0%} of what it could, {found['refused']} refused"
         )

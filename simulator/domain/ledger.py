@@ -14,8 +14,8 @@ TOKEN_LINES = frozenset(
 )
 """Lines billed by the token."""
 LINES = TOKEN_LINES | {
-    "training", "hosting", "storage", "gpu", "gpu_idle", "hardware", "residual", "electricity", "dataset",
-    "evaluation", "engineering", "ops", "failures", "human", "adjust",
+    "training", "hosting", "storage", "egress", "gpu", "gpu_idle", "hardware", "residual", "electricity",
+    "dataset", "evaluation", "engineering", "ops", "failures", "human", "adjust",
 }
 """Every line this program bills; the user's own labels stand beside them."""
 

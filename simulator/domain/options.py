@@ -122,7 +122,8 @@ class SelfHosted(ServingOption):
     """A model served on GPUs of one's own, rented or bought.
 
     `serving` names what a replica does (`engine/gpu/model/precision`), or types its speed; `gpu` names what it
-    costs. `existing_gpus` are owned already and are not bought. `smooths` is the share of deferrable calls that
+    costs. `existing_gpus` are owned already and are not bought. `disk_gb` and `egress_gb_per_month` are paid by the
+    terms of a rented GPU, a disk for as long as its replica is. `smooths` is the share of deferrable calls that
     the fleet takes when it is free: they are spread evenly over the day.
     """
 
@@ -132,6 +133,8 @@ class SelfHosted(ServingOption):
     commitment: Commitment = "on_demand"
     gpu_usd_per_hour: Annotated[float | None, Dial("Rent of a GPU", "USD/h", 0.1, 20, "log")] = None
     existing_gpus: Annotated[float, Dial("GPUs already owned", "GPUs", 0, 64, whole=True)] = 0.0
+    disk_gb: Annotated[float, Dial("Disk rented with a replica", "GB", 0, 1000)] = 0.0
+    egress_gb_per_month: Annotated[float, Dial("Traffic out of the rented machines", "GB/month", 0, 1e5)] = 0.0
     fleet: Fleet = field(default_factory=Fleet)
     training: GpuTraining | None = None
     prefix_caching: bool = True

@@ -20,7 +20,10 @@ RecurringRate = Literal[
 
 OVERLOADED = 0.01
 """Share of calls in hours beyond its capacity from which a fleet does not serve a draw: a judgement of ours."""
-GpuRateName = Literal["usd_per_gpu_hour", "purchase", "residual", "electricity_usd_per_kwh"]
+GpuRateName = Literal[
+    "usd_per_gpu_hour", "purchase", "residual", "electricity_usd_per_kwh", "storage_usd_per_gb_month",
+    "egress_usd_per_gb",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,9 +97,29 @@ def _machines(scenario: Scenario, name: str, hours: FleetHours) -> Iterator[Coun
         kwh = owned.idle_w * (paid - busy) + owned.light_w * busy + (owned.saturated_w - owned.light_w) * used
         basis = GpuPrice(gpu=str(option.gpu), rate="electricity_usd_per_kwh")
         yield _count("electricity", "kWh", kwh * gpus * owned.pue / 1000.0, basis, name)
+        yield from _beside(hours, name, paid)
         return
     for line, quantity in (("gpu", used), ("gpu_idle", paid - used)):
         yield _count(line, "GPU-h", quantity * gpus, rent(hours.view, option, f"options.{name}"), name)
+    yield from _beside(hours, name, paid)
+
+
+def _beside(hours: FleetHours, name: str, paid: Array) -> Iterator[Count]:
+    """The disk rented with every replica, for as long as it is, and the traffic out, where they are asked for."""
+    option, column = hours.plain, hours.calendar.column
+    months = hours.calendar.days[:, hours.span] * 24.0 / column(hours.calendar.scenario.hours_per_month)
+    disk = paid / column(hours.calendar.scenario.hours_per_month) * column(hours.view.disk_gb)
+    out = months * column(hours.view.egress_gb_per_month)
+    for line, unit, quantity, rate in (
+        ("storage", "GB-month", disk, "storage_usd_per_gb_month"),
+        ("egress", "GB", out, "egress_usd_per_gb"),
+    ):
+        if not np.any(quantity > 0):
+            continue
+        if option.gpu is None:
+            raise InputError(f"options.{name}: a typed rent has no price of a GB; type recurring_usd_per_month")
+        basis = GpuPrice(gpu=option.gpu, rate=rate, commitment=option.commitment)  # type: ignore[arg-type]
+        yield _count(line, unit, quantity, basis, name)
 
 
 def gpus_per_replica(scenario: Scenario, option: SelfHosted) -> int:

@@ -7,6 +7,7 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.domain.options import SelfHosted
 from simulator.domain.scenario import Scenario
@@ -29,21 +30,35 @@ def _hours(scenario: Scenario, option: str) -> FleetHours:
 
 def sizing_rate(scenario: Scenario, option: str) -> float:
     """The 99 % quantile of the hourly rate over the last 28 days, calls a second, spread of demand included."""
-    rates = _hours(scenario, option).hourly(0).ravel()
+    return _busiest(scenario, _hours(scenario, option).hourly(0).ravel())
+
+
+def sizing_hours(scenario: Scenario, option: str) -> list[tuple[float, int]]:
+    """For each shift, and for the hours outside all: the same quantile over its own hours, and the replicas then.
+
+    Replicas are what the autoscaler runs in the mean at that rate, spares included, in whole ones; 0 where a shift has
+    none.
+    """
+    hours = _hours(scenario, option)
+    plain = scenario.options[option]
+    assert isinstance(plain, SelfHosted)
+    rates, found = hours.hourly(0), []
+    for bounds, inside in hours.bounds(0):
+        if not inside.any():
+            continue
+        rate = _busiest(scenario, rates[inside])
+        policy = policy_of(plain.fleet, bounds, hours.tables, 0.0)
+        serving = float(replicas_running(policy, [[rate]]).serving[0, 0])
+        found.append((rate, max(math.floor(serving + 0.5), 1) if bounds.max else 0))
+    return found
+
+
+def _busiest(scenario: Scenario, rates: NDArray[np.float64]) -> float:
     demand = scenario.workload.demand
     spread = float(np.hypot(demand.day_sd, demand.hour_sd))
     z = np.array([NormalDist().inv_cdf((at + 0.5) / POINTS) for at in range(POINTS)]) if spread > 0 else np.zeros(1)
     factors = np.exp(spread * z - spread * spread / 2.0)
     return float(np.quantile(rates[:, None] * (factors / factors.mean()), QUANTILE))
-
-
-def replicas_at(scenario: Scenario, option: str, rate_per_s: float) -> int:
-    """Replicas that run in the mean when calls come at a rate, spares included, rounded to a whole one."""
-    hours = _hours(scenario, option)
-    plain = scenario.options[option]
-    assert isinstance(plain, SelfHosted)
-    policy = policy_of(plain.fleet, plain.fleet.replicas, hours.tables, 0.0)
-    return max(math.floor(float(replicas_running(policy, [[rate_per_s]]).serving[0, 0]) + 0.5), 1)
 
 
 def capacity_edges(scenario: Scenario, option: str) -> list[float]:

@@ -17,7 +17,7 @@ from simulator.domain.options import HostedFineTuned, HostedOption, HostedPrompt
 from simulator.domain.scenario import Scenario
 from simulator.run import run
 
-HOSTING = ("hosting", "storage", "gpu", "gpu_idle", "hardware", "residual", "electricity")
+HOSTING = ("hosting", "storage", "egress", "gpu", "gpu_idle", "hardware", "residual", "electricity")
 PEOPLE = ("ops", "human")
 BUILDING = ("dataset", "training", "evaluation", "engineering")
 QUALITY = ("failures",)

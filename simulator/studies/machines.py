@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pricing.book import STALE_DAYS
+from pricing.serving import Replica
 from pricing.table import ALWAYS
 from simulator.domain.options import SelfHosted
 from simulator.domain.scenario import Scenario
+from simulator.run import saturation
+from simulator.studies.sizing import lengths_of
 
 OWNED = {
     "life_years": "years of use",
@@ -20,6 +23,19 @@ OWNED = {
 }
 
 
+def served_between(scenario: Scenario, option: SelfHosted) -> tuple[float, float]:
+    """Calls a second that one replica can serve at the slow and at the fast end of its profile's ranges."""
+    lengths = lengths_of(scenario, option)
+    slow, fast = (
+        saturation(end, lengths, int(option.fleet.adapters)) for end in scenario.serving[str(option.serving)].ends
+    )
+    return slow, fast
+
+
+def _ends(replica: Replica) -> str:
+    return ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in replica.ranges.items())
+
+
 def machine_assumptions(scenario: Scenario, option: SelfHosted) -> Iterator[tuple[str, float | str, str]]:
     """Key, value and origin of everything a fleet's numbers rest on that the scenario does not set."""
     if isinstance(option.serving, str):
@@ -29,6 +45,13 @@ def machine_assumptions(scenario: Scenario, option: SelfHosted) -> Iterator[tupl
         error = f", {profile.error_share:.0%} mean error" if profile.error_share is not None else ""
         kind = "measured" if replica.measured else "estimated"
         yield "serving.profile", kind, f"{origin}{error}; {profile.source.note or ''}".rstrip("; ")
+        slow, fast = served_between(scenario, option)
+        yield (
+            "serving.saturation_per_s",
+            saturation(replica, lengths_of(scenario, option), int(option.fleet.adapters)),
+            f"calls a second that one replica can serve; {slow:,.3g} to {fast:,.3g} at the ends of its ranges "
+            f"({_ends(replica)})",
+        )
         yield (
             "serving.deployment_factor",
             profile.deployment_factor,
@@ -50,7 +73,11 @@ def machine_caveats(scenario: Scenario, name: str, option: SelfHosted) -> Iterat
     if isinstance(option.serving, str):
         replica = scenario.serving[option.serving]
         if not replica.measured and replica.profile.source.confidence == "estimated":
-            yield f"{name}: the speed of {option.serving} is estimated ({replica.profile.source.note})."
+            slow, fast = served_between(scenario, option)
+            yield (
+                f"{name}: the speed of {option.serving} is estimated ({replica.profile.source.note}); one replica "
+                f"serves {slow:,.3g} to {fast:,.3g} calls a second at the ends of its range."
+            )
     if option.gpu is None or option.gpu_usd_per_hour is not None:
         return
     version = scenario.gpu_on(option.gpu, option.commitment)

@@ -131,7 +131,9 @@ def _held(
     outer, inner = (near, far) if held[1] else (far, near)
     for _ in range(HALVINGS):
         middle = math.sqrt(outer * inner)
-        outer, inner = (outer, middle) if _typed_in(scenario, along, middle, basis) == to else (middle, inner)
+        there = with_dials(scenario, {along: middle})  # it is the cheapest there by the scan
+        kept = kept_promises(there, run(there, to, daily=False)).feasible
+        outer, inner = (outer, middle) if kept else (middle, inner)
     inner = unit * _rounded(inner / unit, 3, up=inner > outer)
     if _typed_in(scenario, along, inner, basis) != to:
         return None

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
 from pricing.errors import InputError
+from pricing.serving import Replica
 from simulator.domain.findings import ServingRun, SimulationResult, Sizing
 from simulator.domain.options import Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.domain.workload import Slo
-from simulator.run import replicas_at, run, serve_calls, sizing_rate
+from simulator.run import run, serve_calls, sizing_hours, sizing_rate
 
 MOST_REPLICAS = 512
 LEAST_CALLS, MOST_CALLS = 4_000, 60_000
@@ -83,31 +85,36 @@ def fleet_of(scenario: Scenario, option: str) -> SelfHosted:
     return plain
 
 
-def meets_slo(scenario: Scenario, option: str, seed: int = 0) -> tuple[bool | None, ServingRun | None]:
-    """Whether the fleet as typed meets the targets at its sizing hour; None where there is no target or no profile.
+def meets_slo(scenario: Scenario, option: str, seed: int = 0) -> tuple[bool | None, str]:
+    """Whether the fleet as typed meets the targets in the busiest hour of every shift, and what it misses.
 
-    Of a hybrid it is the calls that its fleet serves; how fast the hosted option answers the others is not known.
+    None where there is no target or no profile. Of a hybrid it is the calls that its fleet serves; how fast the hosted
+    option answers the others is not known.
     """
     plain, above = scenario.options[option], 0
     if isinstance(plain, Hybrid):
         option, above = plain.fleet_option, max(round(plain.overflow_above), 1)
         plain = scenario.options[option]
     if not isinstance(plain, SelfHosted) or not isinstance(plain.serving, str) or not _targets(scenario.workload.slo):
-        return None, None
-    rate = sizing_rate(scenario, option)
-    served = hour(scenario, plain, rate, replicas_at(scenario, option, rate), seed, overflow_above=above)
-    return not missed(served, scenario.workload.slo), served
+        return None, ""
+    for rate, replicas in sizing_hours(scenario, option):
+        if replicas == 0 and not above:
+            return False, f"in a shift without a replica {rate:,.3g} calls a second wait for the next one"
+        if replicas == 0:
+            continue  # all of them overflow
+        served = hour(scenario, plain, rate, replicas, seed, overflow_above=above)
+        if missing := missed(served, scenario.workload.slo):
+            return False, ", ".join(missing)
+    return True, ""
 
 
 def kept_promises(scenario: Scenario, result: SimulationResult) -> SimulationResult:
     """A fleet that misses its latency targets in its busiest hour is no choice, whatever it costs."""
     if result.fleet is None or result.why_not is not None:
         return result
-    kept, served = meets_slo(scenario, result.option)
-    if kept is None or served is None or kept:
-        return dataclasses.replace(result, meets_slo=kept)
-    why = f"it misses the latency targets in its busiest hour ({', '.join(missed(served, scenario.workload.slo))})"
-    return dataclasses.replace(result, meets_slo=False, why_not=why)
+    kept, missing = meets_slo(scenario, result.option)
+    why = None if kept is not False else f"it misses the latency targets in its busiest hour ({missing})"
+    return dataclasses.replace(result, meets_slo=kept, why_not=why)
 
 
 def hour(
@@ -120,8 +127,46 @@ def hour(
     overflow_above: int = 0,
 ) -> ServingRun:
     """An hour of calls on a fleet of fixed size; `overflow_above` calls in it others go elsewhere (0: none do)."""
+    return _served(
+        scenario.serving[str(plain.serving)],
+        tuple(lengths_of(scenario, plain).items()),
+        rate,
+        calls or int(min(max(rate * 3600.0, LEAST_CALLS), MOST_CALLS)),
+        replicas,
+        int(plain.fleet.adapters),
+        seed,
+        overflow_above,
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _served(
+    replica: Replica,
+    lengths: tuple[tuple[str, float], ...],
+    rate: float,
+    calls: int,
+    replicas: int,
+    adapters: int,
+    seed: int,
+    overflow_above: int,
+) -> ServingRun:
+    """The same hour is served once: a price or a wage that is turned changes nothing in it."""
+    return serve_calls(
+        replica,
+        dict(lengths),
+        rate_per_s=rate,
+        calls=calls,
+        replicas=replicas,
+        adapters=adapters,
+        seed=seed,
+        overflow_above=overflow_above,
+    )
+
+
+def lengths_of(scenario: Scenario, plain: SelfHosted) -> dict[str, float]:
+    """How long the calls of a fleet are: tokens and their spreads."""
     tokens = scenario.workload.tokens
-    lengths = {
+    return {
         "prefix": float(int(plain.prefix_tokens)) if plain.prefix_caching else 0.0,
         "input": (tokens.input if plain.input_tokens is None else plain.input_tokens)
         + (0.0 if plain.prefix_caching else plain.prefix_tokens),
@@ -130,16 +175,6 @@ def hour(
         "output_cv": tokens.output_cv,
         "correlation": tokens.correlation,
     }
-    return serve_calls(
-        scenario.serving[str(plain.serving)],
-        lengths,
-        rate_per_s=rate,
-        calls=calls or int(min(max(rate * 3600.0, LEAST_CALLS), MOST_CALLS)),
-        replicas=replicas,
-        adapters=int(plain.fleet.adapters),
-        seed=seed,
-        overflow_above=overflow_above,
-    )
 
 
 def _targets(slo: Slo) -> dict[str, float]:
@@ -194,4 +229,4 @@ def _monthly(scenario: Scenario, option: str, replicas: int) -> float:
     return sum(float(lines[line][0]) for line in MACHINE_LINES if line in lines) / months
 
 
-MACHINE_LINES = ("gpu", "gpu_idle", "hardware", "residual", "electricity")
+MACHINE_LINES = ("gpu", "gpu_idle", "hardware", "residual", "electricity", "storage", "egress")

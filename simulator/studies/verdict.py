@@ -11,7 +11,7 @@ import numpy as np
 from simulator.domain.advice import Control, Diagnosed
 from simulator.domain.drawn import find_dial
 from simulator.domain.findings import BreakEven, OptionSummary, PriceUsed, Verdict
-from simulator.domain.options import HostedOption
+from simulator.domain.options import HostedOption, Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import Uncertainty
 from simulator.formats import count, line_name, per_call, share, usd, usd_exact
@@ -306,10 +306,12 @@ def _flips(scenario: Scenario, best: Ranking, basis: Basis) -> list[str]:
         if nearest is not None:
             up, unit = nearest.near > now, now if factor else 1.0
             ends = [f"{value / unit:,.10g}" for value in (nearest.near, nearest.far)]
+            # Beyond what was looked at a fleet fills up, so nothing is said of it.
+            onwards = nearest.open and not (up and isinstance(scenario.options[nearest.to], SelfHosted | Hybrid))
             text = words.format(
                 change="rise" if up else "fall",
-                values=ends[0] if nearest.open else f"between {' and '.join(ends if up else ends[::-1])}",
-                or_so="" if not nearest.open else " or more" if up else " or less",
+                values=ends[0] if onwards else f"between {' and '.join(ends if up else ends[::-1])}",
+                or_so="" if not onwards else " or more" if up else " or less",
             )
             found.append((abs(float(np.log(nearest.near / now))), f"{nearest.to} wins if {text}."))
     return [text for _, text in sorted(found)]
