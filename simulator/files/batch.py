@@ -41,7 +41,7 @@ class BatchFile:
     vary: Any = None
     draws: Annotated[float | None, Dial("Drawn points", "points", 1, 1e9, "log", least=1, whole=True)] = None
     engine: Engine = "expected"
-    runs: Annotated[float, Dial("Runs", "runs", 1, 1000, least=1, whole=True)] = 1
+    runs: Annotated[float | None, Dial("Runs", "runs", 1, 1000, least=1, whole=True)] = None
     chunk_points: Annotated[float | None, Dial("Points a file", "points", 1, 1e6, "log", least=1, whole=True)] = None
 
     def __post_init__(self) -> None:
@@ -52,8 +52,9 @@ class BatchFile:
                 raise ValueError(f"{name} is {value:g}; give a whole number")
         if not self.scenarios:
             raise ValueError("scenarios is empty; name at least one scenario file, or a pattern such as cases/*.yaml")
-        if self.runs != 1:
-            raise ValueError(f"runs is {self.runs:g}; the expected engine answers once, so leave it at 1")
+        if self.engine == "expected" and self.runs not in (None, 1):
+            once = "the expected engine answers once, so leave it at 1, or write engine: simulated"
+            raise ValueError(f"runs is {self.runs:g}; {once}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +95,16 @@ def read_batch(paths: list[Path]) -> Batch:
     members: list[Member] = []
     refused: dict[str, str] = {}
     chunk_points = None
+    engine: Engine | None = None
     for path in paths:
         page = read_yaml(path)
         if not isinstance(page.value, dict):
             raise InputError(f"{path}: names nothing to do; a batch file begins with scenarios: [file.yaml, ...]")
         file = checked(BatchFile, page.value, page)
         chunk_points = file.chunk_points if chunk_points is None else min(chunk_points, file.chunk_points or math.inf)
+        if engine not in (None, file.engine):
+            raise InputError(f"{path}: engine is {file.engine}, and {engine} in {paths[0]}; a batch has one engine")
+        engine = file.engine
         asked = _axes(page, file)
         for found in _scenario_files(page, file, path.parent):
             try:
@@ -110,7 +115,7 @@ def read_batch(paths: list[Path]) -> Batch:
         first = next(iter(refused.values()))
         raise InputError(f"no scenario of this batch can be read; the first says: {first}")
     chunk = None if chunk_points is None else int(chunk_points)
-    batch = Batch(members=tuple(members), refused=refused, chunk_points=chunk)
+    batch = Batch(members=tuple(members), refused=refused, engine=engine or "expected", chunk_points=chunk)
     if batch.points > MOST_POINTS:
         raise InputError(f"{paths[0]}: {batch.points:,} points; a batch may have at most {MOST_POINTS:,}")
     return batch
@@ -179,7 +184,7 @@ def _members(
     path: Path, file: BatchFile, asked: list[_Asked], page: Document, taken: set[str]
 ) -> Iterator[Member]:
     """The members of one scenario file: one for each combination of values that are no numbers on a dial."""
-    plain = read_scenario(path)
+    plain = _with_runs(read_scenario(path), file)
     named = [
         dataclasses.replace(axis, path=f"options.{plain.baseline}.{axis.path.removeprefix(BASELINE)}")
         if axis.path.startswith(BASELINE) and "baseline" not in plain.options
@@ -197,7 +202,7 @@ def _members(
     for values in itertools.product(*(axis.values for axis in written)):
         fixed = dict(zip((axis.path for axis in written), values, strict=True))
         flags = [f"{key}={json.dumps(value)}" for key, value in fixed.items()]
-        scenario = _under(path, flags, page) if fixed else plain
+        scenario = _with_runs(_under(path, flags, page), file) if fixed else plain
         axes = slowest_first(_checked(axis, scenario, page, path) for axis in turned)
         name = _free(re.sub(r"[^A-Za-z0-9._-]+", "_", path.stem), taken)
         taken.add(name)
@@ -209,6 +214,13 @@ def _members(
             fixed=fixed,
             draws=None if file.draws is None else int(file.draws),
         )
+
+
+def _with_runs(scenario: Scenario, file: BatchFile) -> Scenario:
+    """The scenario with the runs that the batch asks for, if it does; its own else."""
+    if file.runs is None or file.engine == "expected":
+        return scenario
+    return dataclasses.replace(scenario, simulation=dataclasses.replace(scenario.simulation, runs=int(file.runs)))
 
 
 def _under(path: Path, flags: list[str], page: Document) -> Scenario:

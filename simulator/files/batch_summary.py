@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 FIGURES = ("total_usd", "saving_usd", "saving_vs_baseline_usd", "per_call_usd")
 SHOWN = 5
 """Changed points that are told of a scenario; the rest is counted."""
+ROWS_AT_ONCE = 65_536
 
 
 def summarise(folder: Path, failed: Mapping[str, str], against: Path | None = None) -> dict[str, Any]:
@@ -71,7 +72,8 @@ def _scenario(folder: Path, name: str) -> dict[str, Any]:
 
 
 def _changes(folder: Path, plan: Mapping[str, Any], against: Path, names: list[str]) -> dict[str, Any]:
-    before = read_plan(against)["members"]
+    old_plan = read_plan(against)
+    before, engines = old_plan["members"], (old_plan.get("engine"), plan["engine"])
     found: dict[str, Any] = {}
     for name in names:
         old, new = before.get(name), plan["members"][name]
@@ -79,6 +81,8 @@ def _changes(folder: Path, plan: Mapping[str, Any], against: Path, names: list[s
             found[name] = _change(why=["it is new"])
             continue
         why = [str(one) for one in differences(old["rests_on"], new["rests_on"])]
+        if engines[0] != engines[1]:
+            why.insert(0, f"engine {engines[0]} -> {engines[1]}")
         if any(old[key] != new[key] for key in ("axes", "draws", "fixed")):
             found[name] = _change(why=["its axes changed, so its points are not the same", *why])
         else:
@@ -139,25 +143,28 @@ def _cut(piece: tuple[int, dict[str, Any]], first: int, after: int) -> dict[str,
 
 
 def _pieces(folder: Path, name: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """First point and columns of every piece of a scenario, in order; `choice` as names, "" for none."""
+    """First point and columns of parts of every piece of a scenario, in order; `choice` as names, "" for none."""
     import pyarrow as pa
     import pyarrow.parquet
 
     for path in sorted((folder / PARTS / f"scenario={name}").glob("part-*.parquet")):
         try:
-            table = pa.parquet.read_table(path, columns=["point", *columns], partitioning=None)
+            with pa.parquet.ParquetFile(path, pre_buffer=False) as file:
+                wanted = ["point", *columns]
+                for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=wanted, use_threads=False):
+                    yield batch.column("point")[0].as_py(), {column: _read(batch, column) for column in columns}
+            pa.default_memory_pool().release_unused()           # else it keeps as much again for the next piece
         except (OSError, pa.ArrowException) as error:
             reason = str(error).partition("\n")[0]
             raise InputError(f"{path}: cannot be read ({reason}); delete it, and --resume prices it again") from None
-        read: dict[str, Any] = {}
-        for column in columns:
-            values = table[column].combine_chunks()
-            if column == "choice":
-                words = np.array(["", *values.dictionary.to_pylist()])
-                read[column] = words[values.indices.fill_null(-1).to_numpy() + 1]
-            else:
-                read[column] = values.fill_null(math.nan).to_numpy()
-        yield table["point"][0].as_py(), read
+
+
+def _read(batch: Any, column: str) -> Any:
+    values = batch.column(column)
+    if column != "choice":
+        return values.fill_null(math.nan).to_numpy(zero_copy_only=False)
+    words = np.array(["", *values.dictionary.to_pylist()])
+    return words[values.indices.fill_null(-1).to_numpy(zero_copy_only=False) + 1]
 
 
 def _name(word: Any) -> str | None:
