@@ -91,9 +91,9 @@ def init(
         price, where = _asked_price()
     known["options.today.price"] = where
     rule = shipped_book().table(price).versions[-1].rules.tokens
-    if read is not None:
+    if log is not None and read is not None:
         numbers |= _from_log(read, more)
-        known |= {PATHS[name]: f"{log}, {read.days:g} days" for name in numbers}
+        known |= {PATHS[name]: f"{log.name}, {read.days:g} days" for name in numbers}
     if prompt is not None:
         counted = count_tokens(read_prompt(prompt), rule.encoding, rule.factor)
         numbers["prefix_tokens"] = counted.tokens
