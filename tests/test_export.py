@@ -75,7 +75,8 @@ def test_pictures_are_what_they_are_called(tmp_path: Path) -> None:
         assert all(content.startswith(begin) for content in found.values())
     for name in CHARTS:                                         # 960 x 540 px are 720 x 405 points, on one sheet
         sheet = (tmp_path / f"out/{name}.pdf").read_bytes()
-        assert re.findall(rb"/MediaBox ?\[0 0 720 40[45]", sheet) and len(re.findall(rb"/Type ?/Page\b", sheet)) == 1
+        assert re.findall(rb"/MediaBox ?\[0 0 720 40[45]", sheet)
+        assert len(re.findall(rb"/Type ?/Page\b", sheet)) == 1
     png = (tmp_path / "out/bill-by-line.png").read_bytes()
     assert int.from_bytes(png[16:20]) == 3 * 960
     assert "$352" in (tmp_path / "out/bill-by-line.svg").read_text("utf-8")
