@@ -17,8 +17,8 @@ import plotly.graph_objects as go
 from pricing.errors import InputError
 
 PICTURES = ("png", "svg", "pdf")
-WIDTH, HEIGHT, SCALE = 1280, 720, 2
-"""A slide of 16:9; PNG at twice its points stays sharp on a projector."""
+WIDTH, HEIGHT, SCALE = 960, 540, 3
+"""A slide of 16:9 in points, so that letters of 13 px are 13 pt on it; PNG at three times that stays sharp."""
 CHROMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 PROBE_S, PRINT_S = 60, 120
 ASK = "install Chrome or Chromium (on Debian: apt install chromium), or set BROWSER_PATH"
@@ -66,11 +66,19 @@ def drawn(charts: Mapping[str, go.Figure], formats: Iterable[str]) -> Iterator[t
         for name, chart in charts.items():
             height = max(HEIGHT, int(chart.layout.height or HEIGHT))
             for form in wanted:
-                options = {"format": form, "width": WIDTH, "height": height, "scale": SCALE if form == "png" else 1}
-                yield f"{name}.{form}", kaleido.calc_fig_sync(chart, opts=options)
+                kept = "png" if form == "png" else "svg"
+                options = {"format": kept, "width": WIDTH, "height": height, "scale": SCALE if kept == "png" else 1}
+                content = kaleido.calc_fig_sync(chart, opts=options)
+                yield f"{name}.{form}", _sheet(content, height, browser) if form == "pdf" else content
     finally:
         with contextlib.suppress(Exception):                    # it may have died; what is drawn is drawn
             kaleido.stop_sync_server(silence_warnings=True)
+
+
+def _sheet(svg: bytes, height: int, browser: str) -> bytes:
+    """A drawing as a PDF of its own size: kaleido's own PDF leaves a margin and cuts off as much at the far edges."""
+    style = f"@page{{size:{WIDTH}px {height}px;margin:0}}body{{margin:0}}svg{{display:block}}"
+    return _printed(f"<!doctype html><meta charset=utf-8><style>{style}</style>{svg.decode()}", browser)
 
 
 def chart_of(text: str) -> go.Figure:
@@ -96,7 +104,10 @@ def printed(html: str) -> bytes:
     Raises:
         InputError: no Chrome, or it did not print.
     """
-    browser = chrome()
+    return _printed(html, chrome())
+
+
+def _printed(html: str, browser: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder) / "page.html", Path(folder) / "page.pdf"
         source.write_text(html, "utf-8")
@@ -108,4 +119,4 @@ def printed(html: str) -> bytes:
             subprocess.run(command, capture_output=True, timeout=PRINT_S)
             return out.read_bytes()
         except (OSError, subprocess.TimeoutExpired):
-            raise InputError(f"{browser}: did not print the report as PDF; {ASK}") from None
+            raise InputError(f"{browser}: did not print a page as PDF; {ASK}") from None

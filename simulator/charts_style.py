@@ -45,10 +45,11 @@ DARK = frozenset({"#0072B2", "#D55E00", "#009E73", "#000000"})
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 INK, FAINT, GRID, AXIS, VEIL = "#1a1a1a", "#595959", "#e3e3e3", "#8c8c8c", "rgba(255,255,255,0.75)"
 
-SUBTITLE_CHARACTERS = 96
+TITLE_CHARACTERS, SUBTITLE_CHARACTERS = 64, 96
+"""A line that a sheet of A4 shows whole."""
 FOOT = "foot"
 """Name of the words below a chart, which a page that says the same elsewhere leaves out."""
-FOOT_LINE_PX, LEGEND_LINE_PX = 15, 19
+TITLE_LINE_PX, FOOT_LINE_PX, LEGEND_LINE_PX = 22, 15, 19
 
 TICKS_USD = [
     {"dtickrange": [None, 1], "value": "$,.2~f"},
@@ -114,7 +115,9 @@ def figure(
         legend_rows: entries of the legend; many of them make the chart taller.
     """
     under = wrapped(subtitle, SUBTITLE_CHARACTERS)
-    top, bottom = 54 + 17 * len(under), 68 + FOOT_LINE_PX * len(foot)
+    over = wrapped(title, TITLE_CHARACTERS)
+    pad = 12 * len(over)                                        # a second line is drawn above the first one's place
+    top, bottom = 42 + pad + TITLE_LINE_PX * (len(over) - 1) + 17 * len(under), 68 + FOOT_LINE_PX * len(foot)
     chart = Drawing()
     chart.update_layout(
         template={},
@@ -125,8 +128,9 @@ def figure(
         font={"family": FONT, "size": 13, "color": INK},
         margin={"l": left, "r": 24, "t": top, "b": bottom},
         title={
-            "text": f"<b>{text(title)}</b>", "font": {"size": 17}, "x": 0, "xref": "container", "xanchor": "left",
-            "pad": {"l": 8, "t": 12}, "y": 1, "yref": "container", "yanchor": "top",
+            "text": "<br>".join(f"<b>{text(line)}</b>" for line in over),
+            "font": {"size": 17}, "x": 0, "xref": "container", "xanchor": "left",
+            "pad": {"l": 8, "t": pad}, "y": 1, "yref": "container", "yanchor": "top",
             "subtitle": {"text": "<br>".join(text(line) for line in under), "font": {"size": 13, "color": FAINT}},
         },
         legend={"x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top", "font": {"size": 12}, "tracegroupgap": 4},

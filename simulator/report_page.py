@@ -64,7 +64,7 @@ footer { padding: 1.6rem 24px 3rem; color: var(--faint); font-size: .875rem; }
   figure { border: 0; padding: 0; }
   .scroll { overflow: visible; }
   table { font-size: 8pt; } th, td { padding: .22rem .35rem; }
-  thead { display: table-header-group; }
+  thead { display: table-header-group; } tfoot { display: table-row-group; }
   a { color: inherit; text-decoration: none; }
   .answer, thead th, tr.choice > * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .modebar { display: none !important; }

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,12 @@ def digests(folder: Path) -> dict[str, str]:
 class Started:
     """The program in a process of its own, to be killed; it is gone at the end of the `with`."""
 
-    def __init__(self, *arguments: object) -> None:
+    def __init__(self, *arguments: object, more: Mapping[str, str] | None = None) -> None:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed on exit
         command = [sys.executable, "-m", "simulator", *map(str, arguments)]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=self._said)
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **(more or {})}, stdout=subprocess.DEVNULL, stderr=self._said
+        )
         self.pid = self.process.pid
 
     def __enter__(self) -> Started:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from batches import BATCH, Started, children, digests, environment, is_alive, parts_in, until, written
+from batches import BATCH, Started, children, digests, is_alive, parts_in, until, written
+from clusters import Cluster, started, wait_for_workers
 from command_line import is_one_sentence, tunepoint
-from distributed import Client
 
 MANY = BATCH + "  options.dear.prefix_tokens: {from: 0, to: 4000, points: 250}\nchunk_points: 4\n"
 PIECES = 250
 Undisturbed = tuple[Path, dict[str, str]]
-Cluster = tuple[str, list[subprocess.Popen[bytes]]]
 
 
 @pytest.fixture(scope="module")
@@ -111,25 +108,8 @@ def test_a_full_disk_is_one_sentence_and_nothing_written_is_lost(
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A real scheduler and two worker processes on loopback, by their own command lines."""
-    file = tmp_path / "scheduler.json"
-    quiet = {"cwd": tmp_path, "env": environment(), "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    common = ["--scheduler-file", str(file), "--no-dashboard"]
-    python = [sys.executable, "-W", "ignore", "-m"]
-    scheduler = subprocess.Popen(
-        [*python, "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", *common], **quiet
-    )
-    until(file.exists, "the scheduler")
-    worker = [*python, "distributed.cli.dask_worker", "--no-nanny", "--nthreads", "1", "--host", "127.0.0.1", *common]
-    workers = [subprocess.Popen(worker, **quiet) for _ in range(2)]
-    try:
-        address = json.loads(file.read_text("utf-8"))["address"]
-        yield address, workers
-    finally:
-        for process in (*workers, scheduler):
-            process.kill()
-            process.wait()
-        shutil.rmtree(tmp_path / "dask-worker-space", ignore_errors=True)
+    with started(tmp_path) as found:
+        yield found
 
 
 def test_a_cluster_gives_the_same_bytes_even_when_a_worker_is_killed(
@@ -139,8 +119,7 @@ def test_a_cluster_gives_the_same_bytes_even_when_a_worker_is_killed(
 ) -> None:
     address, workers = cluster
     batch, wanted = undisturbed
-    with Client(address, timeout=30, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=60)
+    wait_for_workers(address)
     with Started("batch", batch, "--out", tmp_path / "out", "--on", f"dask:{address}") as run:
         until(lambda: parts_in(tmp_path / "out") >= PIECES // 3 or not is_alive(run.pid), "a third of the pieces")
         assert is_alive(run.pid), run.told

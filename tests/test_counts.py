@@ -110,6 +110,13 @@ def test_a_bad_window_is_told_by_its_line_in_one_sentence(text: str, said: str, 
     assert said in answer.err
 
 
+def test_a_last_line_without_an_end_is_doubted(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(HAND.rstrip("\n"), "utf-8")
+    assert "the last line has no line end" in describe_counts(tmp_path / "a.csv")[1][0]
+    (tmp_path / "a.csv").write_text(HAND, "utf-8")
+    assert describe_counts(tmp_path / "a.csv")[1] == ()
+
+
 def test_windows_name_no_call_so_they_are_not_billed(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(HAND, "utf-8")
     answer = tunepoint("trace", tmp_path / "a.csv", "--price", "openai/gpt-4o-mini")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import openpyxl
@@ -73,8 +74,12 @@ def test_pictures_are_what_they_are_called(tmp_path: Path) -> None:
         found = {path.stem: path.read_bytes() for path in (tmp_path / "out").glob(f"*.{form}")}
         assert set(found) - {"report"} == CHARTS
         assert all(content.startswith(begin) for content in found.values())
+    for name in CHARTS:                                         # 960 x 540 px are 720 x 405 points, on one sheet
+        sheet = (tmp_path / f"out/{name}.pdf").read_bytes()
+        assert re.findall(rb"/MediaBox ?\[0 0 720 40[45]", sheet)
+        assert len(re.findall(rb"/Type ?/Page\b", sheet)) == 1
     png = (tmp_path / "out/bill-by-line.png").read_bytes()
-    assert int.from_bytes(png[16:20]) == 2 * 1280
+    assert int.from_bytes(png[16:20]) == 3 * 960
     assert "$352" in (tmp_path / "out/bill-by-line.svg").read_text("utf-8")
 
 

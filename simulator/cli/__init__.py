@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         print(_usage(error), file=sys.stderr)
         return InputError.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):                    # Abort: Ctrl-C or Ctrl-D at a question
         return INTERRUPTED
     except BrokenPipeError:
         give_up_stdout()

@@ -20,8 +20,14 @@ Columns = Annotated[
     typer.Option("--column", metavar="FIELD=COLUMN", help="For a CSV of one's own: time=..., input=..., output=..."),
 ]
 TODAY = "openai/gpt-5.4-mini"
-ASSUMED = {"calls_per_day": 10_000.0, "input_tokens": 400.0, "output_tokens": 100.0, "prefix_tokens": 1500.0}
+ASSUMED = {"calls_per_day": 10_000.0, "prefix_tokens": 1500.0, "input_tokens": 400.0, "output_tokens": 100.0}
 """Where nobody says: the article's 10,000 calls, and a prompt long enough for the question to be worth asking."""
+QUESTIONS = {
+    "calls_per_day": "Calls a day, over all seven days",
+    "prefix_tokens": "Tokens of the prompt that every call repeats",
+    "input_tokens": "Tokens of a call's own input",
+    "output_tokens": "Tokens of an answer",
+}
 PATHS = {
     "calls_per_day": "workload.calls_per_day", "input_tokens": "workload.tokens.input",
     "output_tokens": "workload.tokens.output", "prefix_tokens": "options.today.prefix_tokens",
@@ -78,30 +84,39 @@ def init(
     known: dict[str, str] = {}
     numbers: dict[str, Any] = {}
     more: dict[str, Any] = {}
-    price = TODAY
-    if log is not None:
-        read = _read(log, column)
-        price = _main_price(read) or TODAY
+    read = None if log is None else _read(log, column)
+    price = None if read is None else _main_price(read)
+    where = "the busiest model of the log"
+    if price is None:
+        price, where = _asked_price()
+    known["options.today.price"] = where
+    rule = shipped_book().table(price).versions[-1].rules.tokens
+    if log is not None and read is not None:
         numbers |= _from_log(read, more)
         known |= {PATHS[name]: f"{log.name}, {read.days:g} days" for name in numbers}
-    rule = shipped_book().table(price).versions[-1].rules.tokens
     if prompt is not None:
         counted = count_tokens(read_prompt(prompt), rule.encoding, rule.factor)
         numbers["prefix_tokens"] = counted.tokens
-        if log is not None:                                     # a log counts the prompt as input
-            numbers["input_tokens"] = max(1.0, numbers["input_tokens"] - counted.tokens)
         known[PATHS["prefix_tokens"]] = f"{prompt.name}, counted with {counted.encoding}"
-    elif log is not None:
-        numbers["prefix_tokens"] = 0.0
-        known[PATHS["prefix_tokens"]] = "not known from a log: all input counts as the call's own"
+    elif read is not None:
+        unknown = "not known from a log: all input counts as the call's own"
+        numbers["prefix_tokens"], words = _asked("prefix_tokens", 0.0, unknown)
+        known[PATHS["prefix_tokens"]] = words
+    if read is not None:                                        # a log counts the prompt as input
+        numbers["input_tokens"] = max(1.0, numbers["input_tokens"] - numbers["prefix_tokens"])
     if dataset is not None:
         check = read_dataset(dataset, lambda text: count_tokens(text, rule.encoding, rule.factor).tokens)
         more |= {"examples": len(check.lengths), "tokens_per_example": check.tokens / len(check.lengths)}
         known["options.tuned.training.examples"] = dataset.name
+    else:
+        known["options.tuned.training.examples"] = "a guess of init, at 2 minutes each: --dataset FILE counts yours"
     for name, guess in ASSUMED.items():
         if name not in numbers:
             numbers[name], known[PATHS[name]] = _asked(name, guess)
+    known |= dict.fromkeys(("options.cheaper.price", "options.tuned.price"), "a guess of init: change it as you like")
+    known["options.tuned.ready_after_days"] = "a guess of init: three weeks to write examples, train and test"
     text = starter(Start(start=day_or_today(on, "--start"), price=price, known=known, **numbers, **more))
+    rests = points(f"{path}: {words}" for path, words in sorted(known.items()))
     if out is None:
         emit(text)
         return
@@ -109,7 +124,7 @@ def init(
         write_whole(out, text.encode())
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror or error}); name another file") from None
-    say(f"Written to {out}. What it rests on:", points(f"{path}: {words}" for path, words in sorted(known.items())))
+    say(f"Written to {out}; ask it: tunepoint compare {out}", "What it rests on:", rests)
 
 
 def _read(file: Path, column: list[str] | None) -> Usage:
@@ -147,9 +162,32 @@ def _from_log(read: Usage, more: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def _asked(name: str, guess: float) -> tuple[float, str]:
-    """A number asked for on a terminal, else the guess; and where it came from."""
-    if sys.stdin.isatty():
-        typed = typer.prompt(name.replace("_", " "), default=f"{guess:g}", err=True)
-        return typed_number(typed, name), "typed at init"
-    return guess, "a guess of init: measure yours"
+def _asked(name: str, guess: float, otherwise: str = "a guess of init: measure yours") -> tuple[float, str]:
+    """A number asked for on a terminal until it is one, else the guess; and where it came from."""
+    while sys.stdin.isatty():
+        typed = typer.prompt(QUESTIONS[name], default=f"{guess:g}", err=True)
+        try:
+            number = typed_number(typed.strip(), QUESTIONS[name])
+            if number < 0 or (number == 0 and name != "prefix_tokens"):
+                raise InputError(f"{QUESTIONS[name]}: {number:g} is too small; it must be above 0")
+        except InputError as error:
+            typer.echo(str(error), err=True)
+            continue
+        return number, otherwise if number == guess else "typed at init"
+    return guess, otherwise
+
+
+def _asked_price() -> tuple[str, str]:
+    """The price of today's model, asked for on a terminal until it is one of the book's, else the usual one."""
+    from simulator import shipped_book
+
+    assumed = "a guess of init: tunepoint prices list names all"
+    while sys.stdin.isatty():
+        typed = typer.prompt("Price of today's model, as tunepoint prices list names it", default=TODAY, err=True)
+        try:
+            shipped_book().table(typed.strip())
+        except InputError as error:
+            typer.echo(str(error), err=True)
+            continue
+        return typed.strip(), assumed if typed.strip() == TODAY else "typed at init"
+    return TODAY, assumed

@@ -27,6 +27,8 @@ DECIDED_ROWS = 48
 """The same for decisions of earlier days, each of which is planned and paid: measured 90 a second."""
 START_ROWS = 131_072
 """What starting one option costs (its cache table is laid out anew), in the same rows."""
+PLAYED_POINT_S, PLAYED_RUN_S = 0.4, 0.0025
+"""Seconds that one option of one point takes in a simulation of a year, and each run of it: measured, hour totals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,15 @@ class Member:
             return DECIDED_ROWS
         slow = self.draws is not None and any(axis.path in BY_DAY for axis in self.axes)
         return SLOW_ROWS if slow else QUICK_ROWS
+
+    def points_at_once(self, engine: Engine) -> int:
+        """Points that make about half a second of work, at least one."""
+        options = len(self.scenario.options)
+        if engine == "expected":
+            return max(1, self.rows_at_once // options)
+        years = self.scenario.horizon_days / 365.0
+        played_s = options * years * (PLAYED_POINT_S + PLAYED_RUN_S * self.scenario.simulation.runs)
+        return max(1, math.ceil(0.5 / played_s))
 
     def at(self, first: int, after: int) -> dict[str, Array]:
         """The values of every axis at points `first` up to `after`, each of shape (after - first,)."""
@@ -176,7 +187,7 @@ class Batch:
     def pieces(self) -> Iterator[Piece]:
         """Every piece in order: of at least half a second of work where a member has as much."""
         for index, member in enumerate(self.members):
-            size = self.chunk_points or max(1, member.rows_at_once // len(member.scenario.options))
+            size = self.chunk_points or member.points_at_once(self.engine)
             for number, first in enumerate(range(0, member.points, size)):
                 yield Piece(member=index, number=number, first=first, after=min(first + size, member.points))
 
@@ -186,9 +197,10 @@ class Batch:
         share = 0.0
         for piece in pieces:
             member = self.members[piece.member]
-            options = len(member.scenario.options)
             gathered.append(piece)
-            share += ((piece.after - piece.first) * options + START_ROWS * options) / member.rows_at_once
+            share += (piece.after - piece.first) / member.points_at_once(self.engine)
+            if self.engine == "expected":
+                share += START_ROWS * len(member.scenario.options) / member.rows_at_once
             if share >= 1.0 or self.chunk_points is not None:
                 yield tuple(gathered)
                 gathered, share = [], 0.0

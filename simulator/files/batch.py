@@ -43,7 +43,7 @@ class BatchFile:
     decide_on: Any = None
     draws: Annotated[float | None, Dial("Drawn points", "points", 1, 1e9, "log", least=1, whole=True)] = None
     engine: Engine = "expected"
-    runs: Annotated[float, Dial("Runs", "runs", 1, 1000, least=1, whole=True)] = 1
+    runs: Annotated[float | None, Dial("Runs", "runs", 1, 1000, least=1, whole=True)] = None
     chunk_points: Annotated[float | None, Dial("Points a file", "points", 1, 1e6, "log", least=1, whole=True)] = None
 
     def __post_init__(self) -> None:
@@ -54,13 +54,9 @@ class BatchFile:
                 raise ValueError(f"{name} is {value:g}; give a whole number")
         if not self.scenarios:
             raise ValueError("scenarios is empty; name at least one scenario file, or a pattern such as cases/*.yaml")
-        if self.engine != "expected":
-            raise ValueError(
-                f'engine is "{self.engine}"; a batch is priced by the expected engine, and '
-                "compare --engine simulated plays one scenario"
-            )
-        if self.runs != 1:
-            raise ValueError(f"runs is {self.runs:g}; the expected engine answers once, so leave it at 1")
+        if self.engine == "expected" and self.runs not in (None, 1):
+            once = "the expected engine answers once, so leave it at 1, or write engine: simulated"
+            raise ValueError(f"runs is {self.runs:g}; {once}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +121,7 @@ def read_batch(paths: list[Path]) -> Batch:
     members: list[Member] = []
     refused: dict[str, str] = {}
     chunk_points = None
+    engine: Engine | None = None
     for path in paths:
         page = read_yaml(path)
         if not isinstance(page.value, dict):
@@ -132,6 +129,9 @@ def read_batch(paths: list[Path]) -> Batch:
         file = checked(BatchFile, page.value, page)
         chunk_points = file.chunk_points if chunk_points is None else min(chunk_points, file.chunk_points or math.inf)
         when = _months(page, file)
+        if engine not in (None, file.engine):
+            raise InputError(f"{path}: engine is {file.engine}, and {engine} in {paths[0]}; a batch has one engine")
+        engine = file.engine
         asked = _axes(page, file)
         for found in _scenario_files(page, file, path.parent):
             try:
@@ -142,7 +142,7 @@ def read_batch(paths: list[Path]) -> Batch:
         first = next(iter(refused.values()))
         raise InputError(f"no scenario of this batch can be read; the first says: {first}")
     chunk = None if chunk_points is None else int(chunk_points)
-    batch = Batch(members=tuple(members), refused=refused, chunk_points=chunk)
+    batch = Batch(members=tuple(members), refused=refused, engine=engine or "expected", chunk_points=chunk)
     if batch.points > MOST_POINTS:
         raise InputError(f"{paths[0]}: {batch.points:,} points; a batch may have at most {MOST_POINTS:,}")
     return batch
@@ -182,6 +182,8 @@ def _months(page: Document, file: BatchFile) -> _Months | None:
         return None
     if file.draws is not None:
         raise InputError(f"{page.where(('draws',))}: stands beside decide_on, whose points are days; leave draws away")
+    if file.engine != "expected":
+        raise InputError(f"{page.where(('engine',))}: is {file.engine}; a decision of an earlier day is priced expected")
     return checked(_Months, file.decide_on, page, ("decide_on",))
 
 
@@ -219,7 +221,7 @@ def _members(
     path: Path, file: BatchFile, asked: list[_Asked], when: _Months | None, page: Document, taken: set[str]
 ) -> Iterator[Member]:
     """The members of one scenario file: one for each combination of values that are no numbers on a dial."""
-    plain = read_scenario(path)
+    plain = _with_runs(read_scenario(path), file)
     named = [
         dataclasses.replace(axis, path=f"options.{plain.baseline}.{axis.path.removeprefix(BASELINE)}")
         if axis.path.startswith(BASELINE) and "baseline" not in plain.options
@@ -237,7 +239,7 @@ def _members(
     for values in itertools.product(*(axis.values for axis in written)):
         fixed = dict(zip((axis.path for axis in written), values, strict=True))
         flags = [f"{key}={json.dumps(value)}" for key, value in fixed.items()]
-        scenario = _under(path, flags, page) if fixed else plain
+        scenario = _with_runs(_under(path, flags, page), file) if fixed else plain
         axes = slowest_first(_checked(axis, scenario, page, path) for axis in turned)
         name = _free(re.sub(r"[^A-Za-z0-9._-]+", "_", path.stem), taken)
         taken.add(name)
@@ -251,6 +253,13 @@ def _members(
             decided_on=when.days if when else (),
             until=when.until if when else None,
         )
+
+
+def _with_runs(scenario: Scenario, file: BatchFile) -> Scenario:
+    """The scenario with the runs that the batch asks for, if it does; its own else."""
+    if file.runs is None or file.engine == "expected":
+        return scenario
+    return dataclasses.replace(scenario, simulation=dataclasses.replace(scenario.simulation, runs=int(file.runs)))
 
 
 def _under(path: Path, flags: list[str], page: Document) -> Scenario:

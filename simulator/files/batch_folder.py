@@ -12,10 +12,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,29 +33,44 @@ _MOVED = (PARTS, SUMMARY, PLAN, MANIFEST)
 """What makes a run, in the order it is moved: a folder with a plan still has its parts."""
 
 
-def packed(columns: Mapping[str, NDArray[Any]], options: tuple[str, ...]) -> bytes:
-    """Columns of a piece as a Parquet file; numbers of options become their names, a missing number or day null.
+EVER_NEW = ("point", "total_usd", "saving", "per_call_usd", "cheapest_share")
+"""Columns whose numbers hardly come twice, so that a dictionary of them would only take time and memory."""
+
+
+def packed(blocks: Iterable[Mapping[str, NDArray[Any]]], options: tuple[str, ...]) -> bytes:
+    """Blocks of columns as a Parquet file, a row group each; numbers of options become names, a missing one null.
 
     Args:
-        columns: equal lengths, as `price_points` and `decide_points` give them.
+        blocks: columns of equal lengths, as `price_points` and `decide_points` give them; at least one block.
         options: names that the numbers of `choice`, `runner_up` and `best` stand for.
     """
     import pyarrow as pa
     import pyarrow.parquet
 
+    out = io.BytesIO()                                          # hands its bytes over without a copy
     names = pa.array(options, pa.string())
-    arrays: dict[str, Any] = {}
-    for name, column in columns.items():
-        if name in ("choice", "runner_up", "best"):
-            arrays[name] = pa.DictionaryArray.from_arrays(pa.array(column, pa.int32(), mask=column < 0), names)
-        elif column.dtype == np.float64:
-            arrays[name] = pa.array(column, mask=~np.isfinite(column))
-        else:
-            arrays[name] = pa.array(column)
-    out = pa.BufferOutputStream()
-    pa.parquet.write_table(pa.table(arrays), out, compression="zstd", compression_level=1)
-    content: bytes = out.getvalue().to_pybytes()
-    return content
+    with contextlib.ExitStack() as closing:
+        writer = None
+        for columns in blocks:
+            table = pa.table({name: _cells(name, column, names) for name, column in columns.items()})
+            if writer is None:
+                few = [name for name in table.column_names if not name.startswith(EVER_NEW)]
+                writer = closing.enter_context(pa.parquet.ParquetWriter(
+                    out, table.schema, compression="zstd", compression_level=1, use_dictionary=few
+                ))
+            writer.write_table(table)
+    pa.default_memory_pool().release_unused()                   # else it keeps as much again for the next piece
+    return out.getvalue()
+
+
+def _cells(name: str, column: NDArray[Any], names: Any) -> Any:
+    import pyarrow as pa
+
+    if name in ("choice", "runner_up", "best"):
+        return pa.DictionaryArray.from_arrays(pa.array(column, pa.int32(), mask=column < 0), names)
+    if column.dtype == np.float64:
+        return pa.array(column, mask=~np.isfinite(column))
+    return pa.array(column)
 
 
 class BatchFolder:
@@ -210,6 +226,8 @@ WHATS = {
 
 
 def _what_changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    if before.get("engine") != after["engine"]:
+        return f"its engine was {before.get('engine')}"
     for name in {**before["members"], **after["members"]}:
         old, new = before["members"].get(name), after["members"].get(name)
         if old is None or new is None:

@@ -23,6 +23,7 @@ POINTS = ("axes", "draws", "fixed", "decided_on", "until")
 """What says which points a scenario has."""
 SHOWN = 5
 """Changed points that are told of a scenario; the rest is counted."""
+ROWS_AT_ONCE = 65_536
 
 
 def summarise(folder: Path, failed: Mapping[str, str], against: Path | None = None) -> dict[str, Any]:
@@ -79,7 +80,8 @@ def _scenario(folder: Path, name: str, named: tuple[str, ...]) -> dict[str, Any]
 
 
 def _changes(folder: Path, plan: Mapping[str, Any], against: Path, names: list[str]) -> dict[str, Any]:
-    before = read_plan(against)["members"]
+    old_plan = read_plan(against)
+    before, engines = old_plan["members"], (old_plan.get("engine"), plan["engine"])
     found: dict[str, Any] = {}
     for name in names:
         old, new = before.get(name), plan["members"][name]
@@ -87,6 +89,8 @@ def _changes(folder: Path, plan: Mapping[str, Any], against: Path, names: list[s
             found[name] = _change(why=["it is new"])
             continue
         why = [str(one) for one in differences(old["rests_on"], new["rests_on"])]
+        if engines[0] != engines[1]:
+            why.insert(0, f"engine {engines[0]} -> {engines[1]}")
         if any((old.get(key) or None) != (new[key] or None) for key in POINTS):
             found[name] = _change(why=["its axes changed, so its points are not the same", *why])
         else:
@@ -148,26 +152,31 @@ def _cut(piece: tuple[int, dict[str, Any]], first: int, after: int) -> dict[str,
 
 
 def _pieces(folder: Path, name: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """First point and columns of every piece of a scenario, in order; `choice` as names, "" for none."""
+    """First point and columns of parts of every piece of a scenario, in order; `choice` as names, "" for none."""
     import pyarrow as pa
     import pyarrow.parquet
 
     for path in sorted((folder / PARTS / f"scenario={name}").glob("part-*.parquet")):
         try:
-            table = pa.parquet.read_table(path, columns=["point", *columns], partitioning=None)
+            with pa.parquet.ParquetFile(path, pre_buffer=False) as file:
+                wanted = ["point", *columns]
+                for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=wanted, use_threads=False):
+                    yield batch.column("point")[0].as_py(), {column: _read(batch, column) for column in columns}
+            pa.default_memory_pool().release_unused()           # else it keeps as much again for the next piece
         except (OSError, pa.ArrowException) as error:
             reason = str(error).partition("\n")[0]
             raise InputError(f"{path}: cannot be read ({reason}); delete it, and --resume prices it again") from None
-        read: dict[str, Any] = {}
-        for column in columns:
-            values = table[column].combine_chunks()
-            if column == "choice":
-                words = np.array(["", *values.dictionary.to_pylist()])
-                read[column] = words[values.indices.fill_null(-1).to_numpy() + 1]
-            else:
-                floats = pa.types.is_floating(values.type)
-                read[column] = (values.fill_null(math.nan) if floats else values).to_numpy(zero_copy_only=False)
-        yield table["point"][0].as_py(), read
+
+
+def _read(batch: Any, column: str) -> Any:
+    values = batch.column(column)
+    if column != "choice":
+        import pyarrow as pa
+
+        whole = values.fill_null(math.nan) if pa.types.is_floating(values.type) else values
+        return whole.to_numpy(zero_copy_only=False)
+    words = np.array(["", *values.dictionary.to_pylist()])
+    return words[values.indices.fill_null(-1).to_numpy(zero_copy_only=False) + 1]
 
 
 def _plain(value: Any) -> float | str:

@@ -20,6 +20,7 @@ from pricing.errors import InputError
 from simulator.intake.counts_blocks import CountColumns, columns_of, count_blocks
 from simulator.intake.fit import Fit, Windows, dispersion_of, fit_windows, window_lengths
 from simulator.intake.fit_calls import fit_file
+from simulator.intake.trace_faults import cut_notes
 
 Array = NDArray[np.float64]
 
@@ -193,7 +194,7 @@ def _windows(path: Path, columns: CountColumns, survey: Survey, first_days: floa
         counts = counts[:-1]
     if first_days is not None:
         counts = counts[: round(first_days * 86_400 / window_s)]
-    notes = []
+    notes = [] if columns.parquet else list(cut_notes(path))
     if missing:
         notes.append(f"{path}: {missing} windows are missing and were left out")
     if quiet:

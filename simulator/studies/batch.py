@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pricing.errors import TunepointError
 from simulator.domain.batch import Batch, Member, Piece
 from simulator.domain.drawn import BY_DAY, is_structural, with_dials
-from simulator.domain.findings import Engine
+from simulator.domain.findings import Engine, SimulationResult
 from simulator.domain.scenario import Scenario
 from simulator.run import run
 from simulator.studies.decisions import decide_points
@@ -22,11 +22,15 @@ from simulator.studies.runners import Place, spread
 from simulator.studies.verdict import TOO_CLOSE
 
 Array = NDArray[np.float64]
-Packed = Callable[[Mapping[str, NDArray[Any]], tuple[str, ...]], bytes]
-"""Makes bytes of columns; `choice`, `runner_up` and `best` hold numbers of the option names given with them."""
+Packed = Callable[[Iterable[Mapping[str, NDArray[Any]]], tuple[str, ...]], bytes]
+"""Makes bytes of blocks of columns; `choice`, `runner_up` and `best` hold numbers of the options given with them."""
 
 QUICK_BLOCK, DAILY_BLOCK = 32_768, 2_048
 """Points priced at once: 32,768 keep about 60 arrays by price period under 64 MiB, 2,048 those by day."""
+BLOCK_POINTS = 65_536
+"""Points whose columns are held at once; a longer piece is packed block by block, so it needs no more memory."""
+RUNS_TOGETHER = 100
+"""Runs of a simulation played at once; more only fill the memory."""
 FIGURES = ("total_usd", "saving_usd", "saving_vs_baseline_usd", "per_call_usd")
 """Columns of the chosen option; `total_usd.NAME` holds every option's."""
 
@@ -74,11 +78,13 @@ def price_task(task: Task) -> list[Done]:
     found = []
     for piece, member in task.pieces:
         try:
+            blocks: Iterable[Mapping[str, NDArray[Any]]] = (
+                price_points(member, first, min(first + BLOCK_POINTS, piece.after), task.engine)
+                for first in range(piece.first, piece.after, BLOCK_POINTS)
+            )
             if member.decided_on:
-                columns = decide_points(member, piece.first, piece.after)
-            else:
-                columns = price_points(member, piece.first, piece.after, task.engine)
-            found.append(Done(piece=piece, content=task.packed(columns, tuple(member.scenario.options))))
+                blocks = [decide_points(member, piece.first, piece.after)]
+            found.append(Done(piece=piece, content=task.packed(blocks, tuple(member.scenario.options))))
         except (TunepointError, ValueError) as error:
             found.append(Done(piece=piece, problem=str(error)))
     return found
@@ -97,11 +103,14 @@ def price_points(member: Member, first: int, after: int, engine: Engine = "expec
         Columns of shape (after - first,): `point`, every axis by its path, `choice` and `runner_up` (number of
         the option in file order, -1 for none), `total_usd` of the choice, its `saving_usd` against the runner-up
         and against the baseline (NaN where that is no choice), its `per_call_usd`, `too_close`, and
-        `total_usd.NAME` of each option, NaN where it is no choice.
+        `total_usd.NAME` of each option, NaN where it is no choice. Of a simulation they are means over the
+        scenario's runs, and `cheapest_share` is the share of them in which the choice is the cheapest.
 
     Raises:
         TunepointError, ValueError: a point cannot be priced, with one sentence.
     """
+    if engine == "simulated":
+        return _played(member, first, after)
     axes = member.at(first, after)
     size = after - first
     apart = [path for path in axes if is_structural(path) or (path in BY_DAY and member.draws is None)]
@@ -116,7 +125,7 @@ def price_points(member: Member, first: int, after: int, engine: Engine = "expec
         fixed = with_dials(member.scenario, dict(zip(apart, values, strict=True))) if apart else member.scenario
         rest = {path: column[chosen] for path, column in axes.items() if path not in apart}
         for row, name in enumerate(names):
-            for place, found in _priced(fixed, name, rest, chosen, engine):
+            for place, found in _priced(fixed, name, rest, chosen):
                 total[row, place], ranking[row, place], calls[row, place] = found
     return {
         "point": np.arange(first, after, dtype=np.int64),
@@ -127,7 +136,7 @@ def price_points(member: Member, first: int, after: int, engine: Engine = "expec
 
 
 def _priced(
-    scenario: Scenario, name: str, axes: Mapping[str, Array], places: NDArray[np.int64], engine: Engine
+    scenario: Scenario, name: str, axes: Mapping[str, Array], places: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int64], tuple[Array, Array, Array]]]:
     """Total, what is ranked by, and calls of one option, block by block of points that run together."""
     by_value = scenario.rank_by == "npv_usd"
@@ -136,16 +145,58 @@ def _priced(
     for begin in range(0, len(places), block):
         part = places[begin : begin + block]
         draws = {path: values[begin : begin + block] for path, values in axes.items()}
-        result = run(scenario, name, engine=engine, draws=draws, daily=by_value)
+        result = run(scenario, name, draws=draws, daily=by_value)
         if not result.feasible:
             return
-        ranked = result.total_usd if judged else result.money_usd
-        if by_value:
-            without = () if judged else ("failures",)
-            rate = np.reshape(draws.get("discount_rate", scenario.discount_rate), (-1, 1))
-            discount = (1.0 + rate) ** (-result.ledger.edges[:-1] / 365.0)
-            ranked = (result.ledger.usd(without=without) * discount).sum(axis=1)
-        yield part, (result.total_usd, ranked, result.calls)
+        rate = draws.get("discount_rate", np.array([scenario.discount_rate]))
+        yield part, (result.total_usd, _ranked(result, scenario.rank_by, judged, rate), result.calls)
+
+
+def _ranked(result: SimulationResult, rank_by: str, judged: bool, discount_rate: Array) -> Array:
+    """What an option is ranked by, by draw: cash or present value, wrong answers only where they cost something."""
+    if rank_by != "npv_usd":
+        return result.total_usd if judged else result.money_usd
+    without = () if judged else ("failures",)
+    discount = (1.0 + discount_rate.reshape(-1, 1)) ** (-result.ledger.edges[:-1] / 365.0)
+    present: Array = (result.ledger.usd(without=without) * discount).sum(axis=1)
+    return present
+
+
+def _played(member: Member, first: int, after: int) -> dict[str, NDArray[Any]]:
+    """`price_points` of a simulation: every point is played by itself, all options under the same randomness."""
+    axes = member.at(first, after)
+    names, size, runs = list(member.scenario.options), after - first, member.scenario.simulation.runs
+    total, ranking, calls = (np.full((len(names), size), np.nan) for _ in range(3))
+    wins = np.zeros((len(names), size))
+    for place in range(size):
+        at = with_dials(member.scenario, {path: float(values[place]) for path, values in axes.items()})
+        judged = at.failure_usd > 0
+        ranked = np.full((len(names), runs), np.inf)
+        for row, name in enumerate(names):
+            sums = np.zeros(2)
+            for begin in range(0, runs, RUNS_TOGETHER):
+                some = range(begin, min(begin + RUNS_TOGETHER, runs))
+                result = run(at, name, engine="simulated", runs=some, daily=True)
+                if not result.feasible:
+                    break
+                sums += result.total_usd.sum(), result.calls.sum()
+                ranked[row, some.start : some.stop] = _ranked(result, at.rank_by, judged, np.array([at.discount_rate]))
+            else:
+                total[row, place], calls[row, place] = sums / runs
+                ranking[row, place] = ranked[row].mean()
+        base = names.index(at.baseline)
+        order = [base, *(row for row in range(len(names)) if row != base)]
+        cheapest = np.asarray(order)[np.argmin(ranked[order], axis=0)]
+        wins[:, place] = np.bincount(cheapest, minlength=len(names)) / runs
+    chosen = _choices(names, member.scenario.baseline, total, ranking, calls)
+    share = np.where(chosen["choice"] >= 0, wins[chosen["choice"], np.arange(size)], np.nan)
+    return {
+        "point": np.arange(first, after, dtype=np.int64),
+        **axes,
+        **chosen,
+        "cheapest_share": share,
+        **{f"total_usd.{name}": total[row] for row, name in enumerate(names)},
+    }
 
 
 def _choices(

@@ -141,6 +141,8 @@ def _on_dask(function: Callable[[T], R], tasks: Iterator[T], address: str) -> It
         cancelled: Any = importlib.import_module("distributed.client").FutureCancelledError
     except ImportError:
         raise InputError('--on dask: Dask is not installed; install it with pip install "tunepoint[cluster]"') from None
+    if address.startswith("tls://"):
+        _with_certificates(distributed, address)
     try:
         client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
@@ -170,6 +172,24 @@ def _on_dask(function: Callable[[T], R], tasks: Iterator[T], address: str) -> It
         raise InputError(lost) from None
     finally:
         client.close(timeout=CONNECT_S)
+
+
+def _with_certificates(distributed: Any, address: str) -> None:
+    """Refuse an address that is asked over TLS where Dask's configuration names no certificates that can be read.
+
+    Raises:
+        InputError: naming what to set.
+    """
+    try:
+        found = distributed.Security().get_connection_args("client").get("ssl_context") is not None
+        why = "names no certificate"
+    except (OSError, ValueError) as error:                      # an SSLError is an OSError
+        found, why = False, f"names one that cannot be read ({_first_line(error)})"
+    if not found:
+        raise InputError(
+            f"--on dask:{address}: Dask's configuration {why}; set ca-file, client.cert and client.key under "
+            "distributed.comm.tls there"
+        )
 
 
 def versions() -> dict[str, str]:
