@@ -18,11 +18,12 @@ from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Activity, Count, JobPrice, RecurringPrice, TokenPrice, Typed, Wage
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar, clock_changes
+from simulator.expected.engine_handover import Turn, turns
 from simulator.expected.engine_replayed import ReplayedCalendar
 from simulator.expected.engine_tokens import MTOK, token_counts
 from simulator.expected.outages import share_of_time_out
 from simulator.expected.outlook import expected_index
-from simulator.expected.training import billed_hours, billed_tokens, jobs_per_release, release_days
+from simulator.expected.training import billed_hours, billed_tokens, jobs_ended, release_days
 
 Array = NDArray[np.float64]
 CAPPED = "cache hits are those of calls spread over the day like demand, at the mean rate workload.cap_per_s admits"
@@ -40,28 +41,33 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
     Raises:
         InputError: the option cannot be counted as written (a time to live that is not sold, no data set size).
     """
-    plan, stops = stages(scenario, option)
-    changes = sorted(_changes(scenario, plan))
+    planned, stops = stages(scenario, option)
+    view: Any = Drawn(scenario, draws) if draws else scenario
+    served_by = turns(scenario, view, option, planned)
+    plan = [turn.stage for turn in served_by]
+    changes = sorted(_changes(scenario, plan).union(*(turn.changes for turn in served_by)))
     by_day = daily or scenario.outlook is not None
     edges = np.arange(int(scenario.horizon_days) + 1) if by_day else np.asarray(changes)
-    view: Any = Drawn(scenario, draws) if draws else scenario
     calendar = (Calendar if scenario.workload.replay is None else ReplayedCalendar)(scenario, view, edges)
     shape = (max([len(calendar.calls), *(len(values) for values in draws.values())]), len(edges) - 1)
     counts: list[Count] = []
     eligible, hits, served = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for stage in plan:
+    for turn in served_by:
+        stage = turn.stage
         for first, after in itertools.pairwise(day for day in changes if stage.first <= day <= stage.after):
             span = slice(int(np.searchsorted(edges, first)), int(np.searchsorted(edges, after)))
+            chance = turn.share(edges[span.start : span.stop + 1])
             for name, price, share, time in _servers(scenario, view, stage, first):
                 version = scenario.price_on(price, first)
                 found = token_counts(calendar, view.options[name], name, price, version, span, share, time)
-                counts += [_placed(item, span, shape) for item in found.counts]
+                counts += [_placed(item, span, shape, chance) for item in found.counts]
                 if name == stage.option:
-                    eligible[:, span] += found.eligible
-                    hits[:, span] += found.hits
-            served[:, span] = calendar.calls[:, span] * calendar.column(_answered(scenario, view, stage, first))
+                    eligible[:, span] += chance * found.eligible
+                    hits[:, span] += chance * found.hits
+            answered = calendar.column(_answered(scenario, view, stage, first))
+            served[:, span] += chance * calendar.calls[:, span] * answered
     flags = list(_unserved(scenario, plan))
-    lines = _Lines(scenario, view, option, calendar, plan)
+    lines = _Lines(scenario, view, option, calendar, served_by)
     counts += [*lines.building(), *lines.releases(flags), *lines.recurring()]
     chosen = view.options[option]
     _, delivered = attempts(chosen.retries.failure_rate, chosen.retries.max)
@@ -165,17 +171,18 @@ def _time_out(view: Any, option: str) -> Array:
     return share_of_time_out(outages.per_month, outages.hours, view.hours_per_month)
 
 
-def _placed(item: Count, span: slice, shape: tuple[int, int]) -> Count:
-    """The count on the whole time axis."""
-    whole = np.zeros((len(item.quantity), shape[1]))
-    whole[:, span] = item.quantity
+def _placed(item: Count, span: slice, shape: tuple[int, int], chance: Array | float) -> Count:
+    """The count on the whole time axis, as likely as it is."""
+    quantity = item.quantity * chance
+    whole = np.zeros((len(quantity), shape[1]))
+    whole[:, span] = quantity
     return Count(line=item.line, unit=item.unit, quantity=whole, basis=item.basis, option=item.option)
 
 
 class _Lines:
     """Counts that are not tokens: building, releases, upkeep, hosting, people."""
 
-    def __init__(self, scenario: Scenario, view: Any, name: str, calendar: Calendar, plan: list[Stage]) -> None:
+    def __init__(self, scenario: Scenario, view: Any, name: str, calendar: Calendar, plan: list[Turn]) -> None:
         self.scenario, self.view, self.name, self.calendar, self.plan = scenario, view, name, calendar, plan
         self.option = view.options[name]
 
@@ -223,7 +230,7 @@ class _Lines:
         """Training jobs and evaluation at every release; the first is a one-off, later ones recur."""
         option, plain = self.option, self.scenario.options[self.name]
         training = option.training if isinstance(plain, HostedFineTuned) and plain.training else None
-        own = [stage for stage in self.plan if stage.own]
+        own = [turn.stage for turn in self.plan if turn.stage.own]
         every = plain.training.retrain_every_days if isinstance(plain, HostedFineTuned) and plain.training else None
         first_release = True
         for stage in own:
@@ -256,7 +263,8 @@ class _Lines:
 
     def _jobs(self, training: Any, price: str, day: int, one_off: bool) -> Iterator[Count]:
         """The training jobs of one release, and the tokens that grade them."""
-        jobs = jobs_per_release(training.runs_per_model, training.failure_rate)
+        left = 24.0 * (self.scenario.horizon_days - (0 if one_off else day))  # the first job starts on the first day
+        jobs = jobs_ended(training.runs_per_model, training.failure_rate, training.job_hours, left)
         version = self.scenario.price_on(price, day)
         rule = version.rules.training
         if training.usd is not None:
@@ -287,9 +295,10 @@ class _Lines:
     def recurring(self) -> Iterator[Count]:
         """What accrues with the calendar while a stage serves, and with the calls."""
         column, hours_per_month = self.calendar.column, self.calendar.column(self.view.hours_per_month)
-        for stage in self.plan:
+        for turn in self.plan:
+            stage = turn.stage
             option, plain = self.view.options[stage.option], self.scenario.options[stage.option]
-            months = self._days(stage.first, stage.after) * 24.0 / hours_per_month
+            months = self._days(stage.first, stage.after) * turn.share(self.calendar.edges) * 24.0 / hours_per_month
             ops = option.ops_hours_per_month
             if ops is None:
                 ops = 0.0 if self.scenario.bare else OPS_HOURS[plain.kind]
@@ -299,16 +308,16 @@ class _Lines:
                 usd = np.asarray(option.recurring_usd_per_month[label], dtype=float)
                 path = f"options.{stage.option}.recurring_usd_per_month.{label}"
                 yield self._count(label, "month", months, Typed(usd_per_unit=np.atleast_1d(usd), path=path))
-            yield from self._rented(stage, hours_per_month)
+            yield from self._rented(turn, hours_per_month)
             if isinstance(plain, HostedFineTuned) and np.any(np.asarray(option.storage_gb) > 0):
                 by_size = RecurringPrice(price=stage.price, rate="storage_usd_per_gb_month")
                 yield self._count("storage", "GB-month", months * column(option.storage_gb), by_size)
             if option.human is not None:
                 basis = Typed(usd_per_unit=np.atleast_1d(option.human.usd), path=f"options.{stage.option}.human.usd")
-                yield self._count("human", "call", self._stage_calls(stage) * column(option.human.share), basis)
+                yield self._count("human", "call", self._stage_calls(turn) * column(option.human.share), basis)
             if plain.success_rate is not None and np.any(np.asarray(self.view.failure_usd) > 0):
                 _, delivered = attempts(option.retries.failure_rate, option.retries.max)
-                wrong = self._stage_calls(stage) * column(delivered) * (1.0 - column(option.success_rate))
+                wrong = self._stage_calls(turn) * column(delivered) * (1.0 - column(option.success_rate))
                 yield self._count(
                     "failures",
                     "call",
@@ -316,25 +325,27 @@ class _Lines:
                     Typed(usd_per_unit=np.atleast_1d(self.view.failure_usd), path="failure_usd"),
                 )
 
-    def _rented(self, stage: Stage, hours_per_month: Array) -> Iterator[Count]:
+    def _rented(self, turn: Turn, hours_per_month: Array) -> Iterator[Count]:
         """Hosting by the hour and storage by the month, where a version of the price has such rates.
 
         A model is stored where it was trained: a training price of its own may ask for storage too.
         """
+        stage, chance = turn.stage, turn.share(self.calendar.edges)
         plain = self.scenario.options[stage.option]
         trained_at = training_price(plain, stage.price) if isinstance(plain, HostedFineTuned) else stage.price
         for price in dict.fromkeys((stage.price, trained_at)):
             for first, after in version_spans(self.scenario, price, stage.first, stage.after):
-                version, hours = self.scenario.price_on(price, first), self._days(first, after) * 24.0
+                version, hours = self.scenario.price_on(price, first), self._days(first, after) * chance * 24.0
                 if version.hosting_usd_per_hour is not None and price == stage.price:
                     yield self._count("hosting", "h", hours, RecurringPrice(price=price, rate="hosting_usd_per_hour"))
                 if version.storage_usd_per_month is not None:
                     basis = RecurringPrice(price=price, rate="storage_usd_per_month")
                     yield self._count("storage", "month", hours / hours_per_month, basis)
 
-    def _stage_calls(self, stage: Stage) -> Array:
-        answered = self.calendar.column(_answered(self.scenario, self.view, stage, stage.first))
-        return self.calendar.calls * (self._days(stage.first, stage.after) / self.calendar.days) * answered
+    def _stage_calls(self, turn: Turn) -> Array:
+        stage, calendar = turn.stage, self.calendar
+        answered = calendar.column(_answered(self.scenario, self.view, stage, stage.first)) * turn.share(calendar.edges)
+        return calendar.calls * (self._days(stage.first, stage.after) / calendar.days) * answered
 
     def _count(self, line: str, unit: str, quantity: Array, basis: Any) -> Count:
         return Count(line=line, unit=unit, quantity=quantity, basis=basis, option=self.name)

@@ -99,7 +99,7 @@ class Control:
         """Run the calendar to the end of the horizon."""
         for text, day in self._dated():
             self.env.process(self._notice(text, day))
-        for name in sorted({stage.option for stage in self.plan}):
+        for name in sorted(self._serving()):
             self._start_outages(name)
         for price in sorted(self._prices()) if self.scenario.outlook else ():
             self._start_changes(price)
@@ -180,7 +180,8 @@ class Control:
             generator = stream(self.seed, "training", day, self.block * BLOCK_RUNS + run)
             needed = models_to_train(generator, float(dials[0][run]))
             failed = partial(self._tell, "a training job failed and is run again") if run == self.told else _silent
-            jobs = campaign(self.env, generator, needed, float(dials[1][run]), float(hours[run]), failed)
+            ended = partial(_one_more, release.jobs, run)  # one that runs on after the horizon is not paid in it
+            jobs = campaign(self.env, generator, needed, float(dials[1][run]), float(hours[run]), failed, ended)
             self.env.process(self._released(release, run, jobs))
 
     def _released(self, release: Release, run: int, jobs: Process) -> Process:
@@ -189,7 +190,7 @@ class Control:
         planned = self.ready[run]
         if waits:
             self.ready[run] = self.horizon
-        release.jobs[run] = yield self.env.process(jobs)
+        yield self.env.process(jobs)
         if waits:
             self.ready[run] = max(planned, np.ceil(self.env.now / 24.0))
         if run == self.told:
@@ -215,10 +216,13 @@ class Control:
         if run == self.told:
             self._tell(f"{name} is away for {end - begin:.1f} hours")
 
+    def _serving(self) -> set[str]:
+        """Who may be on duty: the option, and who stands in, as planned or because jobs take longer."""
+        return {self.name} | ({self.plain.until_ready} if self.plain.until_ready else set())
+
     def _prices(self) -> set[str]:
         """Every price that may be billed: of the option, and of who stands in or takes calls over."""
-        asked = {stage.option for stage in self.plan} | {self.name}
-        asked |= {self.plain.until_ready} if self.plain.until_ready else set()
+        asked = self._serving()
         fallbacks = [self.scenario.options[name].fallback for name in asked]
         asked |= {fallback.to for fallback in fallbacks if fallback is not None}
         found = {stage.price for name in asked for stage in self.standby(name)}
@@ -260,6 +264,10 @@ class Control:
                 yield f"{self.name} moves to {stage.price}", stage.first
         if self.schedule.stops is not None:
             yield f"{self.name} stops serving", self.schedule.stops
+
+
+def _one_more(counts: Array, run: int) -> None:
+    counts[run] += 1
 
 
 def _silent() -> None:
