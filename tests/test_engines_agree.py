@@ -115,6 +115,34 @@ def test_a_job_that_fails_puts_the_cut_over_off_and_the_prompt_is_paid_until_the
     agrees(days, 7 / 0.5, "days at the prompt")
 
 
+LATE = {
+    "fails half the time": ["ready_after_days=7", "{failure_rate: 0.5, job_hours: 168}"],
+    "from the first day, some runs twice": [
+        "ready_after_days=0", "{failure_rate: 0.3, job_hours: 50, runs_per_model: 2.5, retrain_every_days: 60}"],
+    "surely late": ["ready_after_days=3", "{job_hours: 100, runs_per_model: 3}"],
+    "hardly within the horizon": ["ready_after_days=7", "{failure_rate: 0.9, job_hours: 500}"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("case", "fidelity"), [*((case, "aggregate") for case in LATE), ("fails half the time", "call")]
+)
+def test_jobs_that_take_hours_put_the_cut_over_off_in_both_engines(case: str, fidelity: str) -> None:
+    """With outages, people, a fallback and prices that move, who stands in is paid for as long as he stands in."""
+    ready, jobs = LATE[case]
+    training = jobs.replace("{", "{examples: 800, tokens_per_example: 600, ")
+    scenario = read([
+        f"options.tuned-api.{ready}", f"options.tuned-api.training={training}", "horizon_days=60",
+        "workload.calls_per_day=500", "options.long-prompt.outages={per_month: 4, hours: 6}",
+        "options.long-prompt.fallback={to: cheap-prompt}", "options.long-prompt.human={share: 0.1, usd: 0.5}",
+        "outlook={changes_per_year: 2, factors: [0.7, 1.2]}",
+    ])  # fmt: skip
+    simulated = run(scenario, "tuned-api", engine="simulated", runs=50, seed=3, fidelity=fidelity)
+    results_agree(simulated, run(scenario, "tuned-api"))
+    days = run(scenario, "tuned-api", draws={"workload.calls_per_day": np.array([500.0, 1000.0])})
+    assert days.total_usd[0] == pytest.approx(float(run(scenario, "tuned-api").total_usd[0]), rel=1e-9)
+
+
 @settings(max_examples=8)
 @given(
     calls=st.floats(300, 1e6),

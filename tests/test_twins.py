@@ -200,6 +200,37 @@ def test_training_jobs_are_unbiased(runs: float, failure: float) -> None:
     agrees(np.asarray(jobs, dtype=float), float(expected_training.jobs_per_release(runs, failure)))
 
 
+@pytest.mark.parametrize(("runs", "failure"), [(1.0, 0.5), (2.5, 0.2), (3.0, 0.0), (0.5, 0.7)])
+def test_when_a_model_is_trained_and_how_many_jobs_end_in_time_are_unbiased(runs: float, failure: float) -> None:
+    """Jobs of 30 hours against the midnights of 20 days; the last of them end after the horizon in some runs."""
+    days, hours, late, ended = 20, 30.0, [], []
+    for number in range(600):
+        env, generator, count = simpy.Environment(), stream(11, "training", 0, number), [0]
+
+        def one_more(count: list[int] = count) -> None:
+            count[0] += 1
+
+        jobs = campaign(env, generator, models_to_train(generator, runs), failure, hours, lambda: None, one_more)
+        done = env.process(jobs)
+        trained = []
+        for day in range(days):
+            env.run(until=24.0 * day + 1e-6)
+            trained.append(done.triggered)
+        env.run(until=24.0 * days)
+        late.append(~np.array(trained))
+        ended.append(count[0])
+    theirs = expected_training.late_share(np.arange(days), runs, failure, hours)[0]
+    for day in (0, 1, 3, 5, 10, 19):
+        found, expected = np.array([one[day] for one in late], dtype=float), float(theirs[day])
+        if expected > 0.5:
+            found, expected = 1.0 - found, 1.0 - expected
+        if 0 < expected * len(late) < RARE:
+            rarely(float(found.sum()), expected * len(late), f"late on day {day}")
+        else:
+            agrees(found, expected, f"late on day {day}")
+    agrees(ended, float(expected_training.jobs_ended(runs, failure, hours, 24.0 * days)[0]), "jobs")
+
+
 def test_time_in_outages_is_unbiased_and_so_is_their_rare_count() -> None:
     horizon, found, begun = 24 * 60, [], 0
     for number in range(300):

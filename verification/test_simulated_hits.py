@@ -105,21 +105,28 @@ def test_the_three_agree(case: str, curves: dict[str, Curve]) -> None:
 
 
 def draw(curves: dict[str, Curve]) -> None:
-    figure = make_subplots(rows=2, cols=4, subplot_titles=list(curves), shared_yaxes=True)
+    figure = make_subplots(rows=2, cols=4, subplot_titles=list(curves), shared_yaxes=True, vertical_spacing=0.2)
+    ring = {"color": "#0072b2", "symbol": "circle-open", "size": 13, "line": {"width": 2}}
     for place, (_, curve) in enumerate(curves.items()):
         at = {"row": place // 4 + 1, "col": place % 4 + 1}
         first = place == 0
         columns = (
             ("closed form", [point[0] for point in curve], {"mode": "lines", "line": {"color": "#444"}}),
-            ("call by call", [point[1][0] for point in curve], {"mode": "markers", "marker": {"color": "#0072b2"}}),
+            ("call by call, 4 standard errors", [point[1][0] for point in curve],
+             {"mode": "markers", "marker": ring, "error_y": {"array": [4 * point[1][1] for point in curve]}}),
             ("hourly totals", [point[2][0] for point in curve],
-             {"mode": "markers", "marker": {"color": "#d55e00", "symbol": "x"}}),
+             {"mode": "markers", "marker": {"color": "#d55e00", "symbol": "x", "size": 6}}),
         )  # fmt: skip
         for name, y, look in columns:
             figure.add_trace(go.Scatter(x=VOLUMES, y=y, name=name, legendgroup=name, showlegend=first, **look), **at)
-    figure.update_xaxes(type="log", title="calls a day")
-    figure.update_yaxes(range=[0, 1], tickformat=".0%")
-    figure.update_layout(title="Share of calls that find their prompt cached", template="plotly_white")
+    told = [f"{volume:,}" for volume in VOLUMES]
+    figure.update_xaxes(type="log", title="calls a day", tickvals=VOLUMES, ticktext=told)
+    figure.update_yaxes(range=[-0.04, 1.08], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%")
+    figure.update_annotations(font_size=13)
+    figure.update_layout(
+        title="Share of calls that find their prompt cached", template="plotly_white",
+        legend={"x": 0.8, "y": 0.3},
+    )  # fmt: skip
     PLOT.parent.mkdir(parents=True, exist_ok=True)
     figure.write_html(PLOT, include_plotlyjs=True)
     print(f"plot: {PLOT.relative_to(PLOT.parent.parent.parent)}")

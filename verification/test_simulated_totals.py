@@ -50,6 +50,10 @@ def test_the_second_week_of_a_service_beside_the_forecast_from_its_first(tmp_pat
     weeks = [float(np.nanmean(part) * 1008 / 1e6) for part in (both.counts[:1008], both.counts[1008:])]
     print(f"week 1 {weeks[0]:,.0f}, week 2 {weeks[1]:,.0f} million calls; forecast {low:,.0f} to {high:,.0f} (90 %)")
     figure = go.Figure(go.Histogram(x=totals, name="forecast", marker_color="#0072b2"))
+    figure.add_vrect(
+        x0=low, x1=high, fillcolor="#0072b2", opacity=0.12, line_width=0, annotation_text="90 % of the forecast",
+        annotation_position="top left",
+    )  # fmt: skip
     for week, at in enumerate(weeks, 1):
         figure.add_vline(x=at, line_color="#d55e00", annotation_text=f"week {week}")
     figure.update_layout(

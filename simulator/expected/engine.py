@@ -18,6 +18,7 @@ from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Activity, Count, FleetUse
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar, clock_changes
+from simulator.expected.engine_handover import turns
 from simulator.expected.engine_lines import Lines
 from simulator.expected.engine_machines import served_by_fleet, together
 from simulator.expected.engine_replayed import ReplayedCalendar
@@ -41,37 +42,42 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
     Raises:
         InputError: the option cannot be counted as written (a time to live that is not sold, no data set size).
     """
-    plan, stops = stages(scenario, option)
-    changes = sorted(_changes(scenario, plan))
+    planned, stops = stages(scenario, option)
+    view: Any = Drawn(scenario, draws) if draws else scenario
+    served_by = turns(scenario, view, option, planned)
+    plan = [turn.stage for turn in served_by]
+    changes = sorted(_changes(scenario, plan).union(*(turn.changes for turn in served_by)))
     by_day = daily or scenario.outlook is not None
     edges = np.arange(int(scenario.horizon_days) + 1) if by_day else np.asarray(changes)
-    view: Any = Drawn(scenario, draws) if draws else scenario
     calendar = (Calendar if scenario.workload.replay is None else ReplayedCalendar)(scenario, view, edges)
     shape = (max([len(calendar.calls), *(len(values) for values in draws.values())]), len(edges) - 1)
     counts: list[Count] = []
     fleets: list[FleetUse] = []
     eligible, hits, served = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for stage in plan:
+    for turn in served_by:
+        stage = turn.stage
         for first, after in itertools.pairwise(day for day in changes if stage.first <= day <= stage.after):
             span = slice(int(np.searchsorted(edges, first)), int(np.searchsorted(edges, after)))
+            chance = turn.share(edges[span.start : span.stop + 1])
             share: Any
             for name, price, share, time in servers(scenario, view, stage, first):
                 fleet = served_by_fleet(scenario, view, calendar, name, stage.option, span, not draws)
                 if fleet is not None:
                     fleets.append(fleet.use)
-                    counts += [_placed(item, span, shape) for item in fleet.counts]
+                    counts += [_placed(item, span, shape, chance) for item in fleet.counts]
                     name, share = fleet.overflow_option, fleet.overflow_share
                     if name == "":
                         continue
                 version = scenario.price_on(price, first)
                 found = token_counts(calendar, view.options[name], name, price, version, span, share, time)
-                counts += [_placed(item, span, shape) for item in found.counts]
+                counts += [_placed(item, span, shape, chance) for item in found.counts]
                 if name == stage.option:
-                    eligible[:, span] += found.eligible
-                    hits[:, span] += found.hits
-            served[:, span] = calendar.calls[:, span] * calendar.column(answered(scenario, view, stage, first))
+                    eligible[:, span] += chance * found.eligible
+                    hits[:, span] += chance * found.hits
+            answers = calendar.column(answered(scenario, view, stage, first))
+            served[:, span] += chance * calendar.calls[:, span] * answers
     flags = list(_unserved(scenario, plan))
-    lines = Lines(scenario, view, option, calendar, plan)
+    lines = Lines(scenario, view, option, calendar, served_by)
     counts += [*lines.building(), *lines.releases(flags), *lines.recurring()]
     chosen = view.options[option]
     _, delivered = attempts(chosen.retries.failure_rate, chosen.retries.max)
@@ -155,8 +161,9 @@ def _training_prices(scenario: Scenario, stage: Stage) -> Iterator[str]:
         yield training.grader.price
 
 
-def _placed(item: Count, span: slice, shape: tuple[int, int]) -> Count:
-    """The count on the whole time axis."""
-    whole = np.zeros((len(item.quantity), shape[1]))
-    whole[:, span] = item.quantity
+def _placed(item: Count, span: slice, shape: tuple[int, int], chance: Array | float) -> Count:
+    """The count on the whole time axis, as likely as it is."""
+    quantity = item.quantity * chance
+    whole = np.zeros((len(quantity), shape[1]))
+    whole[:, span] = quantity
     return Count(line=item.line, unit=item.unit, quantity=whole, basis=item.basis, option=item.option)

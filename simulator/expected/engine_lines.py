@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 
 from simulator.domain.costs import DEFAULT_EPOCHS
 from simulator.domain.options import OPS_HOURS, HostedFineTuned, Hybrid, SelfHosted
-from simulator.domain.plan import Stage, jobs_end, training_price, version_spans
+from simulator.domain.plan import jobs_end, training_price, version_spans
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Count, JobPrice, RecurringPrice, TokenPrice, Typed, Wage
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar
+from simulator.expected.engine_handover import Turn
 from simulator.expected.engine_machines import hardware, training_run
 from simulator.expected.engine_servers import answered
 from simulator.expected.engine_tokens import MTOK
-from simulator.expected.training import billed_hours, billed_tokens, jobs_per_release, release_days
+from simulator.expected.training import billed_hours, billed_tokens, jobs_ended, jobs_per_release, release_days
 
 Array = NDArray[np.float64]
 
@@ -26,7 +27,7 @@ Array = NDArray[np.float64]
 class Lines:
     """Counts that are not tokens: building, releases, upkeep, hosting, people."""
 
-    def __init__(self, scenario: Scenario, view: Any, name: str, calendar: Calendar, plan: list[Stage]) -> None:
+    def __init__(self, scenario: Scenario, view: Any, name: str, calendar: Calendar, plan: list[Turn]) -> None:
         self.scenario, self.view, self.name, self.calendar, self.plan = scenario, view, name, calendar, plan
         self.option = view.options[name]
         plain = scenario.options[name]
@@ -81,7 +82,7 @@ class Lines:
     def _bought(self) -> Iterator[Count]:
         """Machines of one's own, on the days they are bought and sold."""
         for name in self.parts:
-            own = [stage for stage in self.plan if stage.own]
+            own = [turn.stage for turn in self.plan if turn.stage.own]
             if not own or not isinstance(self.scenario.options[name], SelfHosted):
                 continue
             for item in hardware(self.scenario, self.view, name, own[0].first, own[-1].after):
@@ -96,7 +97,7 @@ class Lines:
         option, plain = self.view.options[name], self.scenario.options[name]
         trained = isinstance(plain, HostedFineTuned | SelfHosted) and plain.training is not None
         training = option.training if trained else None
-        own = [stage for stage in self.plan if stage.own]
+        own = [turn.stage for turn in self.plan if turn.stage.own]
         every = None if training is None else plain.training.retrain_every_days  # type: ignore[attr-defined]
         first_release = True
         for stage in own:
@@ -136,7 +137,8 @@ class Lines:
 
     def _jobs(self, training: Any, price: str, day: int, one_off: bool) -> Iterator[Count]:
         """The training jobs of one release, and the tokens that grade them."""
-        jobs = jobs_per_release(training.runs_per_model, training.failure_rate)
+        left = 24.0 * (self.scenario.horizon_days - (0 if one_off else day))  # the first job starts on the first day
+        jobs = jobs_ended(training.runs_per_model, training.failure_rate, training.job_hours, left)
         version = self.scenario.price_on(price, day)
         rule = version.rules.training
         if training.usd is not None:
@@ -167,9 +169,10 @@ class Lines:
     def recurring(self) -> Iterator[Count]:
         """What accrues with the calendar while a stage serves, and with the calls."""
         column, hours_per_month = self.calendar.column, self.calendar.column(self.view.hours_per_month)
-        for stage in self.plan:
+        for turn in self.plan:
+            stage = turn.stage
             option, plain = self.view.options[stage.option], self.scenario.options[stage.option]
-            months = self._days(stage.first, stage.after) * 24.0 / hours_per_month
+            months = self._days(stage.first, stage.after) * turn.share(self.calendar.edges) * 24.0 / hours_per_month
             ops = option.ops_hours_per_month
             if ops is None:
                 ops = 0.0 if self.scenario.bare else OPS_HOURS[plain.kind]
@@ -177,16 +180,16 @@ class Lines:
                 yield self._count("ops", "h", column(ops) * months, Wage(name="engineer"))
             for part in self.parts if stage.own else (stage.option,):
                 yield from self._by_month(part, months)
-            yield from self._rented(stage, hours_per_month)
+            yield from self._rented(turn, hours_per_month)
             if isinstance(plain, HostedFineTuned) and np.any(np.asarray(option.storage_gb) > 0):
                 by_size = RecurringPrice(price=stage.price, rate="storage_usd_per_gb_month")
                 yield self._count("storage", "GB-month", months * column(option.storage_gb), by_size)
             if option.human is not None:
                 basis = Typed(usd_per_unit=np.atleast_1d(option.human.usd), path=f"options.{stage.option}.human.usd")
-                yield self._count("human", "call", self._stage_calls(stage) * column(option.human.share), basis)
+                yield self._count("human", "call", self._stage_calls(turn) * column(option.human.share), basis)
             if plain.success_rate is not None and np.any(np.asarray(self.view.failure_usd) > 0):
                 _, delivered = attempts(option.retries.failure_rate, option.retries.max)
-                wrong = self._stage_calls(stage) * column(delivered) * (1.0 - column(option.success_rate))
+                wrong = self._stage_calls(turn) * column(delivered) * (1.0 - column(option.success_rate))
                 yield self._count(
                     "failures",
                     "call",
@@ -201,27 +204,29 @@ class Lines:
             path = f"options.{name}.recurring_usd_per_month.{label}"
             yield self._count(label, "month", months, Typed(usd_per_unit=np.atleast_1d(usd), path=path))
 
-    def _rented(self, stage: Stage, hours_per_month: Array) -> Iterator[Count]:
+    def _rented(self, turn: Turn, hours_per_month: Array) -> Iterator[Count]:
         """Hosting by the hour and storage by the month, where a version of the price has such rates.
 
         A model is stored where it was trained: a training price of its own may ask for storage too.
         """
+        stage, chance = turn.stage, turn.share(self.calendar.edges)
         plain = self.scenario.options[stage.option]
         if not stage.price:
             return
         trained_at = training_price(plain, stage.price) if isinstance(plain, HostedFineTuned) else stage.price
         for price in dict.fromkeys((stage.price, trained_at)):
             for first, after in version_spans(self.scenario, price, stage.first, stage.after):
-                version, hours = self.scenario.price_on(price, first), self._days(first, after) * 24.0
+                version, hours = self.scenario.price_on(price, first), self._days(first, after) * chance * 24.0
                 if version.hosting_usd_per_hour is not None and price == stage.price:
                     yield self._count("hosting", "h", hours, RecurringPrice(price=price, rate="hosting_usd_per_hour"))
                 if version.storage_usd_per_month is not None:
                     basis = RecurringPrice(price=price, rate="storage_usd_per_month")
                     yield self._count("storage", "month", hours / hours_per_month, basis)
 
-    def _stage_calls(self, stage: Stage) -> Array:
-        share = self.calendar.column(answered(self.scenario, self.view, stage, stage.first))
-        return self.calendar.calls * (self._days(stage.first, stage.after) / self.calendar.days) * share
+    def _stage_calls(self, turn: Turn) -> Array:
+        stage, calendar = turn.stage, self.calendar
+        share = calendar.column(answered(self.scenario, self.view, stage, stage.first)) * turn.share(calendar.edges)
+        return calendar.calls * (self._days(stage.first, stage.after) / calendar.days) * share
 
     def _count(self, line: str, unit: str, quantity: Array, basis: Any) -> Count:
         return Count(line=line, unit=unit, quantity=quantity, basis=basis, option=self.name)

@@ -183,7 +183,7 @@ def _months(page: Document, file: BatchFile) -> _Months | None:
     if file.draws is not None:
         raise InputError(f"{page.where(('draws',))}: stands beside decide_on, whose points are days; leave draws away")
     if file.engine != "expected":
-        raise InputError(f"{page.where(('engine',))}: is {file.engine}; a decision of an earlier day is priced expected")
+        raise InputError(f"{page.where(('engine',))}: is {file.engine}; decisions of earlier days are priced expected")
     return checked(_Months, file.decide_on, page, ("decide_on",))
 
 

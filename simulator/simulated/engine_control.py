@@ -108,7 +108,7 @@ class Control:
         """Run the calendar to the end of the horizon."""
         for text, day in self._dated():
             self.env.process(self._notice(text, day))
-        for name in sorted({stage.option for stage in self.plan}):
+        for name in sorted(self._serving()):
             self._start_outages(name)
         for price in sorted(self._prices()) if self.scenario.outlook else ():
             self._start_changes(price)
@@ -193,7 +193,8 @@ class Control:
             generator = stream(self.seed, "training", day, self.block * BLOCK_RUNS + run, self.parts.index(part))
             needed = models_to_train(generator, float(dials[0][run]))
             failed = partial(self._tell, "a training job failed and is run again") if run == self.told else _silent
-            jobs = campaign(self.env, generator, needed, float(dials[1][run]), float(hours[run]), failed)
+            ended = partial(_one_more, release.jobs, run)  # one that runs on after the horizon is not paid in it
+            jobs = campaign(self.env, generator, needed, float(dials[1][run]), float(hours[run]), failed, ended)
             self.env.process(self._released(release, run, jobs))
 
     def _released(self, release: Release, run: int, jobs: Process) -> Process:
@@ -202,7 +203,7 @@ class Control:
         if waits:
             self.under_way[run] += 1
             self.ready[run] = self.horizon
-        release.jobs[run] = yield self.env.process(jobs)
+        yield self.env.process(jobs)
         if waits:
             self.under_way[run] -= 1
             self.done[run] = max(self.done[run], np.ceil(self.env.now / 24.0))
@@ -231,13 +232,16 @@ class Control:
         if run == self.told:
             self._tell(f"{name} is away for {end - begin:.1f} hours")
 
+    def _serving(self) -> set[str]:
+        """Who may be on duty: the option, and who stands in, as planned or because jobs take longer."""
+        return {self.name} | ({self.plain.until_ready} if self.plain.until_ready else set())
+
     def _prices(self) -> set[str]:
         """Every price that may be billed: of the option, and of who stands in or takes calls over."""
-        asked = {stage.option for stage in self.plan} | {self.name}
-        asked |= {self.plain.until_ready} if self.plain.until_ready else set()
+        asked = self._serving()
         fallbacks = [self.scenario.options[name].fallback for name in asked]
         asked |= {fallback.to for fallback in fallbacks if fallback is not None}
-        found = {stage.price for name in asked for stage in self.standby(name)}
+        found = {stage.price for name in asked for stage in self.standby(name)} - {""}
         options = [self.scenario.options[name] for name in asked]
         return found | {training_price(option) for option in options if isinstance(option, HostedFineTuned)}
 
@@ -282,6 +286,8 @@ def parts_of(scenario: Scenario, name: str) -> tuple[str, ...]:
     """The options whose models and machines an option needs: itself, and of a hybrid both that it rests on."""
     plain = scenario.options[name]
     return (name, plain.fleet_option, plain.overflow_option) if isinstance(plain, Hybrid) else (name,)
+def _one_more(counts: Array, run: int) -> None:
+    counts[run] += 1
 
 
 def _silent() -> None:

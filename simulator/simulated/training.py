@@ -34,6 +34,7 @@ def campaign(
     failure_rate: float,
     job_hours: float,
     failed: Callable[[], None],
+    ended: Callable[[], None] = lambda: None,
 ) -> Process:
     """A process that trains `runs` models; its value is the number of jobs it took.
 
@@ -44,12 +45,14 @@ def campaign(
         failure_rate: chance that a job fails; it is paid all the same.
         job_hours: how long a job takes.
         failed: called whenever one fails.
+        ended: called whenever one ends, failed or not.
     """
     jobs = 0
     for _ in range(runs):
         while True:
             yield env.timeout(job_hours)
             jobs += 1
+            ended()
             if generator.random() >= failure_rate:
                 break
             failed()
