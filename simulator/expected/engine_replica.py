@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from pricing.serving import Replica
 from simulator.domain.fleet import TARGET_LOAD, Capacity, Fleet, Replicas
+from simulator.expected.autoscaler import Look
 from simulator.expected.calls import lognormal_sigma
 from simulator.expected.queueing import saturation_per_s, station, stay
-from simulator.expected.scaling import Policy, occupancy, overflow_share, replicas_running
+from simulator.expected.scaling import Policy, busy_replicas, occupancy, overflow_share, replicas_running
 from simulator.expected.steptime import Engine, Station, StepTime
 
 Array = NDArray[np.float64]
@@ -123,6 +124,21 @@ def policy_of(fleet: Fleet, bounds: Replicas, tables: Tables, granularity_s: flo
     target = fleet.target_concurrency
     load = TARGET_LOAD if target is None else float(np.interp(target, tables.calls, tables.load, right=1.0))
     mu = max(load, 1e-9) * tables.saturation_per_s
+    look = None
+    if tables.station is not None and bounds.max > max(bounds.min, 1.0):
+        look = Look(
+            least=int(bounds.min),
+            most=int(bounds.max),
+            spare=int(fleet.spare),
+            target=float(np.interp(load, tables.load, tables.calls)) if target is None else float(target),
+            saturation_per_s=tables.saturation_per_s,
+            window_s=fleet.window_s,
+            control_s=fleet.control_s,
+            down_window_s=fleet.down_window_s,
+            startup_s=fleet.startup_s,
+            loads=tuple(tables.load.tolist()),
+            calls=tuple(tables.calls.tolist()),
+        )
     return Policy(
         least=int(bounds.min),
         most=int(bounds.max),
@@ -135,6 +151,7 @@ def policy_of(fleet: Fleet, bounds: Replicas, tables: Tables, granularity_s: flo
         startup_s=fleet.startup_s,
         granularity_s=granularity_s,
         interruptions_per_day=fleet.interruptions_per_day,
+        look=look,
     )
 
 
@@ -180,7 +197,7 @@ def hour_law(
     return HourLaw(
         first,
         running.paid @ weights,
-        (running.serving * tables.busy(load)) @ weights,
+        busy_replicas(running.serving, np.interp(load, tables.load, tables.calls), tables.busy(load)) @ weights,
         running.served_share @ by_calls,
         beyond.astype(float) @ by_calls,
         lost @ by_calls,

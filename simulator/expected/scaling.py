@@ -2,11 +2,12 @@
 
 Class *approximate*: BAND says how closely paid replica-hours agree with the policy played step by step, and where.
 
-The autoscaler asks for one more replica above k while the rate seen over its window exceeds `k mu`, mu being the rate
-at which a replica holds its target. The rate seen is the mean rate with the scatter of a Poisson stream over window and
-stay, so a look finds more than k wanted with `p_k = P(X > k mu)`. A replica stays until no look within its down window
-wanted it, so it is up with `1 - (1 - p_k)^(1 + (down + startup) / (window + stay))`: fresh looks at a stream forget
-each other after window and stay. `E = min + sum_k up_k + spare`.
+Where a replica's calls are known by its load, the autoscaler is followed in the mean (`autoscaler.py`). Where they are
+not, stays are taken as all alike: it asks for one more replica above k while the rate seen over its window exceeds
+`k mu`, mu being the rate at which a replica holds its target. The rate seen is the mean rate with the scatter of a
+Poisson stream over window and stay, so a look finds more than k wanted with `p_k = P(X > k mu)`. A replica stays until
+no look within its down window wanted it, so it is up with `1 - (1 - p_k)^(1 + (down + startup) / (window + stay))`:
+fresh looks at a stream forget each other after window and stay. `E = min + sum_k up_k + spare`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from simulator.expected.autoscaler import Look, followed
 from simulator.expected.steptime import Station
 
 Array = NDArray[np.float64]
@@ -27,8 +29,9 @@ MOST_LEVELS = 2000
 class Policy(NamedTuple):
     """What decides on replicas.
 
-    least, most: without spares. mu_per_s: rate at which one more is asked for. saturation_per_s: of one replica.
-    stay_s: of a call, at its target. granularity_s: billed spans are rounded up to it.
+    least, most: without spares. look: how the calls in the fleet tell what is wanted. mu_per_s: rate at which one more
+    is asked for. saturation_per_s: of one replica. stay_s: of a call, at its target. granularity_s: billed spans are
+    rounded up to it.
     """
 
     least: int
@@ -42,6 +45,7 @@ class Policy(NamedTuple):
     startup_s: float
     granularity_s: float = 0.0
     interruptions_per_day: float = 0.0
+    look: Look | None = None
 
 
 class Running(NamedTuple):
@@ -61,12 +65,14 @@ def replicas_running(policy: Policy, rate_per_s: ArrayLike) -> Running:
     """
     rate = np.asarray(rate_per_s, dtype=np.float64)
     serving = np.full(rate.shape, float(policy.least))
-    starts = np.zeros(rate.shape)
+    starts, coming = np.zeros(rate.shape), np.zeros(rate.shape)
     hold = policy.down_window_s + policy.startup_s
     memory = policy.window_s + policy.stay_s
     for k in range(policy.least, policy.most):
         if k == 0:
             up = _alive(rate, policy.stay_s + policy.down_window_s, policy.startup_s)
+        elif policy.look is not None:
+            break
         else:
             from scipy.special import ndtr
 
@@ -75,8 +81,13 @@ def replicas_running(policy: Policy, rate_per_s: ArrayLike) -> Running:
             up = 1.0 - below ** (1.0 + hold / memory)
         serving = serving + up
         starts = starts + up * (1.0 - up) / hold
+    if policy.look is not None and policy.most > max(policy.least, 1):
+        more = followed(policy.look)
+        log_rate = np.log(np.maximum(rate, 1e-300))
+        paid, up, fresh = (np.interp(log_rate, more.log_rate, values) for values in more[1:])
+        serving, starts, coming = serving + up, starts + fresh, coming + paid - up
     serving = serving + (policy.spare if policy.most else 0)
-    paid = serving * (1.0 + policy.interruptions_per_day / 86_400 * policy.startup_s)
+    paid = serving * (1.0 + policy.interruptions_per_day / 86_400 * policy.startup_s) + coming
     paid = paid + starts * policy.granularity_s / 2.0
     paid = paid + serving * policy.interruptions_per_day / 86_400 * policy.granularity_s / 2.0
     room = (policy.most + policy.spare) * policy.saturation_per_s
@@ -99,6 +110,28 @@ class Occupancy(NamedTuple):
     load: Array
     calls: Array
     busy_share: Array
+
+
+def busy_replicas(serving: ArrayLike, calls: ArrayLike, alone: ArrayLike) -> Array:
+    """Mean number of replicas with a call in them, where a call goes to the replica with the fewest.
+
+    So calls share a replica only when all others have one too: `E[min(N, R)]`, N Poisson. What one replica alone is
+    busy is known better than that, and kept.
+
+    serving: replicas, R. calls: mean calls in one. alone: share of time in which one alone would be busy.
+
+    >>> float(busy_replicas(1.0, 0.3, 0.25)), round(float(busy_replicas(2.0, 0.25, 1.0 - np.exp(-0.25))), 4)
+    (0.25, 0.4837)
+    """
+    from scipy.special import pdtr
+
+    count, mean = np.asarray(serving, dtype=np.float64), np.asarray(calls, dtype=np.float64)
+    total = count * mean
+    busy = np.zeros(np.broadcast(count, mean).shape)
+    for k in range(int(np.ceil(count.max(initial=0.0)))):
+        busy = busy + np.clip(count - k, 0.0, 1.0) * (1.0 - pdtr(k, total))
+    apart = -np.expm1(-np.maximum(mean, 1e-12))
+    return np.asarray(np.minimum(busy * np.asarray(alone) / apart, count))
 
 
 def occupancy(at: Station, saturation_per_s: float) -> Occupancy:
