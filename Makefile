@@ -8,7 +8,7 @@ INSTALLED := $(ENV)/.installed
 LOCK_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test batch-demo app screenshots bench verify lint lock
+.PHONY: help run test batch-demo decisions app screenshots bench verify lint lock
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ batch-demo: $(INSTALLED)  ## seven cases x 25 volumes x 4 prompts, killed half-w
 	while kill -0 $$client && [ $$(find $(DEMO) -name '*.parquet' | wc -l) -lt 70 ]; do sleep 0.1; done 2>/dev/null; \
 	kill -9 $$client; echo "killed with $$(find $(DEMO) -name '*.parquet' | wc -l) of 140 files written; now the rest"
 	$(DEMO_RUN) --resume
+
+decisions: $(INSTALLED)  ## was tuning regretted? decided anew every month since September 2024, pictured in docs
+	$(ENV)/bin/tunepoint batch scenarios/batches/decided-monthly.yaml --out runs/decided-monthly
+	$(ENV)/bin/tunepoint export runs/decided-monthly --format png --out docs
 
 app: $(INSTALLED)  ## open the dashboard
 	$(ENV)/bin/tunepoint app

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import streamlit as st
-
-from dashboard import about, breakeven, decide, own_data, pictures, prices, question, shown
-from dashboard.guard import guarded
-
 
 def main() -> None:
-    """Lay out the pages and show the one that is asked."""
+    """Lay out the pages and show the one that is asked.
+
+    What it needs is imported here: a worker of the pool imports this file too, and would carry all of it for nothing.
+    """
+    import streamlit as st
+
+    from dashboard import about, batches, breakeven, decide, own_data, pictures, prices, question, shown, simulate
+    from dashboard.guard import guarded
+
     icon = Path(__file__).parent / "dashboard" / "icon.png"  # an icon by name would be asked of another server
     st.set_page_config(page_title="tunepoint", page_icon=str(icon), layout="wide", menu_items={})
     st.html(shown.STYLE)
@@ -23,8 +26,10 @@ def main() -> None:
     pages = [
         st.Page(decide.page, title="Decide", url_path="decide", icon=":material/balance:", default=True),
         st.Page(breakeven.page, title="Break-even", url_path="break-even", icon=":material/close_fullscreen:"),
+        st.Page(simulate.page, title="Simulate", url_path="simulate", icon=":material/casino:"),
         st.Page(prices.page, title="Prices", url_path="prices", icon=":material/sell:"),
         st.Page(own_data.page, title="Your data", url_path="your-data", icon=":material/upload_file:"),
+        st.Page(batches.page, title="Batch", url_path="batch", icon=":material/grid_on:"),
         st.Page(about.page, title="About the numbers", url_path="about", icon=":material/functions:"),
     ]
     st.navigation(pages, position="top").run()

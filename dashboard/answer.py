@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from dashboard.question import Question
-from simulator import board, compare, cost_curve, cost_map, flips, parse_scenario, tornado
+from simulator import board, compare, cost_curve, cost_map, explore, flips, parse_scenario, shipped_book, tornado
 
 if TYPE_CHECKING:
     from simulator import Scenario
@@ -26,6 +26,13 @@ def scenario_of(question: Question) -> Scenario:
 def comparison_of(question: Question) -> Comparison:
     """Every option side by side."""
     found: Comparison = compare(scenario_of(question))
+    return found
+
+
+@functools.lru_cache(maxsize=KEPT)
+def priced_everywhere(question: Question) -> Comparison:
+    """The same with every price there is: the saving taken apart, and what else could be bought."""
+    found: Comparison = compare(scenario_of(question), book=shipped_book())
     return found
 
 
@@ -53,6 +60,12 @@ def tornado_of(question: Question) -> Any:
 def flips_of(question: Question) -> Any:
     """The smallest change of each dial that changes the choice."""
     return flips(scenario_of(question))
+
+
+@functools.lru_cache(maxsize=KEPT)
+def explored_of(question: Question) -> Any:
+    """What a report shows of what moves the answer."""
+    return explore(scenario_of(question))
 
 
 @functools.lru_cache(maxsize=KEPT)

@@ -55,7 +55,7 @@ def page() -> None:
 
 def _pair(asked: Question, scenario: Scenario, names: list[str], knobs: dict[str, Knob]) -> None:
     """Two options along one dial."""
-    pair, knob, ends = _chosen(scenario, names, knobs)
+    pair, knob, ends = _chosen(asked, scenario, names, knobs)
     if pair[0] == pair[1]:
         shown.say(f"{pair[0]} stands twice; choose two options.")
         return
@@ -87,14 +87,15 @@ def _labelled(knobs: dict[str, Knob]) -> Callable[[str], str]:
 
 
 def _chosen(
-    scenario: Scenario, names: list[str], knobs: dict[str, Knob]
+    asked: Question, scenario: Scenario, names: list[str], knobs: dict[str, Knob]
 ) -> tuple[tuple[str, str], Knob, tuple[float, float]]:
     """The pair, the dial, and the ends of its range."""
     turn = st.session_state.round
-    others = [name for name in names if name != scenario.baseline]
+    best = answer.comparison_of(asked).verdict
+    against = best.runner_up if best.runner_up not in (None, scenario.baseline) else best.choice
     first, second, dial = st.columns([1, 1, 2])
     one = first.selectbox("Between", names, names.index(scenario.baseline), key=f"first {turn}")
-    other = second.selectbox("and", names, names.index(others[-1]), key=f"second {turn}")
+    other = second.selectbox("and", names, names.index(against), key=f"second {turn}")
     path = dial.selectbox(
         "Along", list(knobs), list(knobs).index(VOLUME), key=f"along {turn}", format_func=_labelled(knobs),
     )

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import answer, dials, pictures, question, shown, take
+from dashboard import answer, behind, dials, pictures, question, shown, take
 from dashboard.guard import guarded
 from simulator import charts, headlines
-from simulator.formats import days, usd
+from simulator.formats import usd
 
 if TYPE_CHECKING:
     from dashboard.question import Question
@@ -63,43 +63,31 @@ def _answer(asked: Question) -> None:
     curve = answer.curve_of(asked)
     shown.verdict(comparison)
     shown.cards(headlines(comparison, shown.dark()))
+    careful = len(behind.cautions(comparison))
     shown.say(
         f"The most that any alternative can save is {usd(comparison.verdict.max_saving_usd_per_month)} a month, "
-        "which is what is paid today."
+        f"all that {comparison.baseline} costs. {careful} {'thing' if careful == 1 else 'things'} to be careful "
+        "about: see below."
     )
     figures = {
         "cumulative-cost": charts.cumulative_cost(comparison),
         "cost-against-volume": charts.cost_against_volume(curve, comparison.break_even, comparison),
         "bill-by-line": charts.bill_by_line(comparison),
     }
+    doubt = charts.unsure_pictures(comparison)
     one, two = st.columns(2)
     with one:
-        take.show(asked, comparison, figures)
+        take.show(asked, comparison, figures | doubt)
     with two:
         _pin(asked)
     for name, figure in figures.items():
         pictures.show(name, figure, BILL_PX if name == "bill-by-line" else CHART_PX)
     _side_by_side(asked, comparison)
-    _words(comparison)
-
-
-def _words(comparison: Comparison) -> None:
-    """Why, what would change it, and what to be careful about."""
-    verdict = comparison.verdict
-    shown.points("Because", verdict.because)
-    shown.points("It would flip", verdict.flips)
-    if comparison.diagnosed is not None:
-        shown.points("Is tuning due?", [comparison.diagnosed.not_yet, comparison.diagnosed.worth])
-    if comparison.alternatives:
-        shown.points("The same tokens at other prices, quality not compared", [
-            f"{one.price}: {usd(one.usd_per_month)} a month ({one.confidence})" for one in comparison.alternatives
-        ])
-    shown.points("Careful", [
-        *verdict.caveats,
-        *(f"{name} is no choice: {option.result.why_not}" for name, option in comparison.options.items()
-          if option.result.why_not),
-        *(f"Prices age: {price}." for price in comparison.stale),
-    ])
+    behind.reasons(comparison)
+    behind.doubt(comparison)
+    for name, figure in doubt.items():
+        pictures.show(name, figure, CHART_PX)
+    behind.saving(asked)
 
 
 def _pin(asked: Question) -> None:
@@ -117,18 +105,14 @@ def _keep(asked: Question) -> None:
 
 
 def _side_by_side(asked: Question, comparison: Comparison) -> None:
-    """The pinned state and the present one, verdict by verdict and bill by bill."""
+    """The pinned state and the present one, where one is pinned."""
     pinned = st.session_state.get("pinned")
-    if pinned is None:
-        return
-    st.html('<h4 class="tp-head">Side by side</h4>')
-    for column, title, state in zip(st.columns(2), ("Pinned", "Now"), (pinned, asked), strict=True):
-        with column, guarded():
-            found = answer.comparison_of(state)
-            shown.say(f"{title}: {question.called(state)}" + (f", {'; '.join(state.flags)}" if state.flags else ""))
-            shown.points("Verdict", [found.verdict.money])
-            shown.table(
-                {"option": "", "a month": "n", days(found.horizon_days): "n"},
-                [(name, usd(option.monthly_usd), usd(option.total_usd or option.total_until or 0.0))
-                 for name, option in found.options.items()],
-            )
+    if pinned is not None:
+        with guarded():
+            behind.side_by_side({
+                "Pinned": (_state(pinned), answer.comparison_of(pinned)), "Now": (_state(asked), comparison),
+            })
+
+
+def _state(asked: Question) -> str:
+    return "; ".join([question.called(asked), *asked.flags])

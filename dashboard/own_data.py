@@ -1,4 +1,4 @@
-"""What the reader has: a prompt counted by model, and a log of calls read, billed, and sent into the scenario."""
+"""What the reader has: a prompt, calls, a usage log, training examples; read, priced, and sent into the scenario."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import answer, question, shown
+from dashboard import answer, own_examples, own_usage, question, shown
 from dashboard.guard import guarded
 from simulator import (
+    Fit,
     HostedOption,
     Trace,
     count_tokens,
     decode_prompt,
     describe_trace,
+    fit_settings,
+    fit_trace,
     parse_trace,
     replay,
     shipped_book,
@@ -28,15 +31,19 @@ PLAIN = "o200k_base"
 
 @st.fragment
 def page() -> None:
-    """A prompt, then a trace."""
+    """What one may have, each in a tab."""
     shown.title("Your data", "How long is your prompt, what do your calls look like, and what would they have cost?")
     with guarded():
         question.keep_in_address(question.asked())
-        prompt, trace = st.tabs(["A prompt", "A log of calls"])
+        prompt, trace, usage, examples = st.tabs(["A prompt", "Single calls", "A usage log", "Training examples"])
         with prompt, guarded():
             _prompt()
         with trace, guarded():
             _trace()
+        with usage, guarded():
+            own_usage.show()
+        with examples, guarded():
+            own_examples.show()
 
 
 def _prompt() -> None:
@@ -95,9 +102,27 @@ def _trace() -> None:
                        for window, value in told["dispersion"].items())
     shown.points("", [*trace.notes, f"Dispersion of counts (1 for a Poisson stream): {spread}."])
     _bill(trace)
-    settings = trace_settings(trace)
-    shown.points("As settings of the scenario", [f"{path} = {value}" for path, value in settings.items()])
-    st.button("Send into the scenario", key="send trace", on_click=question.lay_from_elsewhere, args=(settings,))
+    shown.send("trace", trace_settings(trace), "Means and spreads alone")
+    with guarded():
+        _fit(file.getvalue(), file.name)
+
+
+@functools.lru_cache(maxsize=4)
+def _fitted(raw: bytes, name: str) -> Fit:
+    """The fit of a trace; its notes are those of the trace."""
+    found: Fit = fit_trace(_read(raw, name)[0])
+    return found
+
+
+def _fit(raw: bytes, name: str) -> None:
+    """How calls come, fitted, beside what the log shows."""
+    fit = _fitted(raw, name)
+    shown.table(
+        {"fitted": "", "of the log": "n", "of the fit": "n"},
+        [(what, *("" if value is None else f"{value:,.4g}" for value in (seen, modelled)))
+         for what, seen, modelled in fit.rows],
+    )
+    shown.send("fit", fit_settings(fit), "The whole fit: hours, levels and bursts too")
 
 
 def _bill(trace: Trace) -> None:

@@ -60,10 +60,13 @@ def _library() -> str:
     return f"{charts.plotly_script()}{LOADED}"
 
 
-def show(name: str, figure: Figure, height: int = 460) -> None:
-    """A chart under a plain name, which is also that of the picture its button saves."""
+PLOT_PX = 460
+
+
+def show(name: str, figure: Figure, height: int = PLOT_PX, *, narrow: bool = False) -> None:
+    """A chart under a plain name, which is also that of the picture its button saves; `narrow` in half a page."""
     picture = st.session_state.get("picture", "PNG").lower()
-    drawn = charts.on_page(figure, dark(), height)
+    drawn = charts.on_page(figure, dark(), height, narrow=narrow)
     chart = st.components.v2.component(
         CHART, html='<div class="tp-chart" role="figure"></div>', js=DRAW, isolate_styles=False
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard import question
+
 if TYPE_CHECKING:
     from simulator.domain.findings import Comparison, Headline
 
@@ -43,6 +45,7 @@ STYLE = """<style>
 .tp-table th, .tp-table td {text-align: left; padding: .22rem .6rem .22rem 0; vertical-align: top;
   border-bottom: 1px solid rgba(128,128,128,.25); overflow-wrap: anywhere}
 .tp-table td.n, .tp-table th.n {text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap}
+.tp-table td.w {white-space: nowrap}
 .tp-title {font-size: 1.45rem; margin: 0; padding: 0}
 .tp-note {font-size: .86rem; opacity: .8; margin: 0}
 .st-key-plotly {position: absolute; height: 0; overflow: hidden}
@@ -101,7 +104,7 @@ def points(title: str, sentences: Sequence[str]) -> None:
 
 
 def table(columns: Mapping[str, str], rows: Iterable[Sequence[str]]) -> None:
-    """Rows under heads, `columns` from head to `n` for numbers or nothing for words."""
+    """Rows under heads, `columns` from head to `n` for numbers, `w` for words on one line, or nothing."""
     head = "".join(f'<th scope="col" class="{kind}">{html.escape(name)}</th>' for name, kind in columns.items())
     kinds = tuple(columns.values())
     body = "".join(
@@ -111,3 +114,12 @@ def table(columns: Mapping[str, str], rows: Iterable[Sequence[str]]) -> None:
         for row in rows
     )
     st.html(f'<table class="tp-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def send(name: str, settings: Mapping[str, str], title: str = "As settings of the scenario") -> None:
+    """What a file says of the scenario, and the button that lays it over."""
+    points(title, [f"{path} = {value}" for path, value in settings.items()])
+    laid = st.session_state.laid
+    st.button("Send into the scenario", key=f"send {name}", on_click=question.lay_from_elsewhere, args=(settings,))
+    if settings and all(laid.get(path) == value for path, value in settings.items()):
+        say("The scenario now says so; see Decide.")

@@ -29,17 +29,34 @@ def show(asked: Question, comparison: Comparison, pictures: Mapping[str, Figure]
         _button("Scenario (YAML)", f"{name}.yaml", "application/yaml",
                 lambda: scenario_yaml(asked.raw, asked.name, asked.flags))
         _button("Full report (HTML)", f"{name}-report.html", "text/html",
-                lambda: report_html(comparison, answer.curve_of(asked)))
+                lambda: report_html(comparison, answer.curve_of(asked), answer.explored_of(asked)))
         _button("Every line of every bill (CSV)", f"{name}-ledger.csv", "text/csv",
                 lambda: as_csv(ledger_rows(comparison)))
         _button("Everything (JSON)", f"{name}.json", "application/json", lambda: as_json(comparison_json(comparison)))
-        st.segmented_control("Camera button of each chart saves", ["PNG", "SVG"], default="PNG", key="picture",
-                             required=True)
-        for title, figure in pictures.items():
-            with st.container(horizontal=True):
-                alone, points = functools.partial(charts.standalone, figure), functools.partial(_points, figure)
-                _button(f"{title} (HTML)", f"{name}-{title}.html", "text/html", alone)
-                _button(f"{title} (CSV)", f"{name}-{title}.csv", "text/csv", points)
+        _charts(name, pictures)
+
+
+def charts_of(name: str, pictures: Mapping[str, Figure]) -> None:
+    """The popover of a page that has charts alone to take along."""
+    fold = st.popover("Save the charts", icon=":material/download:", key="take charts", on_change="rerun")
+    if fold.open:
+        with fold:
+            _charts(name, pictures)
+
+
+def _charts(name: str, pictures: Mapping[str, Figure]) -> None:
+    st.segmented_control("Camera button of each chart saves", ["PNG", "SVG"], default="PNG", key="picture",
+                         required=True)
+    for title, figure in pictures.items():
+        pair(name, title, figure)
+
+
+def pair(name: str, title: str, figure: Figure) -> None:
+    """A chart as a page of its own and as a table; its camera button saves it as a picture."""
+    with st.container(horizontal=True):
+        alone, points = functools.partial(charts.standalone, figure), functools.partial(_points, figure)
+        _button(f"{title} (HTML)", f"{name}-{title}.html", "text/html", alone)
+        _button(f"{title} (CSV)", f"{name}-{title}.csv", "text/csv", points)
 
 
 def _link(asked: Question) -> None:

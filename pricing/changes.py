@@ -217,3 +217,11 @@ def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(named, f"{path}.{where}")
     elif node is not None:
         yield path, node
+
+
+def known_on(table: PriceTable, day: date) -> PriceTable | None:
+    """The table as it could be known on a day; None where it had no price in force yet."""
+    versions = tuple(version for version in table.versions if version.recorded <= day)
+    if in_force(versions, day) is None:
+        return None
+    return dataclasses.replace(table, versions=versions)

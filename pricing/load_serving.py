@@ -85,7 +85,7 @@ def typed_profile(asked: ProfileName, entry: Any, document: Document, place: Pla
         raise InputError(f"{document.where(place)}: expected parameters, as in {{mbu: 0.85, kv_tokens: 41408}}")
     base = derived(asked, shipped_specs().get(asked.gpu))[0]
     kept = {f.name: getattr(base, f.name) for f in dataclasses.fields(base) if f.name not in entry}
-    source = {"title": f"typed in {Path(document.name).name}", "seen_on": ALWAYS, "confidence": "reported"}
+    source = {"title": f"typed in {Path(document.name).name}", "seen_on": ALWAYS.isoformat(), "confidence": "reported"}
     needed = {name: kept[name] for name in ("step_overhead_s", "mbu", "mfu", "per_sequence_s") if name in kept}
     typed = checked(ServingProfile, {"source": source, **needed, **entry}, document, place)
     rest = {name: kept[name] for name in ("max_num_seqs", "max_num_batched_tokens") if name in kept}

@@ -118,6 +118,7 @@ def backtest_json(found: Backtest) -> dict[str, Any]:
             "why_not": {name: paid.why_not for name, paid in found.options.items()},
             "regret_usd": found.regret_usd,
             "versions": {name: list(paid.versions) for name, paid in found.options.items()},
+            "planned_at": {name: list(paid.planned_at) for name, paid in found.options.items()},
             "changes": list(found.changes),
             "sentence": found.sentence,
         }

@@ -190,7 +190,8 @@ def _priced(
             usd = _book_rate(version, basis)
             if usd is None:
                 raise NotSold(_not_sold(basis, activity.option, table.version_id(version)))
-            yield _line(count, part, usd * factor, table.version_id(version))
+            index = 1.0 if isinstance(basis, JobPrice) else activity.price_index.get(basis.price, 1.0)
+            yield _line(count, part, usd * factor * index, table.version_id(version))
 
 
 def _column(value: Any) -> Array:

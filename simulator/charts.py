@@ -7,30 +7,37 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.graph_objects import Figure
 
+from simulator.charts_batch import batch_scatter, column_name
 from simulator.charts_bills import bill_by_line, cost_per_day
 from simulator.charts_cash import cumulative_cost
 from simulator.charts_curve import cost_against_volume, crossing_words
+from simulator.charts_decisions import decisions
 from simulator.charts_map import cost_map
 from simulator.charts_moves import flips, sobol, tornado, worth
 from simulator.charts_page import on_page, page_config, plotted, standalone
+from simulator.charts_played import cost_fan, event_rows, events, payback_chances, played_pictures
 from simulator.charts_prices import price_over_time
 from simulator.charts_style import CONFIG, placed, plotly_script
 from simulator.charts_unsure import backtests, bridge, cost_distribution
 from simulator.domain.findings import Comparison, CostCurve
+from simulator.domain.uncertain import Explored
 
-__all__ = ["CONFIG", "Figure", "backtests", "bill_by_line", "bridge", "cost_against_volume", "cost_distribution",
-           "cost_map", "cost_per_day", "crossing_words", "cumulative_cost", "flips", "on_page", "page_config",
-           "pictures", "placed", "plotly_script", "plotted", "price_over_time", "sobol", "standalone", "tornado",
-           "unsure_pictures", "worth", "write_page"]
+__all__ = ["CONFIG", "Figure", "backtests", "batch_scatter", "bill_by_line", "bridge", "column_name",
+           "cost_against_volume", "cost_distribution", "cost_fan", "cost_map", "cost_per_day",
+           "crossing_words", "cumulative_cost", "decisions", "event_rows", "events", "flips", "moving_pictures",
+           "on_page", "page_config", "payback_chances", "pictures", "placed", "played_pictures", "plotly_script",
+           "plotted",
+           "price_over_time", "sobol", "standalone", "tornado", "unsure_pictures", "worth", "write_page"]
 
 
-def pictures(comparison: Comparison, curve: CostCurve) -> dict[str, go.Figure]:
+def pictures(comparison: Comparison, curve: CostCurve, explored: Explored | None = None) -> dict[str, go.Figure]:
     """Every chart of a comparison by the plain name of the file it may be kept in."""
     return {
         "cumulative-cost": cumulative_cost(comparison),
         "bill-by-line": bill_by_line(comparison),
         "cost-against-volume": cost_against_volume(curve, comparison.break_even, comparison),
         **unsure_pictures(comparison),
+        **moving_pictures(explored),
         **{f"cost-per-day-{name}": cost_per_day(comparison, name) for name in comparison.options},
     }
 
@@ -44,6 +51,22 @@ def unsure_pictures(comparison: Comparison) -> dict[str, go.Figure]:
         found["cost-distribution"] = cost_distribution(comparison.uncertainty, comparison)
         if any(one.usd > 0 for one in comparison.worth):
             found["measure-first"] = worth(comparison.worth, comparison.uncertainty)
+    return found
+
+
+def moving_pictures(explored: Explored | None) -> dict[str, go.Figure]:
+    """The charts of what moves the answer, as far as it was explored."""
+    if explored is None:
+        return {}
+    found = {}
+    if explored.map is not None:
+        found["cost-map"] = cost_map([explored.map])
+    if explored.tornado is not None and explored.tornado.bars:
+        found["what-moves-it"] = tornado(explored.tornado)
+    if explored.sobol is not None and explored.sobol.rows:
+        found["what-makes-it-uncertain"] = sobol(explored.sobol)
+    if explored.flips is not None and explored.flips.rows:
+        found["what-flips-it"] = flips(explored.flips)
     return found
 
 

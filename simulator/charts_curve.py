@@ -45,10 +45,11 @@ def cost_against_volume(
     """
     found = _in_range(curve, break_evens)
     told = _told(curve, found)
-    log_x, log_y = curve.scale == "log", all((one > 0).all() for one in curve.usd_per_month.values())
+    all_usd = np.concatenate(list(curve.usd_per_month.values()))
+    all_usd = all_usd[np.isfinite(all_usd)]
+    log_x, log_y = curve.scale == "log", bool((all_usd > 0).all())
     unit = "" if curve.unit in ("1/day", "") else f", {curve.unit}"
     what = "volume" if curve.unit == "1/day" else curve.label[:1].lower() + curve.label[1:]
-    all_usd = np.concatenate(list(curve.usd_per_month.values()))
     chart = figure(
         title=f"From which {what} on does another option win?",
         subtitle=" ".join(told),
@@ -90,8 +91,9 @@ def _in_range(curve: CostCurve, break_evens: Sequence[BreakEven]) -> list[Found]
     for pair in break_evens:
         if pair.along == curve.along and pair.between[0] in curve.usd_per_month:
             height = curve.usd_per_month[pair.between[0]]
+            drawn = np.isfinite(height)
             found += [
-                Found(crossing=crossing, usd_per_month=float(np.interp(crossing.at, curve.x, height)))
+                Found(crossing=crossing, usd_per_month=float(np.interp(crossing.at, curve.x[drawn], height[drawn])))
                 for crossing in pair.crossings if curve.x[0] <= crossing.at <= curve.x[-1]
             ]
     return found

@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from simulator.charts_style import AXIS, CONFIG, FAINT, FOOT, GRID, INK, RED, VEIL
+from simulator.charts_style import AXIS, COLOURS, CONFIG, FAINT, FOOT, GRID, INK, RED, VEIL, WASH
 from simulator.charts_words import text, wrapped
 
 DARK = {
@@ -20,29 +20,36 @@ DARK = {
 Contrast of each colour of an option against the dark page is at least 3 (WCAG 2.2, 1.4.11), as tested.
 """
 
+DARK |= {f"{day}{WASH}": f"{DARK.get(day, day)}{WASH}" for day in COLOURS}
+
 PLOT_PX = 460
 """Height of a chart on a page, whatever its words: nothing below it jumps while a dial moves."""
 
 TOP_PX, BOTTOM_PX, LEGEND_PX = 96, 66, 20
 """Room for a title with three lines below it, for the axis, and for two entries of a legend beside each other."""
 
+WIDE, NARROW = 76, 50
+"""Characters of a line below the title, on a whole page and on half of one."""
+
 VALUES = ("x", "y", "z", "text", "name", "ticktext", "tickvals", "categoryarray", "meta", "hovertemplate", "title")
 """Keys of a figure that hold what is shown, never a colour."""
 
 
-def on_page(figure: go.Figure, dark: bool = False, height: int = PLOT_PX) -> go.Figure:
+def on_page(figure: go.Figure, dark: bool = False, height: int = PLOT_PX, *, narrow: bool = False) -> go.Figure:
     """A chart without its foot, of a fixed height, in the colours of the page.
 
     Args:
         figure: a chart of this program.
         dark: whether the page is.
         height: in px.
+        narrow: whether it stands in half a page, where fewer words fit.
     """
     whole = figure.to_dict()
     traces, layout = whole["data"], whole["layout"]
-    rows = math.ceil(sum(trace.get("showlegend", True) and bool(trace.get("name")) for trace in traces) / 2)
+    rows = math.ceil(sum(trace.get("showlegend", True) and bool(trace.get("name")) for trace in traces)
+                     / (1 if narrow else 2))
     under = layout["title"].get("subtitle", {"text": ""})
-    words = "<br>".join(text(line) for line in wrapped(html.unescape(under["text"]).replace("<br>", " "), 76, most=3))
+    words = "<br>".join(text(line) for line in wrapped(_plain(under["text"]), NARROW if narrow else WIDE, most=3))
     layout = {
         **layout,
         "height": height,
@@ -54,6 +61,10 @@ def on_page(figure: go.Figure, dark: bool = False, height: int = PLOT_PX) -> go.
     if dark:
         traces, layout = _recoloured(traces), _recoloured(layout)
     return go.Figure(data=traces, layout=layout, _validate=False)
+
+
+def _plain(words: str) -> str:
+    return html.unescape(words).replace("<br>", " ")
 
 
 def page_config(name: str, picture: str = "png") -> dict[str, Any]:

@@ -14,6 +14,9 @@ from simulator.charts_words import text, wrapped
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
 """Okabe and Ito (2008), "Color Universal Design", without yellow, which is too pale for a line on white."""
 
+WASH = "33"
+"""Put behind a colour it makes a fifth of it, as a band wears it."""
+
 YELLOW = "#F0E442"
 GREY = "#999999"
 RED = "#b00020"

@@ -15,6 +15,8 @@ from simulator.domain.uncertain import Uncertainty
 from simulator.formats import day, share, short, usd
 
 FAR = 3.0
+CENT = 0.01
+"""Below half of it a part of a saving is a rounding of the sums it is the difference of."""
 SAVES, COSTS = COLOURS[2], COLOURS[1]
 
 
@@ -46,7 +48,7 @@ def cost_distribution(found: Uncertainty, comparison: Comparison | None = None) 
 
 def bridge(found: Bridge, comparison: Comparison | None = None) -> go.Figure:
     """The way from the cost of one option to that of another, part by part."""
-    parts = [part for part in found.parts if part.usd]
+    parts = [part for part in found.parts if abs(part.usd) >= CENT / 2]
     names = [short(found.between[0]), *(part.part for part in parts), short(found.between[1])]
     largest = max(parts, key=lambda part: abs(part.usd), default=None)
     told = "" if largest is None else f" Most of it: {largest.part}, {usd(largest.usd)}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import textwrap
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from simulator.domain.findings import Comparison
 from simulator.formats import day, days, short, usd
@@ -31,7 +31,16 @@ def wrapped(words: str, width: int = FOOT_CHARACTERS, most: int = 2) -> list[str
 
 def moment(comparison: Comparison, days_on: float) -> str:
     """A time, in days from the start, as a date axis reads it."""
-    at = datetime.combine(comparison.start, time()) + timedelta(days=days_on)
+    return on_date(comparison.start, days_on)
+
+
+def on_date(start: date, days_on: float) -> str:
+    """The same from a day.
+
+    >>> on_date(date(2026, 12, 1), 31), on_date(date(2026, 12, 1), 0.5)
+    ('2027-01-01', '2026-12-01 12:00')
+    """
+    at = datetime.combine(start, time()) + timedelta(days=days_on)
     return at.strftime("%Y-%m-%d") if at.time() == time() else at.strftime("%Y-%m-%d %H:%M")
 
 

@@ -243,14 +243,25 @@ def played_words(comparison: Comparison) -> tuple[list[str], list[str]]:
         words = f"{name}: {usd(low)} to {usd(high)} in nine runs of ten, median {usd(middle)}" if many else usd(middle)
         often = f"; cheapest in {share(cheapest[name])} of runs" if name in cheapest and many else ""
         pays = many and name in played.payback_days
-        never = f"; never pays back in {share(played.never_share(name))}" if pays else ""
-        ranges.append(f"{words if many else f'{name}: {words}'}{often}{never}.")
+        back = _pays_back(played.never_share(name)) if pays else ""
+        ranges.append(f"{words if many else f'{name}: {words}'}{often}{back}.")
     story = [
         f"{name}, day {moment.day}: {moment.text}."
         for name, option in comparison.options.items()
         for moment in option.result.timeline
     ]
     return ranges, story
+
+
+def _pays_back(never: float) -> str:
+    """In how many runs an option pays back, given the share in which it never does.
+
+    >>> _pays_back(0.0), _pays_back(0.02)
+    ('; pays back in every run', '; does not pay back in 2 % of runs')
+    """
+    if never == 0:
+        return "; pays back in every run"
+    return "; pays back in no run" if never == 1 else f"; does not pay back in {share(never)} of runs"
 
 
 def played_how(comparison: Comparison) -> str:

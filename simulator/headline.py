@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulator.charts_page import DARK
 from simulator.charts_style import COLOURS
-from simulator.domain.findings import Comparison, Headline
+from simulator.domain.findings import Comparison, Headline, OptionSummary
 from simulator.formats import NONE, day, days, per_call, share, usd
 
 
@@ -50,8 +50,28 @@ def headlines(comparison: Comparison, dark: bool = False) -> tuple[Headline, ...
                         else "never" if payback.days is None or payback.date is None
                         else f"{days(payback.days)}, {day(payback.date)}"
                     ),
+                    **_idle(option),
+                    **_doubt(comparison, name),
                 },
                 why_not=option.result.why_not or "",
             )
         )
     return tuple(found)
+
+
+def _idle(option: OptionSummary) -> dict[str, str]:
+    """The share of what a fleet costs that is paid while it waits; nothing for an option without one."""
+    usd_by_line = option.result.ledger.by_line()
+    idle, used = (float(usd_by_line[line][0]) if line in usd_by_line else 0.0 for line in ("gpu_idle", "gpu"))
+    return {"idle": share(idle / (idle + used))} if idle + used > 0 else {}
+
+
+def _doubt(comparison: Comparison, name: str) -> dict[str, str]:
+    """Where inputs are ranges: what nine draws of ten cost, and how often the option is the cheapest."""
+    if comparison.uncertainty is None:
+        return {}
+    risk = comparison.uncertainty.options[name]
+    return {
+        "9 draws of 10": f"{usd(risk.interval_usd[0])} to {usd(risk.interval_usd[2])}",
+        "cheapest in": f"{share(risk.cheapest_share)} of draws",
+    }

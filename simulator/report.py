@@ -10,11 +10,13 @@ from simulator.charts import (
     cost_against_volume,
     cost_per_day,
     cumulative_cost,
+    moving_pictures,
     placed,
     plotly_script,
     unsure_pictures,
 )
 from simulator.domain.findings import Comparison, CostCurve
+from simulator.domain.uncertain import Explored
 from simulator.formats import day, days, played_how, played_words
 from simulator.report_doubt import doubt, doubt_parts
 from simulator.report_page import escape, items, page, picture, section
@@ -33,7 +35,7 @@ PARTS = {
 }
 
 
-def report_html(comparison: Comparison, curve: CostCurve) -> str:
+def report_html(comparison: Comparison, curve: CostCurve, explored: Explored | None = None) -> str:
     """The report as one file without a single request to the network.
 
     A number is traced in two steps: its line (quantity x price), then the row of the dated price it links to.
@@ -41,9 +43,10 @@ def report_html(comparison: Comparison, curve: CostCurve) -> str:
     Args:
         comparison: every option side by side.
         curve: monthly cost along the dial that the break-evens were scanned on.
+        explored: what moves the answer, where it was looked for.
     """
     at = places(comparison)
-    charts = _charts(comparison, curve)
+    charts = _charts(comparison, curve, explored)
     body = "".join([
         _verdict(comparison),
         section("pictures", "Pictures", *(
@@ -72,14 +75,15 @@ def report_html(comparison: Comparison, curve: CostCurve) -> str:
     )
 
 
-def _charts(comparison: Comparison, curve: CostCurve) -> Mapping[str, Any]:
+def _charts(comparison: Comparison, curve: CostCurve, explored: Explored | None) -> Mapping[str, Any]:
     """Charts by the id of their place: all options first, then a day of the choice and of what is done today."""
     charts = {
         "chart-cumulative": cumulative_cost(comparison),
         "chart-volume": cost_against_volume(curve, comparison.break_even, comparison),
         "chart-bill": bill_by_line(comparison),
     }
-    charts |= {f"chart-{name}": chart for name, chart in unsure_pictures(comparison).items()}
+    more = {**unsure_pictures(comparison), **moving_pictures(explored)}
+    charts |= {f"chart-{name}": chart for name, chart in more.items()}
     for i, name in enumerate(dict.fromkeys((comparison.verdict.choice, comparison.baseline)), 1):
         charts[f"chart-day-{i}"] = cost_per_day(comparison, name)
     return charts

@@ -19,6 +19,7 @@ from simulator.domain.drawn import Drawn, Draws, check_draws, is_structural, wit
 from simulator.domain.findings import Engine, ServingRun, SimulationResult
 from simulator.domain.ledger import CostLedger, LedgerLine
 from simulator.domain.options import HostedOption
+from simulator.domain.recorded import overhead_tokens
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import OVERLOADED, Activity, FleetUse, TokenPrice
 
@@ -73,7 +74,7 @@ def run(
         engine=engine,
         seed=_checked_seed(seed),
         runs=_numbered(scenario, runs, size if draws else None) if engine == "simulated" else np.zeros(1, dtype=int),
-        fidelity=_checked_fidelity(fidelity or scenario.simulation.fidelity),
+        fidelity=_checked_fidelity(scenario, fidelity or scenario.simulation.fidelity),
     )
     if not draws:
         return _run_together(scenario, option, how, {}, True if daily is None else daily)
@@ -169,7 +170,7 @@ def saturation(replica: Replica, lengths: Mapping[str, float], adapters: int = 1
     from simulator.expected.engine_replica import Lengths, replica_tables
 
     spread = {"input_cv": 0.0, "output_cv": 0.0, "correlation": 0.0}
-    return replica_tables(replica, Lengths(**{**spread, **lengths}), True, adapters).saturation_per_s
+    return float(replica_tables(replica, Lengths(**{**spread, **lengths}), True, adapters).saturation_per_s[0])
 
 
 def _loaded(done: ServingRun, most: float, rate_per_s: float | None) -> ServingRun:
@@ -197,15 +198,24 @@ def replicas_at(scenario: Scenario, option: str, rate_per_s: float) -> int:
     return engine_sizing.replicas_at(scenario, option, rate_per_s)
 
 
+def capacity_edges(scenario: Scenario, option: str) -> list[float]:
+    """Calls a day at which a fleet asks for one more replica, or for more than it has."""
+    from simulator.expected import engine_sizing
+
+    return engine_sizing.capacity_edges(scenario, option)
+
+
 def _checked_seed(seed: int) -> int:
     if not 0 <= seed < 2**64:
         raise InputError(f"seed is {seed}; it must be a whole number from 0 to 2^64 - 1")
     return seed
 
 
-def _checked_fidelity(fidelity: str) -> str:
+def _checked_fidelity(scenario: Scenario, fidelity: str) -> str:
     if fidelity not in FIDELITIES:
         raise InputError(f'fidelity is "{fidelity}"; it must be aggregate or call{nearest(fidelity, FIDELITIES)}')
+    if fidelity != "call" and scenario.workload.replay is not None:
+        raise InputError(f'fidelity is "{fidelity}"; workload.replay plays every call of a log, so it must be call')
     return fidelity
 
 
@@ -295,7 +305,7 @@ def _over_limits(scenario: Scenario, view: Any, activity: Activity) -> list[str]
     peak = float(np.max(activity.peak_per_s)) * 60.0
     workload = scenario.workload
     rule = version.rules.tokens
-    tokens = option.prefix_tokens + rule.per_request + rule.per_message * (2 if option.prefix_tokens > 0 else 1)
+    tokens = option.prefix_tokens + float(overhead_tokens(rule, option.prefix_tokens, scenario.recorded))
     tokens += workload.tokens.input if option.input_tokens is None else option.input_tokens
     tokens += workload.tokens.output if option.output_tokens is None else option.output_tokens
     tokens += option.reasoning_tokens
@@ -354,10 +364,13 @@ def _joined(parts: list[tuple[NDArray[np.int64], SimulationResult]], size: int, 
         hit_calls=scattered(part.hit_calls for _, part in parts),
         peak_per_s=scattered(part.peak_per_s for _, part in parts),
         fleet=None
-        if first.fleet is None
+        if all(part.fleet is None for _, part in parts)
         else FleetUse(
             **{
-                field.name: scattered(getattr(part.fleet, field.name) for _, part in parts)
+                field.name: scattered(
+                    np.zeros(len(members)) if part.fleet is None else getattr(part.fleet, field.name)
+                    for members, part in parts  # a fleet that is never ready did nothing
+                )
                 for field in dataclasses.fields(FleetUse)
             }
         ),

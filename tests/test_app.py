@@ -19,6 +19,7 @@ from simulator.formats import usd
 
 ROOT = Path(__file__).parents[1]
 NAMES = tuple(path.stem for path in simulator.shipped_scenarios())
+PAGES = ("decide", "breakeven", "simulate", "prices", "own_data", "batches", "about")
 PAGE = """
 import streamlit as st
 from dashboard import {module}, question
@@ -54,7 +55,7 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.parametrize("module", ["decide", "breakeven", "prices", "own_data", "about"])
+@pytest.mark.parametrize("module", PAGES)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_page_opens_on_every_shipped_scenario(module: str, name: str) -> None:
     page = opened(module, scenario=name)

@@ -133,7 +133,7 @@ def upload(page: Page, content: bytes) -> None:
     )
 
 
-@pytest.mark.parametrize("path", ["break-even", "prices", "your-data", "about"])
+@pytest.mark.parametrize("path", ["break-even", "simulate", "prices", "your-data", "batch", "about"])
 def test_every_page_opens_without_a_mistake(browser: Browser, app: Served, path: str) -> None:
     page = browser.new_context().new_page()
     page.goto(f"{app.url}/{path}")

@@ -8,6 +8,7 @@ import pytest
 from batches import BATCH, parts_in, rows, written
 from command_line import QUESTION, is_one_sentence, tunepoint
 
+DECIDE = "scenarios: [question.yaml]\ndecide_on: "
 CALLS = "vary: {workload.calls_per_day: "
 SAID = {
     "": "names nothing",
@@ -37,6 +38,14 @@ SAID = {
     "scenarios: [question.yaml]\nchunk_points: 0": "chunk_points: 0",
     "scenarios: [question.yaml]\ndraws: 1e6\n" + CALLS + "{from: 1, to: 2}}\nchunk_points: 2.5": "a whole number",
     "scenarios: [nowhere.yaml]": "there is no such file",
+    DECIDE + "{from: 2024-09-15}": "to: is required and missing",
+    DECIDE + "{from: 2024-09-31, to: 2025-01-01}": "is not a date; write YYYY-MM-DD",
+    DECIDE + "{from: 2025-01-01, to: 2024-09-15}": "must not be before from, which is 2025-01-01",
+    DECIDE + "{from: 2024-09-15, to: 2025-01-01, every_months: 0}": "every_months: 0; months between two decisions",
+    DECIDE + "{from: 2024-09-15, to: 2025-01-01, until: 2025-01-01}": "must be after the last decision",
+    DECIDE + "{from: 2024-09-15, too: 2025-01-01}": 'did you mean "to"?',
+    DECIDE + "2024-09-15": "stands where keys and values are expected",
+    "draws: 5\n" + DECIDE + "{from: 2024-09-15, to: 2025-01-01}": "draws: stands beside decide_on",
 }
 
 

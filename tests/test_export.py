@@ -16,6 +16,7 @@ from simulator.files.tables import as_markdown, as_xlsx
 DANGER = '=HYPERLINK("x")'
 CHARTS = {
     "cumulative-cost", "bill-by-line", "cost-against-volume", "cost-per-day-dear", "cost-per-day-cheap", "bridge",
+    "cost-map", "what-moves-it", "what-flips-it",
 }
 
 

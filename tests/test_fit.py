@@ -11,8 +11,10 @@ import pytest
 from pricing.errors import InputError
 from simulator.files import read_scenario
 from simulator.files.fitted import write_fitted
+from simulator.intake import fit_calls
 from simulator.intake.counts import fit_log, read_counts
-from simulator.intake.fit import Fit, Windows, dispersion_of, fit_trace, fit_windows
+from simulator.intake.fit import Fit, Windows, dispersion_of, fit_windows
+from simulator.intake.fit_calls import fit_trace
 from simulator.intake.trace import Trace, read_trace
 from simulator.run import run
 
@@ -153,6 +155,26 @@ def test_a_bad_counts_file_is_told_in_a_sentence(text: str, sentence: str, tmp_p
     assert str(path) in str(told.value)
 
 
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_log_in_blocks_is_fitted_as_the_whole_one(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = azure("code")
+    trace = read_trace(path)
+    columns = (trace.first_ns + trace.stamps_ns, trace.input_tokens, trace.output_tokens)
+    blocks = [tuple(column[at : at + size] for column in columns) for at in range(0, len(trace), size)]
+    monkeypatch.setattr(fit_calls, "ordered_blocks", lambda _: iter(blocks))
+    found, whole = fit_calls.fit_file(path), fit_trace(trace)
+    assert found.workload["demand"] == whole.workload["demand"]
+    assert found.workload["tokens"] == pytest.approx(whole.workload["tokens"], rel=1e-9)
+
+
+def test_a_log_too_long_for_seconds_is_counted_in_longer_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call every 5 s for two hours: 7,200 seconds are more than 1,000 windows, 720 windows of 10 s are not."""
+    monkeypatch.setattr(fit_calls, "MOST_WINDOWS", 1000)
+    fit = fit_trace(calls([5.0 * k for k in range(1441)]))
+    assert fit.workload["calls_per_day"] == pytest.approx(86_400 / 5)
+    assert row(fit, "dispersion of counts in 10 s")[0] == 0      # two calls in each
+
+
 def test_a_single_call_is_told() -> None:
     with pytest.raises(InputError, match="one call says nothing of demand"):
         fit_trace(calls([0.0]))
@@ -166,3 +188,25 @@ def test_missing_and_unsorted_windows_give_the_right_number(tmp_path: Path) -> N
     assert math.isnan(windows.counts[3])
     assert "1 windows are missing" in windows.notes[0]
     assert fit_windows(windows).workload["calls_per_day"] == pytest.approx(34 * 144)
+
+
+def test_what_a_log_cannot_tell_is_told(tmp_path: Path) -> None:
+    """A metronome is no Poisson process, and half an hour has no nights; a week that is random is told nothing."""
+    stamps = np.arange(600, dtype=np.int64) * 3_000_000_000
+    tokens = np.full(600, 10, dtype=np.int64)
+    notes = fit_trace(
+        Trace(source="m.csv", first_ns=0, stamps_ns=stamps, input_tokens=tokens, output_tokens=tokens.copy())
+    ).notes
+    assert [note.split("; ")[0] for note in notes] == [
+        "m.csv: calls come more evenly than chance would have it",
+        "m.csv: covers 0.5 hours, too few to tell the hours of a day apart",
+    ]
+    counts = np.random.default_rng(2).poisson(100, 1008).astype(float)
+    assert fit_windows(Windows(source="c.csv", window_s=600.0, counts=counts)).notes == ()
+
+
+def test_counts_that_are_described_or_billed_as_calls_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "counts.csv"
+    path.write_text("window_start_s,calls\n0,5\n600,6\n1200,7\n", "utf-8")
+    with pytest.raises(InputError, match=r"holds calls counted per window, not single calls; ask tunepoint trace with"):
+        read_trace(path)

@@ -229,6 +229,8 @@ DOORS = {
         {"simulator/report.py": "from rich.table import Table"}),
     "tiktoken stands only in intake/tokens": (
         ("tiktoken",), ("simulator/intake/tokens*",), {"simulator/files.py": "import tiktoken"}),
+    "tokenizers stands only in intake/huggingface": (
+        ("tokenizers",), ("simulator/intake/huggingface*",), {"simulator/intake/tokens.py": "import tokenizers"}),
     "pandas and pyarrow stand only in files, report, cli and intake": (
         ("pandas", "pyarrow"),
         ("simulator/files*", "simulator/report*", "simulator/cli*", "simulator/intake*"),

@@ -158,9 +158,24 @@ def test_fixed_is_what_stays_at_almost_no_calls_and_a_unit_is_one_more(tmp_path:
     assert found.options["a"].unit_usd == pytest.approx(0.102, rel=1e-6)
 
 
-def test_a_saving_is_at_most_the_money_that_recurs(tmp_path: Path) -> None:
-    """30,000 calls a month x 0.002 + 320; neither the 50 paid once nor 3,000 wrong answers can be saved by a bill."""
-    assert compare(asked(tmp_path, FIXED)).verdict.max_saving_usd_per_month == pytest.approx(380, rel=1e-9)
+def test_a_saving_is_at_most_all_that_is_paid_today(tmp_path: Path) -> None:
+    """30,000 calls a month x 0.002 + 320 + 50 once in two months + 3,000 wrong answers; these only where weighed."""
+    found = compare(asked(tmp_path, FIXED))
+    assert found.verdict.max_saving_usd_per_month == pytest.approx(60 + 320 + 25 + 3000, rel=1e-9)
+    without = FIXED.replace(", success_rate: 0.9,", ",").replace(", success_rate: 0.95,", ",")
+    in_money = compare(asked(tmp_path, without))
+    assert in_money.verdict.max_saving_usd_per_month == pytest.approx(60 + 320 + 25, rel=1e-9)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_no_option_saves_more_than_the_ceiling(path: Path) -> None:
+    found = compare(read_scenario(path))
+    base = found.options[found.baseline].total_usd
+    months = found.horizon_days * 24 / read_scenario(path).hours_per_month
+    assert base is not None
+    for option in found.options.values():
+        if option.total_usd is not None:
+            assert (base - option.total_usd) / months <= found.verdict.max_saving_usd_per_month * (1 + 1e-9)
 
 
 def test_the_line_that_decides_is_the_largest_saving(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pricing.errors import InputError, NotInForce, NotSold
 from pricing.load import shipped_book
 from pricing.table import Lifecycle, PriceTable, PriceVersion, Rates, Source, TierRates, WindowRates
-from simulator import read_trace, replay
+from simulator import read_trace, replay, replay_blocks, trace_blocks
 from simulator.intake.trace import Trace
 from simulator.studies.replay import Replay
 
@@ -55,6 +55,20 @@ def test_an_hour_of_a_real_service_costs_what_its_tokens_cost(file: str, tokens:
     assert bill.cost_usd == pytest.approx(usd, rel=1e-9)
     assert bill.by_line == pytest.approx({"input": tokens[0] * 0.15e-6, "output": tokens[1] * 0.60e-6}, rel=1e-9)
     assert bill.price_version == "openai/gpt-4o-mini@2024-07-18"
+
+
+def test_a_trace_in_blocks_has_the_bill_of_the_whole_one_in_whatever_order_its_rows_stand(tmp_path: Path) -> None:
+    """By a price with a tier and with hours; 60,000 rows of about 30 bytes, read in several blocks."""
+    rng = np.random.default_rng(5)
+    drawn = rng.integers([[0]] * 4, [[28], [24], [4000], [900]], (4, 60_000)).T
+    lines = [f"2024-06-{1 + day:02d} {hour:02d}:30:00,{read},{wrote}\n" for day, hour, read, wrote in drawn]
+    path = tmp_path / "calls.csv"
+    path.write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n" + "".join(lines), "utf-8")
+    night = WindowRates(utc="16:30-00:30", input=0.5, output=2.0)
+    table = sold(Rates(input=1.0, output=4.0, tiers=(TierRates(above=2000, input=2.0, output=8.0),), windows=(night,)))
+    blocks = list(trace_blocks(path))
+    assert len(blocks) > 1
+    assert replay_blocks(blocks, table, DAY) == replay(read_trace(path), table, DAY)
 
 
 def test_a_prompt_above_a_tier_is_billed_at_its_rates_as_a_whole() -> None:

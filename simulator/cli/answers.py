@@ -193,12 +193,13 @@ def _tell(comparison: Comparison, answer: dict[str, Any], json: bool, csv: bool)
 
 
 def _write(folder: Path, asked: Scenario, comparison: Comparison, answer: dict[str, Any]) -> None:
-    from simulator import charts, cost_curve, ledger_rows, report_html, write_results
+    from simulator import charts, cost_curve, explore, ledger_rows, report_html, write_results
 
     curve = cost_curve(asked)
-    drawn = charts.pictures(comparison, curve)
+    explored = explore(asked, comparison.seed) if comparison.engine == "expected" else None
+    drawn = charts.pictures(comparison, curve, explored)
     figures = {f"{name}.json": figure.to_json() for name, figure in drawn.items()}
-    write_results(folder, answer, ledger_rows(comparison), report_html(comparison, curve), figures)
+    write_results(folder, answer, ledger_rows(comparison), report_html(comparison, curve, explored), figures)
 
 
 def _option_row(name: str, option: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from simulator.cli.condition import FLAG, Condition, read_condition
 from simulator.cli.flags import Json, written_to
 from simulator.cli.output import emit_json, points, say, table
 
-FIGURES = ("total_usd", "saving_usd", "saving_vs_baseline_usd", "per_call_usd")
+FIGURES = ("total_usd", "saving_usd", "saving_vs_baseline_usd", "per_call_usd", "planned_usd", "regret_usd")
 SHOWN = 20
 
 
@@ -74,7 +74,7 @@ def _holds(condition: Condition, summary: dict[str, Any]) -> str:
     """What was found, where a condition holds; a figure without a place is asked of every point."""
     answer = {**summary, "verdict_changed": summary["verdict_changed"] or 0}
     if condition.path in FIGURES:
-        spans = [one[condition.path] for one in summary["scenarios"].values() if one[condition.path]]
+        spans = [one[condition.path] for one in summary["scenarios"].values() if one.get(condition.path)]
         ends = [span[key] for span in spans for key in ("min", "max")]
         is_so, found = False, ""
         for end in ends:
@@ -104,6 +104,8 @@ def _progress(points_left: int, points_done: int) -> Iterator[Callable[[int], No
 
 
 def _show(summary: dict[str, Any], out: Path) -> None:
+    from simulator import read_decisions
+    from simulator.cli.decisions_shown import show_decisions
     from simulator.formats import usd
 
     scenarios = summary["scenarios"]
@@ -119,6 +121,9 @@ def _show(summary: dict[str, Any], out: Path) -> None:
     say(table(heads, rows))
     if len(scenarios) > SHOWN:
         say(f"and {len(scenarios) - SHOWN} more, in {out}/summary.json")
+    for name, decisions in list(read_decisions(out).items())[:SHOWN]:
+        if name in scenarios:
+            show_decisions(name, decisions)
     _show_changes(summary)
     if summary["failed"]:
         say("Failed:", points([f"{name}: {why}" for name, why in summary["failed"].items()]))
@@ -138,7 +143,10 @@ def _show_changes(summary: dict[str, Any]) -> None:
             lines.append(f"sum of the chosen totals: {usd(before)} -> {usd(after)}")
         for point in one["points"]:
             known = ("point", "before", "after", "total_usd")
-            at = ", ".join(f"{path} {value:,.6g}" for path, value in point.items() if path not in known)
+            at = ", ".join(
+                f"{path} {value}" if isinstance(value, str) else f"{path} {value:,.6g}"
+                for path, value in point.items() if path not in known
+            )
             lines.append(f"at {at or 'its only point'}: {point['before']} -> {point['after']}")
         say(f"{name}:", points(lines))
     if len(changes) > SHOWN:

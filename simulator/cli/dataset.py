@@ -11,8 +11,6 @@ from simulator.cli.flags import Csv, Json, On, day_or_today, one_form
 from simulator.cli.output import emit_csv, emit_json, points, say, table
 
 PLAIN = "o200k_base"
-VALIDATION_SHARE = 0.1
-"""Of the examples, kept aside to measure on: a tenth, as in the cookbook's notebooks."""
 SHOWN = 15
 OFFER_COLUMNS = ("price", "method", "epochs", "tokens", "usd", "confidence", "note")
 
@@ -25,18 +23,14 @@ def dataset(
     csv: Csv = False,
 ) -> None:
     """Check a training set by line, count its tokens, and price a run at everybody who still sells one."""
-    import numpy as np
-
-    from simulator import count_tokens, read_dataset, shipped_book, training_offers
+    from simulator import count_tokens, describe_dataset, read_dataset, shipped_book, training_offers
 
     one_form(json, csv)
     book = shipped_book()
     encoding = PLAIN if model is None else book.table(model).versions[-1].rules.tokens.encoding or PLAIN
     check = read_dataset(file, lambda text: count_tokens(text, encoding).tokens)
-    examples = len(check.lengths)
-    offers = training_offers(book.prices, day_or_today(on), examples, {None: check.tokens})
-    p50, p95 = np.percentile(check.lengths, (50, 95)).tolist()
-    validation = round(VALIDATION_SHARE * examples)
+    offers = training_offers(book.prices, day_or_today(on), len(check.lengths), {None: check.tokens})
+    told = describe_dataset(check)
     found: dict[str, Any] = {
         "records": check.records,
         "format": check.shape,
@@ -44,12 +38,9 @@ def dataset(
         "problem_count": check.problem_count,
         "notes": list(check.notes),
         "encoding": encoding,
-        "tokens": {
-            "total": check.tokens, "mean": check.tokens / examples, "p50": p50, "p95": p95,
-            "max": int(check.lengths.max()), "answers": check.answer_tokens, "tools": check.tool_tokens,
-        },
+        "tokens": told["tokens"],
         "without": dict(check.without),
-        "split": {"train": examples - validation, "validation": validation},
+        "split": told["split"],
         "training": [{column: getattr(offer, column) for column in OFFER_COLUMNS} for offer in offers],
     }
     if json:

@@ -9,7 +9,7 @@ from simulator.cli.output import points, say, table
 from simulator.formats import NONE, day, share, usd
 
 if TYPE_CHECKING:
-    from simulator.domain.advice import Backtest, Diagnosed, Outlook, Question
+    from simulator.domain.advice import Backtest, Decided, Diagnosed, Outlook, Question
 
 
 def show_backtest(found: Backtest) -> None:
@@ -48,13 +48,36 @@ def show_backtests(found: Sequence[Backtest]) -> None:
             for one in found
         ],
     ))
-    regrets = [one.regret_usd for one in found if one.regret_usd is not None]
     ended = sum(one.choice is not None and one.options[one.choice].serves_until is not None for one in found)
+    _sum_up([one.regret_usd for one in found], ended)
+
+
+def _sum_up(every: Sequence[float | None], ended: int) -> None:
+    regrets = [regret for regret in every if regret is not None]
     wrong = sum(regret > 1e-6 for regret in regrets)
     say(f"{wrong} of {len(regrets)} decisions were regretted, by {usd(max(regrets))} at most." if wrong
         else f"None of {len(regrets)} decisions was regretted.")
+    if len(regrets) < len(every):
+        say(f"{len(every) - len(regrets)} more found nothing on sale that was to serve to the end.")
     if ended:
         say(f"In {ended} of them the choice stopped serving before the end; bill and regret run up to that day.")
+
+
+def show_decisions(name: str, found: Sequence[Decided]) -> None:
+    """One line a decision of a batch, with the versions of prices that paid; equal versions are told once."""
+    paid_at = dict.fromkeys(one.paid_at for one in found if one.choice)
+    marks = {ids: f"[{number}]" for number, ids in enumerate(paid_at, 1)}
+    say(f"{name}, decided with the prices known that day and paid at those that followed:")
+    say(table(
+        {"decided on": "fixed", "choice": "left", "paid": "right", "regret": "right", "best": "left", "at": "fixed"},
+        [
+            (day(one.decided_on), one.choice or "none", _usd(one.paid_usd), _usd(one.regret_usd), one.best or "none",
+             marks.get(one.paid_at, "") if one.choice else "")
+            for one in found
+        ],
+    ))
+    say(points([f"{mark} {', '.join(ids)}" for ids, mark in marks.items()], before=""))
+    _sum_up([one.regret_usd for one in found], sum(one.stopped_on is not None for one in found))
 
 
 def show_outlook(found: Outlook) -> None:

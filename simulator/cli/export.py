@@ -17,10 +17,13 @@ from simulator.cli.output import points, say
 PICTURES = ("png", "svg", "pdf")
 TABLES = ("csv", "parquet", "xlsx", "md")
 FORMATS = (*PICTURES, "html", *TABLES)
+BATCH = "batch.json"
+Taken = tuple[str, dict[str, list[dict[str, Any]]], dict[str, Any], str | None]
+"""Name, tables, charts by name, and the report where there is one."""
 
 
 def export(
-    source: Annotated[Path, typer.Argument(metavar="DIR|SCENARIO", help="A results folder, or a scenario file.")],
+    source: Annotated[Path, typer.Argument(metavar="DIR|SCENARIO", help="A results or batch folder, or a scenario.")],
     formats: Annotated[
         str, typer.Option("--format", metavar="LIST", help=f"Some of {','.join(FORMATS)}, with commas between.")
     ] = "html,csv",
@@ -38,17 +41,17 @@ def export(
     if not wanted:
         raise InputError(f"--format: names nothing; choose from {', '.join(FORMATS)}")
     if source.is_dir():
-        answer, ledger, charts, report = _from_folder(source)
+        taken = _from_batch(source) if (source / BATCH).is_file() else _from_folder(source)
         folder = out or source / "export"
     else:
         if out is None:
             raise InputError("--out: is needed for a scenario; name a folder to write to")
-        answer, ledger, charts, report = _from_scenario(source, set_, bare)
+        taken = _from_scenario(source, set_, bare)
         folder = out
     written: list[str] = []
     problem: InputError | None = None
     try:
-        for name, content in _contents(answer, ledger, charts, report, wanted):
+        for name, content in _contents(taken, wanted):
             write_whole(folder / name, content)
             written.append(name)
     except InputError as error:                                 # pictures come last: what needs no Chrome is there
@@ -61,23 +64,18 @@ def export(
         raise problem
 
 
-def _contents(
-    answer: dict[str, Any], ledger: list[dict[str, Any]], charts: dict[str, Any], report: str | None, wanted: list[str]
-) -> Iterator[tuple[str, bytes]]:
+def _contents(taken: Taken, wanted: list[str]) -> Iterator[tuple[str, bytes]]:
     """File name and content: tables and pages first, then what needs a Chrome."""
     from simulator import as_csv, as_markdown, as_parquet, as_xlsx, drawn, page, printed
 
-    options = [{"option": name, **{key: option[key] for key in OPTION_COLUMNS[1:]}}
-               for name, option in answer["options"].items()]
-    crossings = [row for one in answer["break_even"] for row in crossing_rows(one)]
-    tables = {"options": options, "ledger": ledger, "break-even": crossings or [dict.fromkeys(CROSSING_COLUMNS)]}
+    name_of_book, tables, charts, report = taken
     for form, write in (("csv", as_csv), ("md", as_markdown), ("parquet", as_parquet)):
         if form in wanted:
             for name, rows in tables.items():
                 content = write(rows)
                 yield f"{name}.{form}", content if isinstance(content, bytes) else content.encode()
     if "xlsx" in wanted:
-        yield f"{answer['scenario']['name']}.xlsx", as_xlsx(tables)
+        yield f"{name_of_book}.xlsx", as_xlsx(tables)
     if "html" in wanted:
         if report is not None:
             yield "report.html", report.encode()
@@ -89,14 +87,20 @@ def _contents(
             yield "report.pdf", printed(report)
 
 
-def _from_scenario(
-    source: Path, set_: list[str] | None, bare: bool
-) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any], str]:
+def _tables(answer: dict[str, Any], ledger: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    options = [{"option": name, **{key: option[key] for key in OPTION_COLUMNS[1:]}}
+               for name, option in answer["options"].items()]
+    crossings = [row for one in answer["break_even"] for row in crossing_rows(one)]
+    return {"options": options, "ledger": ledger, "break-even": crossings or [dict.fromkeys(CROSSING_COLUMNS)]}
+
+
+def _from_scenario(source: Path, set_: list[str] | None, bare: bool) -> Taken:
     from simulator import (
         charts,
         compare,
         comparison_json,
         cost_curve,
+        explore,
         ledger_rows,
         read_scenario,
         report_html,
@@ -106,11 +110,26 @@ def _from_scenario(
     asked = read_scenario(source, set_ or (), bare)
     comparison = compare(asked, book=shipped_book())
     curve = cost_curve(asked)
-    figures = charts.pictures(comparison, curve)
-    return comparison_json(comparison), ledger_rows(comparison), figures, report_html(comparison, curve)
+    explored = explore(asked)
+    figures = charts.pictures(comparison, curve, explored)
+    answer = comparison_json(comparison)
+    report = report_html(comparison, curve, explored)
+    return answer["scenario"]["name"], _tables(answer, ledger_rows(comparison)), figures, report
 
 
-def _from_folder(source: Path) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any], str | None]:
+def _from_batch(source: Path) -> Taken:
+    """The decisions of earlier days that a batch made: a table of all, a picture of each scenario."""
+    from simulator import charts, decision_rows, read_decisions
+
+    found = read_decisions(source)
+    if not found:
+        raise InputError(f"{source}: is a batch without decide_on; its Parquet files below scenarios/ are its tables")
+    named = {name: "decisions" if len(found) == 1 else f"decisions-{name}" for name in found}
+    figures = {named[name]: charts.decisions(decided, name) for name, decided in found.items()}
+    return source.name, {"decisions": decision_rows(found)}, figures, None
+
+
+def _from_folder(source: Path) -> Taken:
     """What `compare --out` wrote: the answer, its ledger, its charts and its report."""
     from simulator import chart_of
 
@@ -121,7 +140,8 @@ def _from_folder(source: Path) -> tuple[dict[str, Any], list[dict[str, Any]], di
             raise InputError(f"{source}: has no manifest.json, so it is not complete; run compare --out {source} again")
         charts = {path.stem: chart_of(path.read_text("utf-8")) for path in sorted((source / "charts").glob("*.json"))}
         report = source / "report.html"
-        return answer, ledger, charts, report.read_text("utf-8") if report.is_file() else None
+        told = report.read_text("utf-8") if report.is_file() else None
+        return answer["scenario"]["name"], _tables(answer, ledger), charts, told
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not as compare --out writes it"
         raise InputError(f"{source}: is no results folder ({reason}); name one, or a scenario file") from None

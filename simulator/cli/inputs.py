@@ -37,7 +37,7 @@ def trace(
     if fit is not None:
         _fit(file, fit, price, json, csv)
         return
-    from simulator import describe_trace, describe_trace_file, read_trace, replay, shipped_book
+    from simulator import describe_counts, describe_trace_file, is_counts, replay_blocks, shipped_book, trace_blocks
 
     one_form(json, csv)
     if on is not None and price is None:
@@ -46,12 +46,15 @@ def trace(
     if price is not None and table_of_price is None:
         table_of_price = shipped_book().table(price)  # which names the nearest id
     found: dict[str, Any]
-    if table_of_price is None:
-        found, notes = describe_trace_file(file)
+    if windowed := file.is_file() and is_counts(file):
+        if price is not None or serve is not None:
+            done = "served" if price is None else "billed"
+            raise InputError(f"{file}: counts per window name no call, so none can be {done}; use --fit, then compare")
+        found, notes = describe_counts(file)
     else:
-        read = read_trace(file)
-        found, notes = describe_trace(read), read.notes
-        bill = replay(read, table_of_price, day_or_today(on))
+        found, notes = describe_trace_file(file)
+    if table_of_price is not None:
+        bill = replay_blocks(trace_blocks(file), table_of_price, day_or_today(on))
         found |= {
             "cost_usd": bill.cost_usd,
             "by_line": bill.by_line,
@@ -59,20 +62,21 @@ def trace(
             "price_confidence": bill.confidence,
         }
     if serve is not None:
-        found |= _served(read, serve, replicas)
+        from simulator import read_trace
+
+        found |= _served(read_trace(file), serve, replicas)
     if json:
         emit_json({**found, "notes": list(notes)})
     elif csv:
         row = _flat(found)
         emit_csv([row], list(row))
     else:
-        _show_trace(found, str(file), notes)
+        (_show_counts if windowed else _show_trace)(found, str(file), notes)
 
 
 def _fit(file: Path, out: Path, price: str | None, json: bool, csv: bool) -> None:
     """Fit, write the scenario, and set the figures of the fitted model beside those of the log."""
     from simulator import fit_log, write_fitted
-    from simulator.formats import quantity
 
     one_form(json, csv)
     if price is not None:
@@ -85,7 +89,7 @@ def _fit(file: Path, out: Path, price: str | None, json: bool, csv: bool) -> Non
     elif csv:
         emit_csv(rows, ["figure", "log", "fitted"])
     else:
-        said = [(what, *("-" if x is None else quantity(x) for x in both)) for what, *both in found.rows]
+        said = [(what, *("-" if x is None else _figure(x) for x in both)) for what, *both in found.rows]
         say(table({"": "left", "log": "right", "fitted": "right"}, said))
         say(points(found.notes), f"Written to {out}; ask it: tunepoint compare {out}")
 
@@ -93,18 +97,25 @@ def _fit(file: Path, out: Path, price: str | None, json: bool, csv: bool) -> Non
 def tokens(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="A text file, or - for standard input.")],
     model: Annotated[str | None, typer.Option("--model", metavar="ID", help="Count as this model does.")] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option("--tokenizer", metavar="FILE", help="Count with a Hugging Face tokenizer.json.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Count the tokens of a text, offline."""
-    from simulator import chat_in, count_tokens, decode_prompt, read_prompt, shipped_book
+    from simulator import TokenCount, chat_in, count_tokens, decode_prompt, read_prompt, read_tokenizer, shipped_book
 
     rule = None if model is None else shipped_book().table(model).versions[-1].rules.tokens
+    own = None if tokenizer is None else read_tokenizer(tokenizer)
     text = decode_prompt(sys.stdin.buffer.read(ENOUGH_BYTES), "-") if file == "-" else read_prompt(file)
     if (request := chat_in(text)) is not None:
-        _tell_chat(request, rule, model, json)
+        _tell_chat(request, rule, own, model, json)
         return
-    counted = count_tokens(text, PLAIN) if rule is None else count_tokens(text, rule.encoding, rule.factor)
-    exact = counted.exact and (rule is None or rule.exact)
+    if own is not None:
+        counted = TokenCount(tokens=own.count(text), exact=True, encoding=own.name)
+    else:
+        counted = count_tokens(text, PLAIN) if rule is None else count_tokens(text, rule.encoding, rule.factor)
+    exact = counted.exact and (own is not None or rule is None or rule.exact)
     note = counted.note or ("" if exact else f"that {model} counts with {counted.encoding} is not confirmed")
     if json:
         emit_json(
@@ -114,25 +125,28 @@ def tokens(
         say(f"{counted.tokens:,} tokens ({counted.encoding}, {'exact' if exact else f'an estimate: {note}'})")
 
 
-def _tell_chat(request: dict[str, Any], rule: Any, model: str | None, json: bool) -> None:
+def _tell_chat(request: dict[str, Any], rule: Any, own: Any, model: str | None, json: bool) -> None:
     """Tokens of a chat request; tool definitions make it an estimate, as nobody publishes how they are written."""
     from simulator import chat_tokens, count_tokens
 
-    encoding, factor = (PLAIN, 1.0) if rule is None else (rule.encoding, rule.factor)
+    encoding, factor = (PLAIN, 1.0) if rule is None or own is not None else (rule.encoding, rule.factor)
     added = (3, 3) if rule is None else (rule.per_message, rule.per_request)
-    found = chat_tokens(request, lambda part: count_tokens(part, encoding).tokens, *added)
-    whole = count_tokens("", encoding)
-    exact = whole.exact and factor == 1 and not found.tools and (rule is None or rule.exact)
+    if own is not None:                 # its chat template, not in this file, says what stands around a message
+        found, name, exact = chat_tokens(request, own.count, *added), own.name, False
+    else:
+        found = chat_tokens(request, lambda part: count_tokens(part, encoding).tokens, *added)
+        whole = count_tokens("", encoding)
+        name, exact = whole.encoding, whole.exact and factor == 1 and not found.tools and (rule is None or rule.exact)
     total = round(found.total * factor)
     if json:
         emit_json({
-            "tokens": total, "exact": exact, "encoding": whole.encoding, "model": model, "messages": found.messages,
+            "tokens": total, "exact": exact, "encoding": name, "model": model, "messages": found.messages,
             "text": found.text, "overhead": found.overhead, "tools": found.tools,
         })
         return
     parts = f"{found.text:,} of text, {found.overhead:,} around it, {found.tools:,} of tools"
     how = "exact" if exact else "an estimate"
-    say(f"{total:,} tokens in {found.messages} messages: {parts} ({whole.encoding}, {how})")
+    say(f"{total:,} tokens in {found.messages} messages: {parts} ({name}, {how})")
 
 
 def schema(json: Annotated[bool, typer.Option("--json", help="JSON is what it prints anyway.")] = False) -> None:
@@ -163,7 +177,8 @@ def _show_trace(found: dict[str, Any], source: str, notes: tuple[str, ...]) -> N
     from simulator.formats import quantity, usd_exact
 
     sums = f"{found['input_tokens']:,} tokens in, {found['output_tokens']:,} out"
-    say(f"{source}: {found['rows']:,} calls over {quantity(found['span_s'])} s, {sums}")
+    calls = f"{found['rows']:,} call{'' if found['rows'] == 1 else 's'}"
+    say(f"{source}: {calls} over {quantity(found['span_s'])} s, {sums}")
     if "cost_usd" in found:
         lines = ", ".join(f"{line} {usd_exact(usd)}" for line, usd in found["by_line"].items())
         unverified = "; this price is unverified" if found["price_confidence"] == "unverified" else ""
@@ -178,13 +193,40 @@ def _show_trace(found: dict[str, Any], source: str, notes: tuple[str, ...]) -> N
     names = ("mean", "p50", "p95", "p99", "max")
     rows = [(side, *(quantity(found[side][name]) for name in names)) for side in ("input", "output")]
     say(table({"tokens a call": "left", **dict.fromkeys(names, "right")}, rows))
+    say(f"Gaps between calls: coefficient of variation {_or_none(found['interarrival_cv'])} (1 for a Poisson stream)")
+    _say_dispersion(found, notes)
+
+
+def _show_counts(found: dict[str, Any], source: str, notes: tuple[str, ...]) -> None:
+    from simulator.formats import quantity
+
+    windows = f"{found['rows']:,} windows of {found['window_s']:g} s"
+    say(f"{source}: {quantity(found['calls'])} calls in {windows}, {quantity(found['span_s'])} s in all")
+    names = ("mean", "p50", "p95", "p99", "max")
+    rows = [("calls a second", *(quantity(found["calls_per_s"][name]) for name in names))]
+    rows += [
+        (f"{side} tokens a call", quantity(found[side]["mean"]), "", "", "", "")
+        for side in ("input", "output")
+        if found[side] is not None
+    ]
+    say(table({"": "left", **dict.fromkeys(names, "right")}, rows))
+    _say_dispersion(found, notes)
+
+
+def _say_dispersion(found: dict[str, Any], notes: tuple[str, ...]) -> None:
     spread = [f"{window} {_or_none(value)}" for window, value in found["dispersion"].items()]
-    say(
-        f"Gaps between calls: coefficient of variation {_or_none(found['interarrival_cv'])} (1 for a Poisson stream)",
-        f"Dispersion of counts (1 for a Poisson stream): {', '.join(spread)}",
-    )
+    say(f"Dispersion of counts (1 for a Poisson stream): {', '.join(spread)}")
     if notes:
         say(points(notes))
+
+
+def _figure(value: float) -> str:
+    """Whole from a thousand on, else four digits: a fit is not surer than that.
+
+    >>> _figure(28816.0223), _figure(0.067189882)
+    ('28,816', '0.06719')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _or_none(value: float | None) -> str:

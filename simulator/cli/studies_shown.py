@@ -95,11 +95,16 @@ def _sobol(answer: Mapping[str, Any]) -> None:
     say(table(
         {"input": "left", "alone": "right", "with interactions": "right", "interval": "right"},
         [
-            (row["path"], f"{row['first']:.2f}", f"{row['total']:.2f}",
+            (row["path"], _index(row["first"]), _index(row["total"]),
              f"{row['total_interval'][0]:.2f} to {row['total_interval'][1]:.2f}")
             for row in answer["rows"][:SHOWN]
         ],
     ))
+
+
+def _index(value: float) -> str:
+    """A Sobol index; an estimate just below zero is none."""
+    return f"{max(value, 0.0) if value > -0.005 else value:.2f}"
 
 
 def _worth(answer: Mapping[str, Any]) -> None:
@@ -111,8 +116,11 @@ def _worth(answer: Mapping[str, Any]) -> None:
         return
     say("Measure first:", table(
         {"input": "left", "worth": "right", "give or take": "right", "from": "right", "to": "right"},
-        [(row["path"], usd(row["usd"]), usd(row["error_usd"]), f"{row['low']:.4g}", f"{row['high']:.4g}")
-         for row in rows],
+        [
+            (row["path"], usd(row["usd"]), usd(row["error_usd"]), _value(row["low"], row["unit"]),
+             _value(row["high"], row["unit"]))
+            for row in rows
+        ],
     ))
 
 

@@ -99,13 +99,17 @@ class Diagnosed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paid:
-    """What an option was planned to cost on the day of the decision, and what it cost until it stopped serving."""
+    """What an option was planned to cost on the day of the decision, and what it cost until it stopped serving.
+
+    `planned_at` are the versions of prices that the plan rests on, `versions` those that paid.
+    """
 
     planned_usd: float | None
     paid_usd: float | None
     serves_until: date | None
     why_not: str | None
     versions: tuple[str, ...]
+    planned_at: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +129,28 @@ class Backtest:
     regret_usd: float | None
     changes: tuple[str, ...]
     sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """One of many backtests, as a table keeps it: `paid_usd` is None where there was no choice.
+
+    `stopped_on` is the day on which the choice stopped serving inside the horizon; `decided_at` are the versions of
+    prices that any option was planned at, `paid_at` those at which the choice was paid; `by_option` is what each
+    option cost, None where it could not be bought.
+    """
+
+    decided_on: date
+    until: date
+    choice: str | None
+    best: str | None
+    planned_usd: float | None
+    paid_usd: float | None
+    regret_usd: float | None
+    stopped_on: date | None
+    decided_at: tuple[str, ...]
+    paid_at: tuple[str, ...]
+    by_option: Mapping[str, float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import MAXYEAR, date
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,8 @@ Value = float | str | bool | None
 QUICK_ROWS, SLOW_ROWS = 1_048_576, 16_384
 """Points x options that take about half a second on one core: measured 1.8 million a second where only rates
 and lengths vary, 15 thousand where the shape of the days varies by draw (bench/batch.py)."""
+DECIDED_ROWS = 48
+"""The same for decisions of earlier days, each of which is planned and paid: measured 90 a second."""
 START_ROWS = 131_072
 """What starting one option costs (its cache table is laid out anew), in the same rows."""
 
@@ -55,6 +58,8 @@ class Member:
     The last axis varies fastest. With `draws`, that many points are spread over the axes' ranges by the
     additive recurrence of Roberts (2018), "The unreasonable effectiveness of quasirandom sequences": point `i`
     stands on axis `j` at the fraction of `0.5 + (i + 1) g^-(j + 1)`, `g` the root of `g^(d + 1) = g + 1`.
+    With `decided_on`, every point is a decision of that day at the prices known then, paid at those that followed
+    up to `until` (default: the scenario's horizon); days vary slowest.
     """
 
     name: str
@@ -63,15 +68,23 @@ class Member:
     axes: tuple[Axis, ...] = ()
     fixed: Mapping[str, Value] = field(default_factory=dict)
     draws: int | None = None
+    decided_on: tuple[date, ...] = ()
+    until: date | None = None
 
     @property
     def points(self) -> int:
-        """How many points the axes span; one without axes."""
-        return math.prod(len(axis.values) for axis in self.axes) if self.draws is None else self.draws
+        """How many points the days and axes span; one without either."""
+        return self._a_day * max(1, len(self.decided_on)) if self.draws is None else self.draws
+
+    @property
+    def _a_day(self) -> int:
+        return math.prod(len(axis.values) for axis in self.axes)
 
     @property
     def rows_at_once(self) -> int:
         """Points x options that make about half a second of work."""
+        if self.decided_on:
+            return DECIDED_ROWS
         slow = self.draws is not None and any(axis.path in BY_DAY for axis in self.axes)
         return SLOW_ROWS if slow else QUICK_ROWS
 
@@ -80,7 +93,7 @@ class Member:
         points = np.arange(first, after, dtype=np.int64)
         if self.draws is None:
             shape = tuple(len(axis.values) for axis in self.axes)
-            places = np.unravel_index(points, shape) if shape else ()
+            places = np.unravel_index(points % self._a_day, shape) if shape else ()
             return {
                 axis.path: np.asarray(axis.values, dtype=float)[place]
                 for axis, place in zip(self.axes, places, strict=True)
@@ -90,6 +103,10 @@ class Member:
             axis.path: axis.placed(np.mod(0.5 + (points + 1.0) * step ** -(number + 1.0), 1.0))
             for number, axis in enumerate(self.axes)
         }
+
+    def days(self, first: int, after: int) -> tuple[date, ...]:
+        """The day of the decision at points `first` up to `after`; nothing where no earlier day is asked."""
+        return tuple(self.decided_on[point // self._a_day] for point in range(first, after)) if self.decided_on else ()
 
 
 def spread_ratio(axes: int) -> float:
@@ -102,6 +119,18 @@ def spread_ratio(axes: int) -> float:
     for _ in range(64):
         ratio = (1.0 + ratio) ** (1.0 / (axes + 1))
     return ratio
+
+
+def months(first: date, last: date, every: int = 1) -> Iterator[date]:
+    """The same day of every month (the 28th at most) from `first` to `last`.
+
+    >>> [str(day) for day in months(date(2024, 11, 30), date(2025, 1, 31))]
+    ['2024-11-28', '2024-12-28', '2025-01-28']
+    """
+    month = first.year * 12 + first.month - 1
+    while month < 12 * (MAXYEAR + 1) and (day := date(month // 12, month % 12 + 1, min(first.day, 28))) <= last:
+        yield day
+        month += every
 
 
 def slowest_first(axes: Iterable[Axis]) -> tuple[Axis, ...]:
@@ -140,6 +169,8 @@ class Batch:
         for member in self.members:
             axes = [dataclasses.astuple(axis) for axis in member.axes]
             whole.update(repr((member.name, member.scenario.digest, axes, member.draws)).encode())
+            if member.decided_on:
+                whole.update(repr((member.decided_on, member.until)).encode())
         return whole.hexdigest()[:12]
 
     def pieces(self) -> Iterator[Piece]:

@@ -82,10 +82,13 @@ def check_dials(owner: object) -> None:
 
 
 def walk_dials(node: Any, path: str = "") -> Iterator[DialAt]:
-    """Every dial below a dataclass or mapping that has a value, with its dotted path."""
+    """Every dial below a dataclass or mapping that has a value, with its dotted path; none that a log has settled."""
     if dataclasses.is_dataclass(node) and not isinstance(node, type):
         own = dials_of(type(node))
+        settled = getattr(node, "measured", ())
         for field in dataclasses.fields(node):
+            if isinstance(settled, tuple) and field.name in settled:  # of a serving profile it is a truth value
+                continue
             value = getattr(node, field.name)
             here = f"{path}.{field.name}" if path else field.name
             if field.name in own and isinstance(value, Mapping):

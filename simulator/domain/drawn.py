@@ -97,7 +97,8 @@ def find_dial(scenario: Any, path: str) -> Dial:
             node = node.get(key)
         else:
             own = dials_of(kind) if hasattr(kind, "__dataclass_fields__") else {}
-            found, node = own.get(key), getattr(node, key, None)
+            settled = key in getattr(node, "measured", ())
+            found, node = (None, None) if settled else (own.get(key), getattr(node, key, None))
     if found is None or node is None or isinstance(node, Mapping):
         known = [at.path for at in walk_dials(scenario)]
         raise InputError(f'"{path}" is no dial of this scenario{nearest(path, known)}')

@@ -181,7 +181,10 @@ class BreakEven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostCurve:
-    """Monthly cost of every option along a dial, averaged over the horizon: `x` and each cost have shape (n,)."""
+    """Monthly cost of every option along a dial, averaged over the horizon: `x` and each cost have shape (n,).
+
+    A cost is NaN where the option cannot serve the calls.
+    """
 
     along: str
     label: str

@@ -22,7 +22,9 @@ from simulator.domain.diagnosis import Diagnosis
 from simulator.domain.dials import Dial, check_dials, walk_dials
 from simulator.domain.ledger import LINES, TOKEN_LINES
 from simulator.domain.options import HostedFineTuned, HostedOption, Hybrid, SelfHosted, ServingOption
+from simulator.domain.outlook import PriceOutlook
 from simulator.domain.ranges import Correlation, Range
+from simulator.domain.recorded import Recorded
 from simulator.domain.workload import Workload
 
 WAGES_USD_PER_HOUR = {"engineer": 110.0, "annotator": 35.0}
@@ -53,6 +55,7 @@ class Scenario:
     `prices` holds the bound price tables by id, `gpus` those of GPUs; `serving` the replicas that options name, with
     what they can do; `specs` and `models` the cards and shapes that training needs. `set_paths` are the dotted paths
     the user wrote, so that every other default can be listed as an assumption. `bare` sets default costs to zero.
+    `recorded` holds the calls of the log that the workload names, if it names one.
     `ranges` says by dotted path what is not known exactly; the dial itself then holds the range's mean.
     """
 
@@ -72,6 +75,7 @@ class Scenario:
     options: dict[str, ServingOption]
     existing_customer: tuple[str, ...] = ()
     announced_prices: bool = True
+    outlook: PriceOutlook | None = None
     adjust: tuple[Adjust, ...] = ()
     credits: Credits | None = None
     failure_usd: Annotated[float, Dial("Cost of a wrong answer", "USD", 0.001, 100, "log")] = 0.0
@@ -85,6 +89,7 @@ class Scenario:
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
     serving: Mapping[str, Replica] = field(default_factory=dict)
     specs: Mapping[str, GpuSpec] = field(default_factory=dict)
+    recorded: Recorded | None = None
     set_paths: frozenset[str] = frozenset()
     bare: bool = False
 
@@ -97,9 +102,24 @@ class Scenario:
             raise ValueError(f"start is {self.start}; the horizon must end before the year 10000")
         if not self.options:
             raise ValueError("options is empty; name at least one way to serve the calls")
+        self._check_replay()
         self._check_names()
         self._check_quality()
         self._check_ranges()
+
+    def _check_replay(self) -> None:
+        if self.recorded is None and (self.workload.tokens.trace or self.workload.replay):
+            raise ValueError("workload names a log whose calls are not here; read the scenario from its file")
+        log = self.replayed
+        if log is None:
+            return
+        if self.horizon_days > log.days:
+            raise ValueError(
+                f"horizon_days is {self.horizon_days:g}; workload.replay plays a log of {log.days} "
+                f"day{'s' if log.days > 1 else ''} once, so take no more, or draw from it by workload.tokens.trace"
+            )
+        if self.simulation.fidelity != "call":
+            raise ValueError("simulation.fidelity is aggregate; workload.replay plays every call, so it must be call")
 
     def _check_names(self) -> None:
         def known(where: str, name: str) -> None:
@@ -207,6 +227,11 @@ class Scenario:
             matrix[here], matrix[here[::-1]] = pair.rho, pair.rho
         if len(paths) and np.linalg.eigvalsh(matrix).min() < 1e-9:
             raise ValueError("correlations contradict each other: no set of inputs can move like that; weaken one rho")
+
+    @property
+    def replayed(self) -> Recorded | None:
+        """The calls that are played as they were recorded, or None."""
+        return None if self.workload.replay is None else self.recorded
 
     @property
     def end(self) -> date:

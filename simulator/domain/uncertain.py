@@ -75,6 +75,7 @@ class Worth:
     error_usd: float
     low: float
     high: float
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,3 +220,13 @@ class CostMap:
     margin_usd: Array
     lines: Mapping[tuple[str, str], Array]
     facet: tuple[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explored:
+    """What moves an answer, as far as there is something to tell."""
+
+    tornado: Tornado | None = None
+    flips: Flips | None = None
+    sobol: Sobol | None = None
+    map: CostMap | None = None

@@ -191,7 +191,8 @@ class Activity:
     `edges` (T+1,) are day numbers that bound the periods; within one period every price is constant.
     `calls`, `served`, `eligible`, `hits` have shape (D, T). `serves_until` is the first day without
     service, or None; `why_not` the sentence that rules the option out, or None. `timeline` is what happened
-    in the first run of a simulation, in order.
+    in the first run of a simulation, in order. `price_index` is what unknown changes multiply a price by, by price id,
+    each (D, T).
     """
 
     option: str
@@ -210,4 +211,5 @@ class Activity:
     timeline: tuple[Moment, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
     fleet: FleetUse | None = None
+    price_index: Mapping[str, Array] = field(default_factory=dict)
     record: FleetRecord | None = None

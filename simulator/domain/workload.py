@@ -56,7 +56,11 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """Length of a call: mean and coefficient of variation (sd / mean) of input and output."""
+    """Length of a call: mean and coefficient of variation (sd / mean) of input and output.
+
+    With a `trace`, pairs of input and output are drawn from that log, scaled where a mean is changed; spreads and
+    correlation then say what they were there.
+    """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     input: Annotated[float, Dial("Input per call", "tokens", 1, 200_000, "log")]
@@ -64,9 +68,15 @@ class Tokens:
     input_cv: Annotated[float, Dial("Spread of input length", "cv", 0, 3, most=20)] = 0.0
     output_cv: Annotated[float, Dial("Spread of output length", "cv", 0, 3, most=20)] = 0.0
     correlation: Annotated[float, Dial("Input-output correlation (logs)", "", -1, 1, least=-1, most=1)] = 0.0
+    trace: str | None = None
 
     def __post_init__(self) -> None:
         check_dials(self)
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Fields that a log has settled, so that nobody can turn them."""
+        return () if self.trace is None else ("input_cv", "output_cv", "correlation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +110,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """The calls of one feature; `calls_per_day` is the mean over all seven days at the start."""
+    """The calls of one feature; `calls_per_day` is the mean over all seven days at the start.
+
+    With `replay`, the calls of a log come when they came there, as long as they were: its first day is played on
+    the first day of the scenario, on the clock of `timezone`.
+    """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     calls_per_day: Annotated[float, Dial("Calls per day", "1/day", 10, 10_000_000, "log", most=1e10)]
@@ -112,6 +126,12 @@ class Workload:
     slo: Slo = field(default_factory=Slo)
     events: tuple[Event, ...] = ()
     cap_per_s: Annotated[float | None, Dial("Cap on the call rate", "1/s", 0.01, 10_000, "log", least=1e-9)] = None
+    replay: str | None = None
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Fields that a log has settled, so that nobody can turn them."""
+        return () if self.replay is None else ("growth_per_month", "demand", "events", "cap_per_s")
 
     def __post_init__(self) -> None:
         check_dials(self)

@@ -20,8 +20,10 @@ from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar, clock_changes
 from simulator.expected.engine_lines import Lines
 from simulator.expected.engine_machines import served_by_fleet, together
+from simulator.expected.engine_replayed import ReplayedCalendar
 from simulator.expected.engine_servers import answered, servers
 from simulator.expected.engine_tokens import token_counts
+from simulator.expected.outlook import expected_index
 
 Array = NDArray[np.float64]
 CAPPED = "cache hits are those of calls spread over the day like demand, at the mean rate workload.cap_per_s admits"
@@ -41,9 +43,10 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
     """
     plan, stops = stages(scenario, option)
     changes = sorted(_changes(scenario, plan))
-    edges = np.arange(int(scenario.horizon_days) + 1) if daily else np.asarray(changes)
+    by_day = daily or scenario.outlook is not None
+    edges = np.arange(int(scenario.horizon_days) + 1) if by_day else np.asarray(changes)
     view: Any = Drawn(scenario, draws) if draws else scenario
-    calendar = Calendar(scenario, view, edges)
+    calendar = (Calendar if scenario.workload.replay is None else ReplayedCalendar)(scenario, view, edges)
     shape = (max([len(calendar.calls), *(len(values) for values in draws.values())]), len(edges) - 1)
     counts: list[Count] = []
     fleets: list[FleetUse] = []
@@ -88,9 +91,19 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
         serves_until=stops,
         why_not=closed_reason(scenario, option) or (overwhelmed(used) if used is not None and not draws else None),
         flags=tuple(flags),
+        price_index=_price_index(scenario, view),
         approximate=tuple(_approximate(scenario, used is not None, bool(eligible.any()))),
         fleet=used,
     )
+
+
+def _price_index(scenario: Scenario, view: Any) -> dict[str, Array]:
+    """What unknown changes multiply every price by on each day, on average."""
+    if scenario.outlook is None:
+        return {}
+    moves, days = view.outlook, int(scenario.horizon_days)
+    index = expected_index(days, moves.changes_per_year, scenario.outlook.mean_factor, moves.drift_per_year)
+    return dict.fromkeys(scenario.prices, index)
 
 
 def _approximate(scenario: Scenario, fleet: bool, cached: bool) -> Iterator[str]:

@@ -24,6 +24,7 @@ from simulator.expected.calls import (
     growth_rate,
     window_hours,
 )
+from simulator.expected.engine_log import LogLengths, whole_log
 
 Array = NDArray[np.float64]
 CHUNK = 256
@@ -106,6 +107,11 @@ class Calendar:
         cap = self.scenario.workload.cap_per_s
         peak: Array = (rate if cap is None else np.minimum(rate, cap))[:, 0]
         return peak
+
+    def lengths(self, span: slice) -> LogLengths:
+        """Where the lengths of the calls of `span` come from, if from a log."""
+        recorded = self.scenario.recorded
+        return LogLengths() if recorded is None else whole_log(recorded)
 
     def hit_share(
         self,

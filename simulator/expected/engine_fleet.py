@@ -1,12 +1,11 @@
 """The part of the expected engine that lays a fleet over the hours: what runs, what is used, who waits, what it takes.
 
-Every hour of a period has a rate; a table over the logarithm of the rate says what the fleet does in such an hour.
-The hours of a period are counted by how far their rate lies above the mean, so the work does not grow with draws.
+The hours of a period are counted by how far their rate lies above the mean; a table over the logarithm of the rate says
+what the fleet does in such an hour. Their product, summed, is read for every draw.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,21 +18,21 @@ from simulator.domain.scenario import Scenario
 from simulator.domain.usage import FleetUse
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar
+from simulator.expected.engine_hours import STEP, HourBins, hour_bins
 from simulator.expected.engine_replica import (
-    STEP,
-    HourLaw,
     Lengths,
     Tables,
     hour_law,
     latency_table,
+    many_tables,
     policy_of,
     replica_tables,
 )
 from simulator.expected.scaling import backlog, replicas_running
 
 Array = NDArray[np.float64]
-CHUNK = 4096
-"""Draws handled at once, so that memory stays small."""
+CHUNK = 512
+"""Draws of unlike lengths handled at once, so that memory stays small."""
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -59,52 +58,59 @@ class FleetHours:
         self.granularity_s = float(terms.granularity_s or 0) if terms is not None else 0.0
         first, after = int(calendar.edges[span.start]), int(calendar.edges[span.stop])
         self.days = slice(first, after)
-        self.rows = self._rows()
-        shape = (len(self.rows), span.stop - span.start)
+        columns = self._columns()
+        self.attempts, self.smooth, self.limit, self.least, self.most = columns[:5]
+        size = len(self.attempts)
+        alike = all(np.all(column == column[0]) for column in columns[5:])
+        self.lengths = Lengths(*(float(column[0]) for column in columns[5:])) if alike else Lengths(*columns[5:])
+        table = replica_tables if alike else many_tables
+        self.tables = table(self.serving, self.lengths, plain.prefix_caching, int(plain.fleet.adapters))
+        shape = (size, span.stop - span.start)
         self.paid, self.used, self.busy = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self.calls, self.overload, self.overflow = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-        groups: dict[Any, list[int]] = {}
-        for row, (_, *rest) in enumerate(self.rows):
-            groups.setdefault((*map(str, rest), min(row, len(calendar._admitted) - 1)), []).append(row)
-        for rows in groups.values():
-            self._add(np.array(rows), shape[1])
+        level = np.minimum(np.arange(size), len(calendar._admitted) - 1)
+        apart = [self.smooth, self.limit, self.least, self.most, level]
+        if overflow_above is not None and not alike:
+            apart.append(np.arange(size))  # what overflows is solved for one law of lengths at a time
+        if all(np.all(column == column[0]) for column in apart):
+            self._add(np.arange(size))
+            return
+        _, group = np.unique(np.stack(apart), axis=1, return_inverse=True)
+        order = np.argsort(group, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+            self._add(rows)
 
-    def _rows(self) -> list[tuple[float, Lengths, float, float, Any]]:
-        """Per draw: attempts a day, lengths, the share of calls spread over the day, the overflow limit, replicas."""
-        workload, view, calendar = self.calendar.scenario.workload, self.view, self.calendar
+    def _columns(self) -> list[Array]:
+        """By draw, (D,): attempts a day, the share of them spread over the day, overflow limit, replicas, lengths."""
+        workload, view = self.calendar.scenario.workload, self.view
         tokens = workload.tokens
-        columns = {
-            "calls": workload.calls_per_day,
-            "tries": attempts(view.retries.failure_rate, view.retries.max)[0],
-            "prefix": view.prefix_tokens,
-            "input": tokens.input if view.input_tokens is None else view.input_tokens,
-            "output": np.asarray(tokens.output if view.output_tokens is None else view.output_tokens)
-            + np.asarray(view.reasoning_tokens),
-            "input_cv": tokens.input_cv,
-            "output_cv": tokens.output_cv,
-            "correlation": tokens.correlation,
-            "smooth": np.asarray(workload.deferrable_share) * np.asarray(view.smooths),
-            "above": np.nan if self.above is None else self.above,
-            "min": view.fleet.replicas.min,
-            "max": view.fleet.replicas.max,
-            "level": np.zeros(len(calendar._admitted)),
-        }
-        values = np.broadcast_arrays(*(np.atleast_1d(np.asarray(column, dtype=float)) for column in columns.values()))
-        named = dict(zip(columns, values, strict=True))
-        found = []
-        for row in range(len(values[0])):
-            at = {key: float(column[row]) for key, column in named.items()}
-            lengths = Lengths(*(at[key] for key in Lengths._fields))
-            bounds = Replicas(min=min(at["min"], at["max"]), max=at["max"])
-            found.append((at["calls"] * at["tries"], lengths, at["smooth"], at["above"], bounds))
-        return found
+        output = tokens.output if view.output_tokens is None else view.output_tokens
+        columns = (
+            workload.calls_per_day * attempts(view.retries.failure_rate, view.retries.max)[0],
+            np.asarray(workload.deferrable_share) * np.asarray(view.smooths),
+            0.0 if self.above is None else self.above,
+            np.minimum(view.fleet.replicas.min, view.fleet.replicas.max),
+            view.fleet.replicas.max,
+            view.prefix_tokens,
+            tokens.input if view.input_tokens is None else view.input_tokens,
+            np.asarray(output) + np.asarray(view.reasoning_tokens),
+            tokens.input_cv,
+            tokens.output_cv,
+            tokens.correlation,
+            np.zeros(len(self.calendar._admitted)),
+        )
+        return list(np.broadcast_arrays(*(np.atleast_1d(np.asarray(one, dtype=float)) for one in columns)))[:-1]
 
-    def tables(self, row: int) -> Tables:
-        """What one replica does with the calls of a draw."""
+    def of_row(self, row: int) -> Tables:
+        """What one replica does with the calls of one draw."""
         return replica_tables(*self._key(row))
 
+    def of_call(self, row: int) -> Lengths:
+        """The lengths of the calls of one draw."""
+        return self.lengths if np.ndim(self.lengths.input) == 0 else Lengths(*(float(x[row]) for x in self.lengths))
+
     def _key(self, row: int) -> tuple[Any, ...]:
-        return (self.serving, self.rows[row][1], self.plain.prefix_caching, int(self.plain.fleet.adapters))
+        return (self.serving, self.of_call(row), self.plain.prefix_caching, int(self.plain.fleet.adapters))
 
     def _level(self, row: int) -> Array:
         level = self.calendar._admitted
@@ -112,9 +118,13 @@ class FleetHours:
 
     def hourly(self, row: int) -> Array:
         """Mean calls per second in every hour of the span, (days, 24): deferred calls spread over their day."""
-        calls, _, smooth, _, _ = self.rows[row]
+        return np.asarray(self.attempts[row] * self._by_hour(row))
+
+    def _by_hour(self, row: int) -> Array:
+        """The same for one call a day on the first."""
+        smooth = self.smooth[row]
         weekday = self.calendar.weekday[self.calendar._rows[self.days]]
-        day = calls / 86_400 * self._level(row) * weekday
+        day = self._level(row) * weekday / 86_400
         return np.asarray(day[:, None] * ((1.0 - smooth) * self.calendar.hours + smooth))
 
     def bounds(self, row: int) -> Iterator[tuple[Replicas, NDArray[np.bool_]]]:
@@ -126,66 +136,67 @@ class FleetHours:
             inside = left & days[:, None] & (np.arange(24) >= shift.hours[0]) & (np.arange(24) < shift.hours[1])
             left &= ~inside
             yield shift.replicas, inside
-        yield self.rows[row][4], left
+        yield Replicas(min=self.least[row], max=self.most[row]), left
 
-    def _add(self, rows: NDArray[np.int64], periods: int) -> None:
-        """Add up the hours of draws that differ in nothing but their calls."""
-        row = int(rows[0])
-        calls, _, _, above, _ = self.rows[row]
-        start = np.log(np.maximum([self.rows[one][0] for one in rows], 1e-9))
-        with np.errstate(divide="ignore"):
-            offsets = np.log(np.maximum(self.hourly(row) / max(calls, 1e-9), 1e-12))
+    def _add(self, rows: NDArray[np.int64]) -> None:
+        """Add up the hours of draws that differ in nothing but the number and the lengths of their calls."""
+        row, periods = int(rows[0]), self.paid.shape[1]
+        calls = np.maximum(self.attempts[rows], 1e-9)
+        offsets = np.log(np.maximum(self._by_hour(row), 1e-12))
         period = np.repeat(np.arange(periods), np.diff(self.calendar.edges[self.span.start : self.span.stop + 1]))
         demand = self.scenario.workload.demand
         spread = round(float(np.hypot(demand.day_sd, demand.hour_sd)), 9)
-        tables = self.tables(row)
         for bounds, inside in self.bounds(row):
             if not inside.any():
                 continue
-            policy = policy_of(self.plain.fleet, bounds, tables, self.granularity_s)
-            position = offsets[inside] / STEP
-            low = np.floor(position).astype(np.int64)
-            bins = np.arange(low.min(), low.max() + 2)
-            when = period[np.nonzero(inside)[0]]
-            mass = np.exp(offsets[inside]) * 3600.0
-            hours, weighted = (
-                _by_bin(low - bins[0], position - low, values, when, (periods, len(bins)))
-                for values in (np.ones_like(mass), mass)
-            )
-            at = start / STEP
-            ends = math.floor(at.min()) + bins[0], math.floor(at.max()) + bins[-1] + 1
-            first, after = ends[0] // 64 * 64, ends[1] // 64 * 64 + 64
-            law = hour_law(policy, spread, first, after, self._key(row), None if np.isnan(above) else above)
-            for begin in range(0, len(rows), CHUNK):
-                some = slice(begin, begin + CHUNK)
-                self._book(rows[some], law, tables, at[some], bins, hours, weighted)
+            bins = hour_bins(offsets[inside], period[np.nonzero(inside)[0]], periods, spread)
+            at = np.log(calls) / STEP
+            if len(self.tables.saturation_per_s) == 1:
+                self._book(rows, self.tables, bounds, bins, at)
+            elif self.above is not None:
+                self._book(rows, self.of_row(row), bounds, bins, at)
+            else:
+                for begin in range(0, len(rows), CHUNK):
+                    some = slice(begin, begin + CHUNK)
+                    self._book(rows[some], self.tables.rows(rows[some]), bounds, bins, at[some])
 
-    def _book(
-        self, rows: NDArray[np.int64], law: HourLaw, tables: Tables, at: Array, bins: NDArray[np.int64],
-        hours: Array, weighted: Array,
-    ) -> None:
-        """Add the hours of each bin, whose rates lie so far above the mean, to the sums by draw and period."""
-        whole = np.floor(at).astype(np.int64)
-        low, part = whole[:, None] + bins - law.first, (at - whole)[:, None]
+    def _book(self, rows: NDArray[np.int64], tables: Tables, bounds: Replicas, bins: HourBins, at: Array) -> None:
+        """Add the hours of each bin to the sums by draw and period; `at` is the log of calls a day, in bins.
+
+        The law is tabulated on the bins, for each draw over its own where lengths differ, else once over all; its sum
+        over the hours is read between two whole positions.
+        """
+        policy = policy_of(self.plain.fleet, bounds, tables, self.granularity_s)
+        width, whole = bins.hours.shape[1], np.floor(at).astype(np.int64)
+        one = len(tables.saturation_per_s) == 1
+        start = np.array([whole.min()]) if one else whole
+        span = width + int(whole.max() - whole.min()) + 1 if one else width + 1
+        rate = np.exp((start[:, None] + bins.first + np.arange(span)) * STEP)
+        above = None if self.above is None else float(self.limit[rows[0]])
+        law = hour_law(policy, tables, rate, above)
+        part, low = (at - whole)[:, None], whole - start
+
+        def summed(values: Array, weights: Array) -> Array:
+            """The sum over the hours, (D, T), between the whole positions below and above."""
+            windows = np.lib.stride_tricks.sliding_window_view(values, width, axis=1)
+            found = windows @ weights.T
+            rows = np.zeros(len(at), dtype=np.int64) if one else np.arange(len(at))
+            return np.asarray(found[rows, low] * (1.0 - part) + found[rows, low + 1] * part)
+
         calls = np.exp(at * STEP)[:, None]
-
-        def read(values: Array) -> Array:
-            return np.asarray(values[low] * (1.0 - part) + values[low + 1] * part)
-
-        stays = 1.0 - read(law.overflow)
-        self.paid[rows] += read(law.paid) @ hours.T
-        self.busy[rows] += read(law.busy) @ hours.T
-        self.calls[rows] += calls * weighted.sum(axis=1)
-        self.overload[rows] += calls * (read(law.overload) @ weighted.T)
-        self.overflow[rows] += calls * (read(law.overflow) @ weighted.T)
-        self.used[rows] += calls * ((stays * read(law.served)) @ weighted.T) / tables.saturation_per_s / 3600.0
+        self.paid[rows] += summed(law.paid, bins.hours)
+        self.busy[rows] += summed(law.busy, bins.hours)
+        self.calls[rows] += calls * bins.calls.sum(axis=1)
+        self.overload[rows] += calls * summed(law.overload, bins.calls)
+        self.overflow[rows] += calls * summed(law.overflow, bins.calls)
+        self.used[rows] += calls * summed(law.served, bins.calls) / tables.saturation_per_s[:, None] / 3600.0
 
     def use(self, *, latency: bool) -> FleetUse:
         """The fleet's own account over the span; `latency` asks for mean times and backlogs, which take longer."""
-        size = len(self.rows)
+        size = len(self.attempts)
         waits, left = np.zeros(size), np.zeros(size)
         times = np.full((3, size), np.nan)
-        most = np.array([self.plain.fleet.most * self.tables(row).saturation_per_s for row in range(size)])
+        most = np.broadcast_to(self.plain.fleet.most * self.tables.saturation_per_s, (size,))
         for row in range(size) if latency and self.above is None else ():
             waits[row], left[row] = self._carried(row)
         if latency and not isinstance(self.serving, Capacity):
@@ -211,7 +222,7 @@ class FleetHours:
         room = np.zeros((self.days.stop - self.days.start, 24))
         for bounds, inside in self.bounds(row):
             if bounds.max:
-                room[inside] = (bounds.max + self.plain.fleet.spare) * self.tables(row).saturation_per_s
+                room[inside] = (bounds.max + self.plain.fleet.spare) * float(self.of_row(row).saturation_per_s[0])
         return room
 
     def _carried(self, row: int) -> tuple[float, float]:
@@ -223,30 +234,21 @@ class FleetHours:
     def _latency(self, row: int) -> Array:
         """Mean seconds over the calls of all hours that the fleet can serve, (3,)."""
         rate, total, sums = self.hourly(row), 0.0, np.zeros(3)
-        tables = self.tables(row)
+        tables = self.of_row(row)
+        saturation, key = float(tables.saturation_per_s[0]), self._key(row)
         for bounds, inside in self.bounds(row):
             if not inside.any():
                 continue
             policy = policy_of(self.plain.fleet, bounds, tables, 0.0)
             hours = rate[inside]
-            serving = np.maximum(replicas_running(policy, hours).serving, 1e-9)
-            load = hours / serving / tables.saturation_per_s
+            serving = np.maximum(replicas_running(policy, hours[None]).serving[0], 1e-9)
+            load = hours / serving / saturation
             count = np.clip(np.round(serving), 1, 2).astype(int)
             for replicas in np.unique(count).tolist():
                 chosen = (count == replicas) & (load < 1.0)
-                loads, seconds = latency_table(*self._key(row), replicas)
+                loads, seconds = latency_table(*key, replicas)
                 weight = hours[chosen]
                 sums += np.stack([np.interp(load[chosen], loads, values) for values in seconds]) @ weight
                 total += float(weight.sum())
         return sums / total if total > 0 else np.full(3, np.nan)
 
-
-def _by_bin(
-    low: NDArray[np.int64], part: Array, values: Array, when: NDArray[np.int64], shape: tuple[int, int]
-) -> Array:
-    """Values by period and bin, each shared between the two bins it lies between."""
-    index = when * shape[1] + low
-    size = shape[0] * shape[1]
-    sums = np.bincount(index, values * (1.0 - part), minlength=size)
-    sums = sums + np.bincount(index + 1, values * part, minlength=size + 1)[:size]
-    return np.asarray(sums.reshape(shape))

@@ -196,9 +196,10 @@ class Lines:
 
     def _by_month(self, name: str, months: Array) -> Iterator[Count]:
         """Typed sums that accrue with the calendar."""
-        for label, usd in self.scenario.options[name].recurring_usd_per_month.items():
+        for label in self.scenario.options[name].recurring_usd_per_month:
+            usd = np.asarray(self.view.options[name].recurring_usd_per_month[label], dtype=float)
             path = f"options.{name}.recurring_usd_per_month.{label}"
-            yield self._count(label, "month", months, Typed(usd_per_unit=np.atleast_1d(float(usd)), path=path))
+            yield self._count(label, "month", months, Typed(usd_per_unit=np.atleast_1d(usd), path=path))
 
     def _rented(self, stage: Stage, hours_per_month: Array) -> Iterator[Count]:
         """Hosting by the hour and storage by the month, where a version of the price has such rates.

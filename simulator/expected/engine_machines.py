@@ -76,7 +76,7 @@ def check_fits(name: str, hours: FleetHours) -> None:
     """
     if isinstance(hours.serving, Capacity):
         return
-    lengths, kv = hours.rows[0][1], hours.serving.kv_tokens
+    lengths, kv = hours.of_call(0), hours.serving.kv_tokens
     tokens = lengths.prefix + lengths.input + lengths.output
     if tokens > kv:
         raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,89 +22,158 @@ from simulator.expected.steptime import Engine, Station, StepTime
 Array = NDArray[np.float64]
 POINTS = 12
 """Quantiles of each length; 12 x 12 stand for the joint law."""
-STEP = 0.01
-"""Spacing of the tables in log rate: halving it moves a fleet's bill by less than 1e-5."""
-NODES = 9
-"""Gauss-Hermite nodes over the spread of an hour's rate."""
+AT_ONCE = 256
+"""Lengths tabulated together, so that memory stays small."""
 LATENCY_LOADS = 12
+OVERFLOW_REACH, OVERFLOW_POINTS = 0.64, 8
+"""What overflows is tabulated over whole stretches of log rate, with so many points in each."""
 ADAPTER_SHARE = 0.005
 """A LoRA adapter of rank 16 on all linear layers weighs 0.5 % of its base (84 MB on Llama-3.1-8B)."""
 
 
 class Lengths(NamedTuple):
-    """What decides how long calls are: tokens of prefix, input and output, their spreads, and their correlation."""
+    """What decides how long calls are: tokens of prefix, input and output, their spreads, and their correlation.
 
-    prefix: float
-    input: float
-    output: float
-    input_cv: float
-    output_cv: float
-    correlation: float
+    Numbers, or columns (D,) of D draws.
+    """
+
+    prefix: Any
+    input: Any
+    output: Any
+    input_cv: Any
+    output_cv: Any
+    correlation: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tables:
-    """A replica at work: its saturation, and by load its calls and busy share; `station` is None for a typed speed."""
+    """A replica at work, (D,) or (D, L) for D lengths of calls: its saturation, and by load its calls and busy share.
 
-    saturation_per_s: float
+    `station` is None for a typed speed, and where there are many lengths.
+    """
+
+    saturation_per_s: Array
     load: Array
     calls: Array
     busy_share: Array
     station: Station | None
 
     def busy(self, load: Array) -> Array:
-        """Share of time with a call, at given loads."""
-        return np.asarray(np.interp(load, self.load, self.busy_share))
+        """Share of time with a call, at given loads (D, G)."""
+        if len(self.busy_share) == 1:
+            return np.asarray(np.interp(load, self.load, self.busy_share[0]))
+        return _between(self.busy_share, load)
+
+    def rows(self, chosen: NDArray[np.int64]) -> Tables:
+        """The same of some lengths."""
+        return Tables(
+            saturation_per_s=self.saturation_per_s[chosen],
+            load=self.load,
+            calls=self.calls[chosen],
+            busy_share=self.busy_share[chosen],
+            station=self.station,
+        )
+
+    def calls_at(self, load: Array) -> Array:
+        """Calls in a replica at a load each, (D,)."""
+        return _between(self.calls, load[:, None])[:, 0]
+
+    def calls_by(self, load: Array) -> Array:
+        """Calls in a replica at given loads (D, G)."""
+        return _between(np.broadcast_to(self.calls, (len(load), self.calls.shape[1])), load)
+
+    def load_at(self, calls: float) -> Array:
+        """The load at which a replica holds so many calls, (D,); at most all of it."""
+        return np.array([np.interp(calls, row, self.load, right=1.0) for row in self.calls])
+
+
+def _between(table: Array, load: Array) -> Array:
+    """Values at loads (D, G) of tables (D, L) over equally spaced loads from 0 to 1."""
+    at = load * (table.shape[1] - 1)
+    low = np.minimum(at.astype(np.int64), table.shape[1] - 2)
+    found = np.take_along_axis(table, low, axis=1), np.take_along_axis(table, low + 1, axis=1)
+    return np.asarray(found[0] + (found[1] - found[0]) * (at - low))
+
+
+@functools.cache
+def _normal_quantiles() -> tuple[Array, Array]:
+    """Pairs of normal quantiles, (K,) each, that stand for two independent lengths."""
+    z = np.array([NormalDist().inv_cdf((at + 0.5) / POINTS) for at in range(POINTS)])
+    first, second = np.meshgrid(z, z, indexing="ij")
+    return first.ravel(), second.ravel()
 
 
 def length_law(lengths: Lengths) -> tuple[Array, Array]:
-    """Prompt and output tokens, (K,) each and equally likely, with the means exact; log-normals, correlated in logs."""
-    from scipy.special import ndtri
+    """Prompt and output tokens, (K,) or (D, K) each and equally likely, with the means exact; correlated in logs."""
+    first, second = _normal_quantiles()
+    prefix, input, output, input_cv, output_cv, rho = (np.asarray(part, dtype=float)[..., None] for part in lengths)
+    other = rho * first + np.sqrt(np.maximum(1.0 - rho * rho, 0.0)) * second
 
-    z = ndtri((np.arange(POINTS) + 0.5) / POINTS)
-    first, second = (grid.ravel() for grid in np.meshgrid(z, z, indexing="ij"))
-    rho = lengths.correlation
-    other = rho * first + math.sqrt(max(1.0 - rho * rho, 0.0)) * second
+    def spread(mean: Array, cv: Array, at: Array) -> Array:
+        drawn = np.exp(lognormal_sigma(cv) * at)
+        return np.asarray(mean * drawn / drawn.mean(axis=-1, keepdims=True))
 
-    def spread(mean: float, cv: float, at: Array) -> Array:
-        drawn = np.exp(float(lognormal_sigma(cv)) * at)
-        return np.asarray(mean * drawn / drawn.mean())
-
-    return lengths.prefix + spread(lengths.input, lengths.input_cv, first), np.maximum(
-        spread(lengths.output, lengths.output_cv, other), 1.0
-    )
+    return prefix + spread(input, input_cv, first), np.maximum(spread(output, output_cv, other), 1.0)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def replica_tables(serving: Replica | Capacity, lengths: Lengths, prefix_caching: bool, adapters: int) -> Tables:
     """What one replica does with calls of such lengths."""
+    return _tables(serving, lengths, prefix_caching, adapters)
+
+
+def many_tables(serving: Replica | Capacity, lengths: Lengths, prefix_caching: bool, adapters: int) -> Tables:
+    """The same for D lengths of calls at once, given as columns (D,)."""
+    return _many_tables(serving, np.stack(lengths).tobytes(), prefix_caching, adapters)
+
+
+@functools.lru_cache(maxsize=32)
+def _many_tables(serving: Replica | Capacity, columns: bytes, prefix_caching: bool, adapters: int) -> Tables:
+    rows = np.frombuffer(columns).reshape(len(Lengths._fields), -1)
+    parts = [
+        _tables(serving, Lengths(*rows[:, begin : begin + AT_ONCE]), prefix_caching, adapters)
+        for begin in range(0, rows.shape[1], AT_ONCE)
+    ]
+    rate, calls, busy = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("saturation_per_s", "calls", "busy_share")
+    )
+    return Tables(saturation_per_s=rate, load=parts[0].load, calls=calls, busy_share=busy, station=None)
+
+
+def _tables(serving: Replica | Capacity, lengths: Lengths, prefix_caching: bool, adapters: int) -> Tables:
     if isinstance(serving, Capacity):
-        tokens = lengths.output
+        tokens = np.atleast_1d(np.asarray(lengths.output, dtype=float))
         if serving.tokens_per_s is not None:
-            tokens += lengths.prefix + lengths.input
+            tokens = tokens + lengths.prefix + lengths.input
         speed = serving.tokens_per_s if serving.output_tokens_per_s is None else serving.output_tokens_per_s
         rate = float(speed or 0.0) * serving.max_utilisation / tokens
         load = np.linspace(0.0, 1.0, 2)
-        return Tables(saturation_per_s=rate, load=load, calls=load, busy_share=load, station=None)
-    shared = lengths.prefix if prefix_caching else 0.0
+        alike = np.broadcast_to(load, (len(rate), 2))
+        return Tables(saturation_per_s=rate, load=load, calls=alike, busy_share=alike, station=None)
+    shared = np.trunc(lengths.prefix) if prefix_caching else np.zeros_like(lengths.prefix)
     kv = serving.kv_tokens - (adapters - 1) * shared
     if adapters > 1:
-        kv -= adapters * ADAPTER_SHARE * serving.weights_bytes / serving.model.kv_bytes_per_token()
+        kv = kv - adapters * ADAPTER_SHARE * serving.weights_bytes / serving.model.kv_bytes_per_token()
     prompt, output = length_law(lengths)
+    seconds = serving.step_seconds()
     engine = Engine(
-        step=StepTime(**{name: getattr(serving.step_seconds(), name) for name in StepTime.__slots__}),
-        kv_tokens=max(kv, 1.0),
+        step=StepTime(**{name: getattr(seconds, name) for name in StepTime.__slots__}),
+        kv_tokens=np.maximum(kv, 1.0),
         max_num_seqs=serving.profile.max_num_seqs,
         max_num_batched_tokens=serving.profile.max_num_batched_tokens,
         scheduler=serving.profile.scheduler,
-        prefix_tokens=int(shared),
+        prefix_tokens=shared,
         full_share=serving.full_share,
     )
     at = station(engine, prompt, output)
     saturation = saturation_per_s(at)
     full = occupancy(at, saturation)
     return Tables(
-        saturation_per_s=saturation, load=full.load, calls=full.calls, busy_share=full.busy_share, station=at
+        saturation_per_s=np.atleast_1d(saturation),
+        load=full.load,
+        calls=np.atleast_2d(full.calls),
+        busy_share=np.atleast_2d(full.busy_share),
+        station=at if saturation.ndim == 0 else None,
     )
 
 
@@ -120,48 +190,49 @@ def latency_table(
 
 
 def policy_of(fleet: Fleet, bounds: Replicas, tables: Tables, granularity_s: float) -> Policy:
-    """The autoscaler in numbers: the rate at which it asks for one more, and how long everything takes."""
-    target = fleet.target_concurrency
-    load = TARGET_LOAD if target is None else float(np.interp(target, tables.calls, tables.load, right=1.0))
-    mu = max(load, 1e-9) * tables.saturation_per_s
-    look = None
-    if tables.station is not None and bounds.max > max(bounds.min, 1.0):
-        look = Look(
-            least=int(bounds.min),
-            most=int(bounds.max),
-            spare=int(fleet.spare),
-            target=float(np.interp(load, tables.load, tables.calls)) if target is None else float(target),
-            saturation_per_s=tables.saturation_per_s,
-            window_s=fleet.window_s,
-            control_s=fleet.control_s,
-            down_window_s=fleet.down_window_s,
-            startup_s=fleet.startup_s,
-            loads=tuple(tables.load.tolist()),
-            calls=tuple(tables.calls.tolist()),
-        )
+    """The autoscaler in numbers, a row for each of D lengths: when it asks for one more, how long everything takes."""
+    target, saturation = fleet.target_concurrency, tables.saturation_per_s
+    load = np.full(saturation.shape, TARGET_LOAD) if target is None else tables.load_at(target)
+    mu = np.maximum(load, 1e-9) * saturation
     return Policy(
         least=int(bounds.min),
         most=int(bounds.max),
         spare=int(fleet.spare),
-        mu_per_s=mu,
-        saturation_per_s=tables.saturation_per_s,
-        stay_s=float(np.interp(load, tables.load, tables.calls)) / mu,
+        mu_per_s=mu[:, None],
+        saturation_per_s=saturation[:, None],
+        stay_s=(tables.calls_at(load) / mu)[:, None],
         window_s=fleet.window_s,
         down_window_s=fleet.down_window_s,
         startup_s=fleet.startup_s,
         granularity_s=granularity_s,
         interruptions_per_day=fleet.interruptions_per_day,
-        look=look,
+        look=_look(fleet, bounds, tables, float(load[0])),
+    )
+
+
+def _look(fleet: Fleet, bounds: Replicas, tables: Tables, load: float) -> Look | None:
+    """How the autoscaler sees the fleet; None where nothing scales, and for many lengths at once, as it takes long."""
+    if tables.station is None or bounds.max <= max(bounds.min, 1.0):
+        return None
+    held = np.interp(load, tables.load, tables.calls[0])
+    return Look(
+        least=int(bounds.min),
+        most=int(bounds.max),
+        spare=int(fleet.spare),
+        target=float(held) if fleet.target_concurrency is None else float(fleet.target_concurrency),
+        saturation_per_s=float(tables.saturation_per_s[0]),
+        window_s=fleet.window_s,
+        control_s=fleet.control_s,
+        down_window_s=fleet.down_window_s,
+        startup_s=fleet.startup_s,
+        loads=tuple(tables.load.tolist()),
+        calls=tuple(tables.calls[0].tolist()),
     )
 
 
 class HourLaw(NamedTuple):
-    """By log rate, (G,) each on a grid that begins at `first`: expectations over the spread of an hour's rate.
+    """What a fleet does in an hour of a rate, (D, G) each: replicas paid and busy, and shares of the calls."""
 
-    paid, busy: replicas. served, overload, overflow: shares of the calls.
-    """
-
-    first: int
     paid: Array
     busy: Array
     served: Array
@@ -169,47 +240,32 @@ class HourLaw(NamedTuple):
     overflow: Array
 
 
-@functools.lru_cache(maxsize=512)
-def hour_law(
-    policy: Policy, spread: float, first: int, after: int, key: Any, overflow_above: float | None = None
-) -> HourLaw:
-    """Tabulate a fleet's hour over log rates `STEP x (first .. after)`; `key` are the arguments of `replica_tables`."""
-    tables = replica_tables(*key)
-    points = np.arange(first, after + 1) * STEP
-    if spread > 0:
-        nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-        weights = weights / weights.sum()
-        shifts = spread * nodes - spread * spread / 2.0
-    else:
-        shifts, weights = np.zeros(1), np.ones(1)
-    rate = np.exp(points[:, None] + shifts)
-    by_calls = weights * np.exp(shifts)  # a call sees the busier hours more often
-    by_calls = by_calls / by_calls.sum()
+def hour_law(policy: Policy, tables: Tables, rate: Array, overflow_above: float | None = None) -> HourLaw:
+    """A fleet's hour at rates (D, G) of calls a second; `served` and `overload` leave out what overflows."""
     lost = np.zeros_like(rate)
     if overflow_above is not None:
         assert tables.station is not None
         lost = _lost(tables.station, policy, rate, overflow_above)
-        rate = rate * (1.0 - lost)
-    running = replicas_running(policy, rate)
+    kept = rate * (1.0 - lost)
+    running = replicas_running(policy, kept)
     serving = np.maximum(running.serving, 1e-12)
-    load = np.minimum(rate * running.served_share / serving / policy.saturation_per_s, 1.0)
+    load = np.minimum(kept * running.served_share / serving / policy.saturation_per_s, 1.0)
     beyond = (running.served_share < 1.0) & (lost == 0.0)
     return HourLaw(
-        first,
-        running.paid @ weights,
-        busy_replicas(running.serving, np.interp(load, tables.load, tables.calls), tables.busy(load)) @ weights,
-        running.served_share @ by_calls,
-        beyond.astype(float) @ by_calls,
-        lost @ by_calls,
+        running.paid,
+        busy_replicas(running.serving, tables.calls_by(load), tables.busy(load)),
+        (1.0 - lost) * running.served_share,
+        beyond.astype(float),
+        lost,
     )
 
 
 def _lost(at: Station, policy: Policy, rate: Array, above: float) -> Array:
     """Share of calls that overflow, at the replicas that run at each rate."""
-    grid = np.exp(np.linspace(np.log(rate.min()), np.log(rate.max()), 80))
+    ends = math.floor(math.log(rate.min()) / OVERFLOW_REACH), math.ceil(math.log(rate.max()) / OVERFLOW_REACH)
     counts = range(max(policy.least + policy.spare, 1), policy.most + policy.spare + 1)
-    shares = np.stack([overflow_share(at, grid, count, above) for count in counts])
-    by_rate = np.stack([np.interp(np.log(rate), np.log(grid), row) for row in shares])
+    grid, shares = _overflow_shares(at, counts, above, *ends)
+    by_rate = np.stack([np.interp(np.log(rate), grid, row) for row in shares])
     up = np.clip(replicas_running(policy, rate).serving - counts[0], 0.0, len(counts) - 1.0)
     low = np.minimum(up.astype(int), max(len(counts) - 2, 0))
     rows, columns = np.indices(rate.shape)
@@ -217,3 +273,10 @@ def _lost(at: Station, policy: Policy, rate: Array, above: float) -> Array:
     return np.asarray(
         by_rate[low, rows, columns] * (1.0 - part) + by_rate[np.minimum(low + 1, len(counts) - 1), rows, columns] * part
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _overflow_shares(at: Station, counts: range, above: float, first: int, after: int) -> tuple[Array, Array]:
+    """Log rates (G,) and the share that overflows at them, (counts, G)."""
+    grid = np.linspace(first, after, (after - first) * OVERFLOW_POINTS + 1) * OVERFLOW_REACH
+    return grid, np.stack([overflow_share(at, np.exp(grid), count, above) for count in counts])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,10 @@ def _hours(scenario: Scenario, option: str) -> FleetHours:
 
 def sizing_rate(scenario: Scenario, option: str) -> float:
     """The 99 % quantile of the hourly rate over the last 28 days, calls a second, spread of demand included."""
-    from scipy.special import ndtri
-
     rates = _hours(scenario, option).hourly(0).ravel()
     demand = scenario.workload.demand
     spread = float(np.hypot(demand.day_sd, demand.hour_sd))
-    z = ndtri((np.arange(POINTS) + 0.5) / POINTS) if spread > 0 else np.zeros(1)
+    z = np.array([NormalDist().inv_cdf((at + 0.5) / POINTS) for at in range(POINTS)]) if spread > 0 else np.zeros(1)
     factors = np.exp(spread * z - spread * spread / 2.0)
     return float(np.quantile(rates[:, None] * (factors / factors.mean()), QUANTILE))
 
@@ -43,5 +42,23 @@ def replicas_at(scenario: Scenario, option: str, rate_per_s: float) -> int:
     hours = _hours(scenario, option)
     plain = scenario.options[option]
     assert isinstance(plain, SelfHosted)
-    policy = policy_of(plain.fleet, plain.fleet.replicas, hours.tables(0), 0.0)
-    return max(math.floor(float(replicas_running(policy, rate_per_s).serving) + 0.5), 1)
+    policy = policy_of(plain.fleet, plain.fleet.replicas, hours.tables, 0.0)
+    return max(math.floor(float(replicas_running(policy, [[rate_per_s]]).serving[0, 0]) + 0.5), 1)
+
+
+def capacity_edges(scenario: Scenario, option: str) -> list[float]:
+    """Calls a day at which the mean hour, or the busiest, asks a fleet for one more replica or for more than it has."""
+    hours = _hours(scenario, option)
+    plain = scenario.options[option]
+    assert isinstance(plain, SelfHosted)
+    rates = hours.hourly(0) / max(float(scenario.workload.calls_per_day), 1e-9)
+    found: list[float] = []
+    for bounds, inside in hours.bounds(0):
+        if not inside.any() or not bounds.max:
+            continue
+        policy = policy_of(plain.fleet, bounds, hours.tables, 0.0)
+        steps = np.arange(max(policy.least, 1), policy.most) * policy.mu_per_s
+        room = (policy.most + policy.spare) * policy.saturation_per_s
+        for rate in (float(rates[inside].mean()), float(rates[inside].max())):
+            found += (np.append(steps, room) / rate).tolist()
+    return found

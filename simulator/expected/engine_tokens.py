@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pricing.errors import InputError
 from pricing.table import PriceVersion, Service
 from simulator.domain.cacheplan import LINES, CachePlan, cache_plan
+from simulator.domain.recorded import overhead_tokens
 from simulator.domain.usage import Count, RecurringPrice, TokenMeter, TokenPrice
 from simulator.expected.caching import WEEK_S, with_retries
 from simulator.expected.calls import attempts
@@ -61,18 +62,20 @@ def token_counts(
     deferred = column(np.asarray(workload.deferrable_share, dtype=float) * option.batch_share)
     calls = calendar.calls[:, span] * column(share) * column(time)
     rules = version.rules.tokens
-    overhead = rules.per_request + rules.per_message * (1.0 + (np.asarray(option.prefix_tokens) > 0))
+    overhead = overhead_tokens(rules, option.prefix_tokens, calendar.scenario.recorded)
     input_tokens = workload.tokens.input if option.input_tokens is None else option.input_tokens
     output_tokens = workload.tokens.output if option.output_tokens is None else option.output_tokens
+    log = calendar.lengths(span)
     lengths = Lengths(
         prefix=column(option.prefix_tokens),
         cacheable=column(plan.cacheable),
         overhead=column(overhead),
-        input=column(input_tokens),
-        output=column(np.asarray(output_tokens, dtype=float) + option.reasoning_tokens),
+        input=column(input_tokens) * log.input,
+        output=column(np.asarray(output_tokens, dtype=float) + option.reasoning_tokens) * log.output,
         input_cv=column(workload.tokens.input_cv),
         output_cv=column(workload.tokens.output_cv),
         correlation=column(workload.tokens.correlation),
+        pairs=log.pairs,
     )
     thresholds = tuple(tier.above for tier in version.usd_per_mtok.tiers)
     windows = version.usd_per_mtok.windows if option.service == "standard" else ()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simulator.expected.calls import tier_shares
+from simulator.expected.resampled import Pairs, pair_tier_shares
 
 Array = NDArray[np.float64]
 Meter = Literal["input", "cached_input", "cache_write", "output"]
@@ -18,7 +19,10 @@ NOTHING = 1e-12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lengths:
-    """Mean tokens of an attempt; `cacheable` is the part of `prefix` that a cache can serve."""
+    """Mean tokens of an attempt; `cacheable` is the part of `prefix` that a cache can serve.
+
+    Around their means lengths are lognormal; or as in a log, where `pairs` holds its calls, of all or by period.
+    """
 
     prefix: ArrayLike
     cacheable: ArrayLike
@@ -28,6 +32,7 @@ class Lengths:
     input_cv: ArrayLike = 0.0
     output_cv: ArrayLike = 0.0
     correlation: ArrayLike = 0.0
+    pairs: tuple[Pairs, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +66,9 @@ def tokens_by_meter(
     cached, missed = cacheable * hit, cacheable * (1.0 - hit)
     fixed = np.asarray(lengths.prefix, dtype=float) + np.asarray(lengths.overhead, dtype=float)
     plain = fixed - cacheable + (0.0 if writes_billed else missed)
-    if thresholds:
+    if thresholds and lengths.pairs:
+        calls, inputs, outputs = pair_tier_shares(lengths.pairs, fixed, lengths.input, thresholds)
+    elif thresholds:
         calls, inputs, outputs = tier_shares(
             fixed, lengths.input, lengths.input_cv, lengths.output_cv, lengths.correlation, thresholds
         )

@@ -14,6 +14,7 @@ Without prefill both are the insensitive product form of a processor-sharing sta
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ __all__ = ["BAND", "Engine", "Station", "Stay", "StepTime", "in_domain", "satura
 
 TAIL = 1e-10  # probability left beyond the last state
 MOST_STATES = 20_000
+MOST_AT_ONCE = 96
+"""Prefills in one step that are told apart at most."""
 
 
 class Band(NamedTuple):
@@ -59,31 +62,31 @@ class Stay(NamedTuple):
     load: Array
 
 
-def saturation_per_s(at: Station) -> float:
+def saturation_per_s(at: Station) -> Array:
     """The rate one replica can just serve: `1 / (E[S] + m tau(n') / n')` with n' sequences, as many as there can be.
 
     Chunked: n' / m calls end per step, whose prefill rides along, so the step lasts `tau(n') + E[extra of Poisson(n'/m)
     prefills]`. Where KV binds, the share `m / (q + m)` of the m tokens a call grows by is taken from the call admitted
     last, which must compute as many anew, so prefill work grows by `m^2 / (q + m) / q` (q: tokens of a prefill;
     read off kernel runs, a heuristic: they compute 0.02 to 8.3 times q anew where this says 0.02 to 9.1).
+    (D,) for a station of D laws.
     """
-    again = 0.0
-    if at.kv_binds:
-        q = at.mean(at.fresh)
-        again = at.steps**2 / (q + at.steps) / q
-    if at.engine.scheduler == "stall" or at.steps == 0:
-        return 1.0 / (at.mean(at.prefill_s) * (1.0 + again) + at.steps * float(at.decode_s(at.most)) / at.most)
-    ending = at.most / at.steps
-    joining = ending * (1.0 + again)
-    count = np.arange(_most_at_once(joining))
-    seconds, chance = _mixed_steps(at, np.array([at.most]), count.size)
-    mean = np.einsum("njk,njk->nj", seconds, chance)[0]
-    return float(ending / (_poisson(np.array(joining), count) @ mean))
+    q = at.mean(at.fresh)
+    again = np.where(at.kv_binds, at.steps**2 / (q + at.steps) / q, 0.0)
+    alone = 1.0 / (at.mean(at.prefill_s) * (1.0 + again) + at.steps * at.decode_s(at.most) / at.most)
+    if at.engine.scheduler == "stall":
+        return np.asarray(alone)
+    ending = at.most / np.maximum(at.steps, 1e-300)
+    seconds, chance = _mixed_steps(at, at.most[..., None], MOST_AT_ONCE)
+    mean = (seconds * chance).sum(axis=-1)[..., 0, :]
+    joining = np.where(at.steps > 0, ending * (1.0 + again), 1.0)
+    riding = ending / (_poisson(joining, np.arange(MOST_AT_ONCE)) * mean).sum(axis=-1)
+    return np.where(at.steps > 0, riding, alone)
 
 
 def in_domain(at: Station) -> bool:
     """Whether prefill is short enough beside decoding for the bands to hold: `E[S] <= 0.1 m tau(1)`."""
-    return at.mean(at.prefill_s) <= PREFILL_DOMAIN * at.steps * float(at.decode_s(1.0))
+    return bool(at.mean(at.prefill_s) <= PREFILL_DOMAIN * at.steps * at.decode_s(1.0))
 
 
 def stay(at: Station, rate_per_s: ArrayLike, *, replicas: int = 1) -> Stay:
@@ -112,7 +115,7 @@ def stay(at: Station, rate_per_s: ArrayLike, *, replicas: int = 1) -> Stay:
 
 def _laws(at: Station, rate: Array, replicas: int) -> tuple[Array, ...]:
     """Solve the level-crossing law for every rate at once."""
-    levels = np.append(np.arange(np.ceil(at.most)), at.most)  # 0, 1, .. and n'_max, which need not be whole
+    levels = np.append(np.arange(float(math.ceil(at.most))), at.most)  # 0, 1, .. and n'_max, which need not be whole
     tau = at.decode_s(levels)
     tau[0] = 0.0
     if at.engine.scheduler == "stall" or at.steps == 0:
@@ -127,7 +130,7 @@ def _laws(at: Station, rate: Array, replicas: int) -> tuple[Array, ...]:
         tail = _batch_tail(rho, rate[:, None] ** 2 * np.maximum(square - extra**2, 0.0))
     else:
         tail = 1.0 / (1.0 - rho)[:, :, None]  # one at a time, in time stretched by prefill
-    law = _levels(rate, tau, levels, tail, at.steps)
+    law = _levels(rate, tau, levels, tail, float(at.steps))
     top = levels.size - 1
     state = np.minimum(np.arange(law.shape[1]), top)
     weight = law / (1.0 - rho[:, state])  # a level's share of all time, prefill included
@@ -198,7 +201,7 @@ def _levels(rate: Array, tau: Array, levels: Array, tail: Array, steps: float) -
 
 def _most_at_once(mean: float) -> int:
     """Prefills in one step that need be told apart when so many come on average."""
-    return int(min(mean + 8.0 * mean**0.5 + 12.0, 96.0))
+    return int(min(mean + 8.0 * mean**0.5 + 12.0, float(MOST_AT_ONCE)))
 
 
 def _poisson(mean: Array, count: NDArray[np.int64]) -> Array:
@@ -212,31 +215,35 @@ def _mixed_steps(at: Station, n: Array, most: int) -> tuple[Array, Array]:
     """Seconds and probabilities, (levels, J, 12), of a step of n decodes with j prefills of drawn lengths.
 
     One prefill: twelve equal parts of its law. More: three Gauss-Hermite points of their sum's mean and variance.
+    D laws at once: n is (D, levels), and so is what comes out, (D, levels, J, 12).
     """
     step = at.engine.step
-    parts = np.array([np.mean(part) for part in np.array_split(_quantiles(at.fresh, at.weights), 12)])
+    middles = _quantiles(at.fresh, at.weights)
+    parts = middles.reshape(*middles.shape[:-1], 12, -1).mean(axis=-1)
     mean = at.mean(at.fresh)
-    spread = max(at.mean(at.fresh**2) - mean**2, 0.0) ** 0.5
+    spread = np.maximum(at.mean(at.fresh**2) - mean**2, 0.0) ** 0.5
     j = np.arange(most, dtype=np.float64)
-    tokens, chance = np.zeros((most, 12)), np.zeros((most, 12))
-    around = np.sqrt(3.0 * j)[:, None] * spread * np.array([-1.0, 0.0, 1.0])
-    tokens[:, :3] = np.maximum(j[:, None] * mean + around, j[:, None])
+    tokens, chance = np.zeros((*mean.shape, most, 12)), np.zeros((most, 12))
+    around = np.sqrt(3.0 * j)[:, None] * spread[..., None, None] * np.array([-1.0, 0.0, 1.0])
+    tokens[..., :3] = np.maximum(j[:, None] * mean[..., None, None] + around, j[:, None])
     chance[:, :3] = (1 / 6, 2 / 3, 1 / 6)
     if most > 1:
-        tokens[1], chance[1] = parts, 1 / 12
-    tokens[0], chance[0, 1:] = 0.0, 0.0
+        tokens[..., 1, :], chance[1] = parts, 1 / 12
+    tokens[..., 0, :], chance[0, 1:] = 0.0, 0.0
     chance[0, 0] = 1.0
     each = step.per_sequence_s + at.mean(at.attention_s)
-    products = step.matmul_s(n[:, None, None] + tokens) - step.matmul_s(n)[:, None, None]
-    seconds = at.decode_s(n)[:, None, None] + products + (j * each)[None, :, None]
+    wide = n[..., None, None]
+    products = step.matmul_s(wide + tokens[..., None, :, :]) - step.matmul_s(wide)
+    seconds = at.decode_s(n)[..., None, None] + products + (j[:, None] * each[..., None, None])[..., None, :, :]
     return seconds, np.broadcast_to(chance, seconds.shape)
 
 
 def _quantiles(values: Array, weights: Array) -> Array:
-    """So many values of a weighted law that each stands for the same probability."""
-    order = np.argsort(values)
-    edges = np.cumsum(weights[order])
-    return np.asarray(values[order][np.minimum(np.searchsorted(edges, (np.arange(240) + 0.5) / 240), values.size - 1)])
+    """So many values of a weighted law that each stands for the same probability; of (D, K) laws, equal weights."""
+    at = (np.arange(240) + 0.5) / 240
+    order = np.argsort(values, axis=-1)
+    edges = np.cumsum(weights[order] if values.ndim == 1 else weights)
+    return np.take_along_axis(values, order, axis=-1)[..., np.minimum(np.searchsorted(edges, at), weights.size - 1)]
 
 
 def _chunked_parts(at: Station, rate: Array, levels: Array, replicas: int) -> tuple[Array, Array, Array]:
@@ -274,9 +281,9 @@ def _chunked_parts(at: Station, rate: Array, levels: Array, replicas: int) -> tu
     first = rest + np.einsum("lnj,lnj->ln", share, found) / length
     s = at.prefill_s
 
-    def over_levels(at_empty: float, values: Array) -> Array:
+    def over_levels(at_empty: Array, values: Array) -> Array:
         inner = np.array([np.interp(levels[1:], n, row) for row in values])
-        return np.concatenate([np.full((rate.size, 1), at_empty), inner], axis=1)
+        return np.concatenate([np.full((rate.size, 1), float(at_empty)), inner], axis=1)
 
     return (
         over_levels(at.mean(s), extra),

@@ -23,23 +23,25 @@ from simulator.expected.steptime import Station
 Array = NDArray[np.float64]
 BAND, BAND_BY_HOUR = 0.05, 0.10  # relative difference of paid replica-hours: billed by the second, by the hour
 LEAST_PER_WINDOW = 5.0  # ... where a window sees at least so many calls at mu
-MOST_LEVELS = 2000
+LOADS = 61
+"""Loads, equally apart, at which a replica's occupancy is tabulated."""
+ALMOST_FULL = 0.999
 
 
 class Policy(NamedTuple):
-    """What decides on replicas.
+    """What decides on replicas; the rates of a replica and the stay may be (D, 1), a row for each of D lengths.
 
-    least, most: without spares. look: how the calls in the fleet tell what is wanted. mu_per_s: rate at which one more
-    is asked for. saturation_per_s: of one replica. stay_s: of a call, at its target. granularity_s: billed spans are
-    rounded up to it.
+    least, most: without spares. mu_per_s: rate at which one more is asked for. saturation_per_s: of one replica.
+    stay_s: of a call, at its target. granularity_s: billed spans are rounded up to it. look: how the calls in the fleet
+    tell what is wanted, for one length of calls.
     """
 
     least: int
     most: int
     spare: int
-    mu_per_s: float
-    saturation_per_s: float
-    stay_s: float
+    mu_per_s: float | Array
+    saturation_per_s: float | Array
+    stay_s: float | Array
     window_s: float
     down_window_s: float
     startup_s: float
@@ -94,7 +96,7 @@ def replicas_running(policy: Policy, rate_per_s: ArrayLike) -> Running:
     return Running(paid, serving, np.minimum(1.0, room / np.maximum(rate, 1e-300)))
 
 
-def _alive(rate: Array, life_s: float, startup_s: float) -> Array:
+def _alive(rate: Array, life_s: float | Array, startup_s: float) -> Array:
     """Share of time a replica runs that starts with a call and ends when none came for so long.
 
     A renewal cycle: off for 1 / rate, then the start and a life renewed by every call, `(e^(rate life) - 1) / rate`.
@@ -134,25 +136,35 @@ def busy_replicas(serving: ArrayLike, calls: ArrayLike, alone: ArrayLike) -> Arr
     return np.asarray(np.minimum(busy * np.asarray(alone) / apart, count))
 
 
-def occupancy(at: Station, saturation_per_s: float) -> Occupancy:
+def occupancy(at: Station, saturation_per_s: Array) -> Occupancy:
     """How full a replica is at every load from 0 to 1: the insensitive product form, slowed by prefill.
 
-    `pi_n = pi_0 prod_k rate m tau(k) / (k (1 - rho))`, rho the share of time prefill takes (Cohen, 1979).
+    `pi_n = pi_(n-1) x_n`, `x_n = rate m tau(n') / n' / (1 - rho)`, rho the share of time prefill takes (Cohen, 1979).
+    Summed from above, so that nothing overflows: with g_n the share that n calls have of the law from n on, and b_n
+    the mean of that part, `g_(n-1) = g_n / (g_n + x_n)` and `b_(n-1) = (n - 1) g_(n-1) + (1 - g_(n-1)) b_n`; beyond
+    the most sequences x_n is constant. (L,), or (D, L) for a station of D laws.
     """
-    load = np.linspace(0.0, 1.0, 61)
-    rate = load * saturation_per_s
-    rho = np.minimum(rate * at.mean(at.prefill_s - at.engine.step.overhead_s), 0.999)
-    if at.steps == 0:
-        return Occupancy(load, load / np.maximum(1.0 - load, 1e-3), load)
-    law = _law(at, rate / (1.0 - rho), min(MOST_LEVELS, 200 + 2 * int(at.most)))
-    mean = law @ np.arange(law.shape[1])
-    return Occupancy(load, mean, 1.0 - law[:, 0] * (1.0 - rho))
+    load = np.linspace(0.0, 1.0, LOADS)
+    rate = np.asarray(saturation_per_s)[..., None] * load
+    rho = np.minimum(rate * at.mean(at.prefill_s - at.engine.step.overhead_s)[..., None], 0.999)
+    slowed, most = rate / (1.0 - rho), np.maximum(at.most, 1.0)[..., None]
+    number = np.arange(1.0, at.engine.max_num_seqs + 1.0)
+    decoding = np.minimum(number, most)
+    each = at.steps[..., None] * at.decode_s(decoding) / decoding
+    beyond = np.minimum(slowed * each[..., -1:], ALMOST_FULL)
+    share, mean = 1.0 - beyond, number[-1] + beyond / (1.0 - beyond)
+    for n in range(number.size, 0, -1):
+        share = share / (share + slowed * each[..., n - 1 : n])
+        mean = (n - 1) * share + (1.0 - share) * mean
+    prefilling = at.steps[..., None] == 0
+    calls = np.where(prefilling, load / np.maximum(1.0 - load, 1e-3), mean)
+    return Occupancy(load, calls, np.where(prefilling, load, 1.0 - share * (1.0 - rho)))
 
 
 def _law(at: Station, rate: Array, levels: int) -> Array:
     """Stationary law, (L, levels + 1), of a replica that admits at most so many calls."""
     n = np.arange(1.0, levels + 1.0)
-    decoding = np.minimum(n, max(at.most, 1.0))
+    decoding = np.minimum(n, np.maximum(at.most, 1.0))
     log_step = np.log(at.steps * at.decode_s(decoding) / decoding)
     grown = np.cumsum(np.log(np.maximum(rate, 1e-300))[:, None] + log_step[None, :], axis=1)
     logs = np.concatenate([np.zeros((rate.size, 1)), grown], axis=1)

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -18,7 +19,7 @@ from pricing.errors import InputError, TunepointError
 from pricing.load_checked import checked, shown
 from pricing.table import STRICT
 from pricing.yaml12 import Document, Place, read_yaml
-from simulator.domain.batch import Axis, Batch, Member, Value, slowest_first
+from simulator.domain.batch import Axis, Batch, Member, Value, months, slowest_first
 from simulator.domain.dials import Dial, check_dials
 from simulator.domain.drawn import find_dial
 from simulator.domain.findings import Engine
@@ -39,6 +40,7 @@ class BatchFile:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     scenarios: tuple[str, ...]
     vary: Any = None
+    decide_on: Any = None
     draws: Annotated[float | None, Dial("Drawn points", "points", 1, 1e9, "log", least=1, whole=True)] = None
     engine: Engine = "expected"
     runs: Annotated[float, Dial("Runs", "runs", 1, 1000, least=1, whole=True)] = 1
@@ -76,6 +78,30 @@ class _Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Months:
+    """Days of decision: the same day of every month, each paid to its own horizon or up to one day."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {**STRICT, "alias_generator": lambda key: key.rstrip("_")}
+    from_: date
+    to: date
+    every_months: int = 1
+    until: date | None = None
+
+    def __post_init__(self) -> None:
+        if self.to < self.from_:
+            raise ValueError(f"to is {self.to}; it must not be before from, which is {self.from_}")
+        if self.every_months < 1:
+            raise ValueError(f"every_months is {self.every_months}; months between two decisions are at least 1")
+        if self.until is not None and self.until <= self.to:
+            raise ValueError(f"until is {self.until}; it must be after the last decision, up to {self.to}")
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """Every day of decision."""
+        return tuple(months(self.from_, self.to, self.every_months))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     """An axis as written: values, or a range to draw from."""
 
@@ -101,9 +127,10 @@ def read_batch(paths: list[Path]) -> Batch:
         file = checked(BatchFile, page.value, page)
         chunk_points = file.chunk_points if chunk_points is None else min(chunk_points, file.chunk_points or math.inf)
         asked = _axes(page, file)
+        when = _months(page, file)
         for found in _scenario_files(page, file, path.parent):
             try:
-                members += _members(found, file, asked, page, {member.name for member in members})
+                members += _members(found, file, asked, when, page, {member.name for member in members})
             except TunepointError as error:
                 refused[str(found)] = str(error)
     if not members:
@@ -145,6 +172,15 @@ def _axes(page: Document, file: BatchFile) -> list[_Asked]:
     return [_axis(str(path), value, page, file.draws is not None) for path, value in vary.items()]
 
 
+def _months(page: Document, file: BatchFile) -> _Months | None:
+    if file.decide_on is None:
+        return None
+    for key, there in (("draws", file.draws is not None), ("engine", file.engine != "expected")):
+        if there:
+            raise InputError(f"{page.where((key,))}: stands beside decide_on, whose points are days; leave {key} away")
+    return checked(_Months, file.decide_on, page, ("decide_on",))
+
+
 def _axis(path: str, value: Any, page: Document, drawn: bool) -> _Asked:
     place: Place = ("vary", path)
     where = page.where(place)
@@ -176,7 +212,7 @@ def _axis(path: str, value: Any, page: Document, drawn: bool) -> _Asked:
 
 
 def _members(
-    path: Path, file: BatchFile, asked: list[_Asked], page: Document, taken: set[str]
+    path: Path, file: BatchFile, asked: list[_Asked], when: _Months | None, page: Document, taken: set[str]
 ) -> Iterator[Member]:
     """The members of one scenario file: one for each combination of values that are no numbers on a dial."""
     plain = read_scenario(path)
@@ -208,6 +244,8 @@ def _members(
             axes=axes,
             fixed=fixed,
             draws=None if file.draws is None else int(file.draws),
+            decided_on=when.days if when else (),
+            until=when.until if when else None,
         )
 
 

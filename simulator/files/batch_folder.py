@@ -33,11 +33,11 @@ _MOVED = (PARTS, SUMMARY, PLAN, MANIFEST)
 
 
 def packed(columns: Mapping[str, NDArray[Any]], options: tuple[str, ...]) -> bytes:
-    """Columns of a piece as a Parquet file; `choice` and `runner_up` become names, a missing number null.
+    """Columns of a piece as a Parquet file; numbers of options become their names, a missing number or day null.
 
     Args:
-        columns: equal lengths, as `price_points` gives them.
-        options: names that the numbers of `choice` and `runner_up` stand for.
+        columns: equal lengths, as `price_points` and `decide_points` give them.
+        options: names that the numbers of `choice`, `runner_up` and `best` stand for.
     """
     import pyarrow as pa
     import pyarrow.parquet
@@ -45,7 +45,7 @@ def packed(columns: Mapping[str, NDArray[Any]], options: tuple[str, ...]) -> byt
     names = pa.array(options, pa.string())
     arrays: dict[str, Any] = {}
     for name, column in columns.items():
-        if name in ("choice", "runner_up"):
+        if name in ("choice", "runner_up", "best"):
             arrays[name] = pa.DictionaryArray.from_arrays(pa.array(column, pa.int32(), mask=column < 0), names)
         elif column.dtype == np.float64:
             arrays[name] = pa.array(column, mask=~np.isfinite(column))
@@ -197,8 +197,16 @@ def _member(member: Member) -> dict[str, Any]:
         "draws": member.draws,
         "axes": [dataclasses.asdict(axis) for axis in member.axes],
         "fixed": dict(member.fixed),
+        "decided_on": list(member.decided_on),
+        "until": member.until,
         "rests_on": fingerprint(member.scenario),
     }
+
+
+WHATS = {
+    "rests_on": "another scenario or price", "axes": "other axes", "draws": "other draws",
+    "decided_on": "other days of decision", "until": "another last day",
+}
 
 
 def _what_changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
@@ -206,8 +214,8 @@ def _what_changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
         old, new = before["members"].get(name), after["members"].get(name)
         if old is None or new is None:
             return f"{name} was {'not in it' if old is None else 'in it'}"
-        for key, what in (("rests_on", "another scenario or price"), ("axes", "other axes"), ("draws", "other draws")):
-            if as_json(old[key]) != as_json(new[key]):
+        for key, what in WHATS.items():
+            if as_json(old.get(key)) != as_json(new[key]):
                 return f"{name} has {what}"
     return "it was cut into other pieces"
 

@@ -17,6 +17,10 @@ from simulator.files.batch_folder import PARTS, PREVIOUS, read_plan
 Array = NDArray[np.float64]
 
 FIGURES = ("total_usd", "saving_usd", "saving_vs_baseline_usd", "per_call_usd")
+DECIDED_FIGURES = ("total_usd", "planned_usd", "regret_usd")
+"""The same of decisions of earlier days."""
+POINTS = ("axes", "draws", "fixed", "decided_on", "until")
+"""What says which points a scenario has."""
 SHOWN = 5
 """Changed points that are told of a scenario; the rest is counted."""
 
@@ -37,7 +41,7 @@ def summarise(folder: Path, failed: Mapping[str, str], against: Path | None = No
     if against is None and (folder / PREVIOUS).is_dir():
         against = folder / PREVIOUS
     names = [name for name in plan["members"] if name not in failed]
-    scenarios = {name: _scenario(folder, name) for name in names}
+    scenarios = {name: _scenario(folder, name, _figures(plan["members"][name])) for name in names}
     changes = None if against is None else _changes(folder, plan, against, names)
     return {
         "batch": plan["digest"],
@@ -50,10 +54,14 @@ def summarise(folder: Path, failed: Mapping[str, str], against: Path | None = No
     }
 
 
-def _scenario(folder: Path, name: str) -> dict[str, Any]:
+def _figures(member: Mapping[str, Any]) -> tuple[str, ...]:
+    return DECIDED_FIGURES if member.get("decided_on") else FIGURES
+
+
+def _scenario(folder: Path, name: str, named: tuple[str, ...]) -> dict[str, Any]:
     points, choices = 0, dict[str, int]()
-    spread = {figure: [math.inf, 0.0, -math.inf, 0.0] for figure in FIGURES}
-    for _, columns in _pieces(folder, name, ("choice", *FIGURES)):
+    spread = {figure: [math.inf, 0.0, -math.inf, 0.0] for figure in named}
+    for _, columns in _pieces(folder, name, ("choice", *named)):
         chosen = columns["choice"]
         points += len(chosen)
         for option, count in zip(*np.unique(chosen, return_counts=True), strict=True):
@@ -79,10 +87,11 @@ def _changes(folder: Path, plan: Mapping[str, Any], against: Path, names: list[s
             found[name] = _change(why=["it is new"])
             continue
         why = [str(one) for one in differences(old["rests_on"], new["rests_on"])]
-        if any(old[key] != new[key] for key in ("axes", "draws", "fixed")):
+        if any((old.get(key) or None) != (new[key] or None) for key in POINTS):
             found[name] = _change(why=["its axes changed, so its points are not the same", *why])
         else:
-            found[name] = _compared(folder, against, name, [axis["path"] for axis in new["axes"]], why)
+            days = ["decided_on"] if new["decided_on"] else []
+            found[name] = _compared(folder, against, name, [*days, *(axis["path"] for axis in new["axes"])], why)
     for name in before:
         if name not in plan["members"]:
             found[name] = _change(why=["it is no longer there"])
@@ -110,7 +119,7 @@ def _compared(folder: Path, against: Path, name: str, axes: list[str], why: list
         moved = moved or not np.array_equal(old["total_usd"], new["total_usd"], equal_nan=True)
         for index in np.flatnonzero(other)[: SHOWN - len(shown)]:
             shown.append({
-                "point": at + int(index), **{path: float(new[path][index]) for path in axes},
+                "point": at + int(index), **{path: _plain(new[path][index]) for path in axes},
                 "before": _name(old["choice"][index]), "after": _name(new["choice"][index]),
                 "total_usd": [float(side["total_usd"][index]) for side in (old, new)],
             })
@@ -156,8 +165,13 @@ def _pieces(folder: Path, name: str, columns: tuple[str, ...]) -> Iterator[tuple
                 words = np.array(["", *values.dictionary.to_pylist()])
                 read[column] = words[values.indices.fill_null(-1).to_numpy() + 1]
             else:
-                read[column] = values.fill_null(math.nan).to_numpy()
+                floats = pa.types.is_floating(values.type)
+                read[column] = (values.fill_null(math.nan) if floats else values).to_numpy(zero_copy_only=False)
         yield table["point"][0].as_py(), read
+
+
+def _plain(value: Any) -> float | str:
+    return str(value) if isinstance(value, np.datetime64) else float(value)
 
 
 def _name(word: Any) -> str | None:

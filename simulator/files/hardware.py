@@ -166,7 +166,7 @@ def _typed_gpus(inline: Any, document: Document) -> dict[str, GpuTable]:
         if "versions" in entry:
             found[name] = gpu_table(name, entry, document, place)
             continue
-        dates = {"effective": ALWAYS, "recorded": ALWAYS, "source": _source(document)}
+        dates = {"effective": ALWAYS.isoformat(), "recorded": ALWAYS.isoformat(), "source": _source(document)}
         own = {key: value for key, value in entry.items() if key != "gpu"}
         rate = checked(GpuRate, {**dates, **own}, document, place)
         found[name] = GpuTable(id=name, gpu=str(entry.get("gpu", name.rpartition("/")[2])), versions=(rate,))
@@ -185,4 +185,4 @@ def _entries(inline: Any, document: Document, key: str, example: str) -> Iterato
 
 
 def _source(document: Document) -> dict[str, Any]:
-    return {"title": f"typed in {Path(document.name).name}", "seen_on": ALWAYS, "confidence": "reported"}
+    return {"title": f"typed in {Path(document.name).name}", "seen_on": ALWAYS.isoformat(), "confidence": "reported"}

@@ -18,14 +18,16 @@ from simulator.domain.fleet import Capacity
 from simulator.domain.options import KINDS, ServingOption
 from simulator.domain.scenario import Scenario
 from simulator.files.bound import bound_prices, check_customer, counted_prompt
+from simulator.files.foreseen import with_outlook
 from simulator.files.hardware import bound_hardware
 from simulator.files.layers import FOUND, OPTION_KEYS, Layered, dotted, leaves, under_flags, with_copies
+from simulator.files.logged import with_logged
 from simulator.files.ranges import with_ranges, without_ranges
 
 PACKAGE = Path(__file__).parents[1]
 DEFAULT = "support-triage.yaml"
 
-NOT_WRITTEN = ("name", "set_paths", "bare", "ranges", "specs")
+NOT_WRITTEN = ("name", "set_paths", "bare", "ranges", "recorded", "specs")
 """Fields of a Scenario that come from elsewhere than its file."""
 
 _BY_THEIR_OWN_DOOR = ("options", "prices", "gpus", "models", "serving")
@@ -92,7 +94,10 @@ def parse_scenario(
 def _scenario(
     document: Document, name: str, folder: Path | None, overrides: Sequence[str], bare: bool
 ) -> Scenario:
-    ranged = without_ranges(with_copies(under_flags(document, overrides, KEYS)))
+    page = with_copies(under_flags(document, overrides, KEYS))
+    foreseen = with_outlook(page)
+    logged = with_logged(foreseen.page, folder)
+    ranged = without_ranges(logged.page)
     page = ranged.page
     file = checked(ScenarioFile, page.value, page)
     given: dict[str, Any] = {key: getattr(file, key) for key in KEYS}
@@ -105,6 +110,7 @@ def _scenario(
         for key, option in options.items()
     }
     given |= bound_hardware(counted, {key: given[key] for key in ("gpus", "models", "serving")}, page, given["start"])
+    given |= {"recorded": logged.recorded, "assumes": _sources(given["assumes"], foreseen.sources | logged.sources)}
     given |= {"name": name, "options": counted, "prices": prices, "bare": bare, "set_paths": _set_paths(written)}
     try:
         scenario = with_ranges(Scenario(**{**given, "correlations": ()}), ranged)
@@ -229,6 +235,12 @@ def _set_paths(written: dict[Any, Any]) -> frozenset[str]:
     counted = {path.removesuffix("prompt") + "prefix_tokens" for path in paths
                if re.fullmatch(r"options\.[^.]+\.prompt", path)}
     return frozenset(paths | counted)
+
+
+def _sources(said: dict[str, str], found: dict[str, str]) -> dict[str, str]:
+    """Where numbers come from: what the user says of them or of the block they stand in, else what was found."""
+    blocks = {path: [path[:at] for at, letter in enumerate(path) if letter == "."] for path in found}
+    return {**{path: why for path, why in found.items() if not {path, *blocks[path]} & set(said)}, **said}
 
 
 def _check_assumes(scenario: Scenario, page: Layered) -> None:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from simulator.domain.dials import Dial, dials_of
 from simulator.domain.options import KINDS, Option
 from simulator.domain.ranges import RANGES, Values
+from simulator.files.foreseen import HISTORY
 from simulator.files.layers import FOUND
 from simulator.files.scenario import ScenarioFile
 
@@ -30,6 +31,7 @@ def schema() -> dict[str, Any]:
         _describe(top if cls is ScenarioFile else definitions.get(cls.__name__, {}), dials_of(cls))
     for cls in KINDS.values():
         _as_written(definitions[cls.__name__], definitions["Caching"])
+    _from_a_log(definitions)
     definitions |= _ranges()
     properties = top["properties"]
     properties["options"] = {
@@ -39,6 +41,8 @@ def schema() -> dict[str, Any]:
         "propertyNames": {"pattern": "^[a-z0-9][a-z0-9_-]*$"},
         "additionalProperties": {"anyOf": [{"$ref": f"#/$defs/{cls.__name__}"} for cls in KINDS.values()]},
     }
+    history = {"const": HISTORY, "description": "As often, and by as much, as prices in the tables changed"}
+    properties["outlook"]["anyOf"].insert(0, history)
     properties["prices"] = {
         "description": "Prices by id: {usd_per_mtok: {input: 3, output: 15}}, or versions as in a price file",
         "type": "object",
@@ -103,6 +107,17 @@ def _ranges() -> dict[str, Any]:
             "additionalProperties": False,
         }
     return {"Range": {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in forms]}, **forms}
+
+
+def _from_a_log(definitions: dict[str, Any]) -> None:
+    """Lengths and demand may come from a log in place of numbers."""
+    for name, key, what in (
+        ("Tokens", "trace", "A log in the scenario's folder whose pairs of input and output are drawn from"),
+        ("Workload", "replay", "A log in the scenario's folder whose calls are played as recorded"),
+    ):
+        definition = definitions[name]
+        definition["properties"][key]["description"] = what
+        definition["anyOf"] = [{"required": [key]}, {"required": definition.pop("required")}]
 
 
 def _as_written(option: dict[str, Any], caching: dict[str, Any]) -> None:

@@ -30,6 +30,8 @@ PER_RECORD, PER_MESSAGE, PER_NAME = 3, 3, 1
 """OpenAI cookbook, Chat_finetuning_data_prep.ipynb, `num_tokens_from_messages`."""
 LONGEST_EXAMPLE = 65_536
 """Tokens of an example that OpenAI trains on for gpt-4.1 and gpt-4o models; longer ones are cut (its guide)."""
+VALIDATION_SHARE = 0.1
+"""Of the examples, kept aside to measure on: a tenth, as in the cookbook's notebooks."""
 MOST_TOLD = 1000
 SIZES = {
     10: "fewer than 10 examples: OpenAI refuses the job",
@@ -68,6 +70,24 @@ class DatasetCheck:
     def tokens(self) -> int:
         """Tokens of all messages."""
         return int(self.lengths.sum())
+
+
+def describe_dataset(check: DatasetCheck) -> dict[str, Any]:
+    """Lengths of the examples, what of them is learnt, and how many to keep aside, as plain values.
+
+    Args:
+        check: a file of examples that was read.
+    """
+    examples = len(check.lengths)
+    p50, p95 = np.percentile(check.lengths, (50, 95)).tolist()
+    validation = round(VALIDATION_SHARE * examples)
+    return {
+        "tokens": {
+            "total": check.tokens, "mean": check.tokens / examples, "p50": p50, "p95": p95,
+            "max": int(check.lengths.max()), "answers": check.answer_tokens, "tools": check.tool_tokens,
+        },
+        "split": {"train": examples - validation, "validation": validation},
+    }
 
 
 def read_dataset(path: str | os.PathLike[str], count: Count) -> DatasetCheck:

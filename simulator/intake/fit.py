@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from pricing.errors import InputError
-from simulator.intake.trace import DISPERSION_WINDOWS_S, NS_PER_S, Trace
+from simulator.intake.trace import DISPERSION_WINDOWS_S
 
 Array = NDArray[np.float64]
 HOUR_S, DAY_S = 3600.0, 86_400.0
 LEAST_SPAN_S = 600.0
-GAP_S = 3600.0
-"""A silence in a log is taken for a gap, and left out, where it lasts this long and a hundred mean gaps."""
 DAYS_FOR_HOURS, DAYS_FOR_LEVEL, DAYS_FOR_WEEK = 3.0, 5.0, 14.0
 """Days a log must cover before it says something of the hours of a day, of days, and of the days of a week."""
+REGULAR = 0.5
+"""Dispersion below which calls come by a clock or a queue rather than by chance; a model by rates cannot follow."""
 FAINT, CHANCE_SDS = 0.05, 3.0
 """Dispersion above that of a Poisson process that is worth fitting: this much, and so many standard deviations of
 what chance alone gives, `sqrt(2 / (n - 1))` over n windows."""
@@ -57,40 +57,6 @@ class Fit:
     workload: dict[str, Any]
     rows: tuple[tuple[str, float | None, float | None], ...]
     notes: tuple[str, ...]
-
-
-def fit_trace(trace: Trace) -> Fit:
-    """Fit demand and lengths to a log of calls.
-
-    Raises:
-        InputError: one call, or a log too short to say how calls come.
-    """
-    span_s = int(trace.stamps_ns[-1]) / NS_PER_S
-    if len(trace) < 2:
-        raise InputError(f"{trace.source}: one call says nothing of demand; a fit needs a log of {LEAST_SPAN_S:g} s")
-    if span_s < LEAST_SPAN_S:
-        raise InputError(
-            f"{trace.source}: {len(trace):,} calls within {span_s:g} s; a fit needs a log of {LEAST_SPAN_S:g} s or more"
-        )
-    seconds = trace.stamps_ns // NS_PER_S
-    counts = np.bincount(seconds[: np.searchsorted(seconds, int(span_s))], minlength=int(span_s)).astype(float)
-    gaps, least = np.diff(seconds), max(GAP_S, 100.0 * span_s / len(trace))
-    notes = list(trace.notes)
-    for place in np.flatnonzero(gaps > least).tolist():
-        counts[seconds[place] + 1 : seconds[place + 1]] = np.nan
-        notes.append(f"{trace.source}: no call for {gaps[place] / HOUR_S:.1f} hours is taken for a gap and left out")
-    begin = trace.started_at
-    windows = Windows(
-        source=trace.source,
-        window_s=1.0,
-        counts=counts,
-        first_hour=begin.hour + begin.minute / 60 + begin.second / HOUR_S,
-        first_weekday=begin.weekday(),
-        notes=tuple(notes),
-    )
-    found = fit_windows(windows)
-    tokens, rows = _lengths(trace)
-    return Fit(workload={**found.workload, "tokens": tokens}, rows=found.rows + rows, notes=found.notes)
 
 
 def fit_windows(windows: Windows) -> Fit:
@@ -132,7 +98,7 @@ def fit_windows(windows: Windows) -> Fit:
             spread *= np.exp(sd**2)
             rows.append((f"{name} level, log sd", sd, demand[f"{name}_sd"]))
             rows.append((f"{name} level, lag 1", lag1, demand[f"{name}_lag1"]))
-    lengths = _window_lengths(windows)
+    lengths = window_lengths(windows)
     rate, fast = mean / windows.window_s, {}
     for length in lengths:
         index = dispersion_of(left * mean, windows.window_s, length)
@@ -142,14 +108,23 @@ def fit_windows(windows: Windows) -> Fit:
     burst, modelled = _bursts(fast, rate)
     if burst is not None:
         demand["burst"] = burst
-    variance = float(np.nanmean(shape**2) * spread)
+    variance, regular = float(np.nanmean(shape**2) * spread), False
     for length in lengths:
         index = dispersion_of(windows.counts, windows.window_s, length)
         if index is not None:
             own = 1.0 + rate * length * (variance * (1.0 + modelled(length)) - 1.0)
             rows.append((f"dispersion of counts in {length:g} s", index, own))
+            regular = regular or (index < REGULAR and own >= 1.0 - FAINT)
     workload = {"calls_per_day": round(mean * DAY_S / windows.window_s, 6), "demand": demand}
-    return Fit(workload=workload, rows=tuple(rows), notes=windows.notes)
+    notes = list(windows.notes)
+    if regular:
+        notes.append(f"{windows.source}: calls come more evenly than chance would have it; the model's come at random")
+    if covered_s < DAYS_FOR_HOURS * DAY_S:
+        notes.append(
+            f"{windows.source}: covers {covered_s / HOUR_S:.1f} hours, too few to tell the hours of a day apart; "
+            "every hour of the year is taken to be like these"
+        )
+    return Fit(workload=workload, rows=tuple(rows), notes=tuple(notes))
 
 
 def dispersion_of(counts: Array, window_s: float, length_s: float) -> float | None:
@@ -160,7 +135,8 @@ def dispersion_of(counts: Array, window_s: float, length_s: float) -> float | No
     return float(whole.var(ddof=1) / whole.mean()) if len(whole) >= 2 and whole.mean() > 0 else None
 
 
-def _window_lengths(windows: Windows) -> tuple[float, ...]:
+def window_lengths(windows: Windows) -> tuple[float, ...]:
+    """Lengths over which dispersion is told: those of a trace, or multiples of a longer window."""
     if windows.window_s <= DISPERSION_WINDOWS_S[0]:
         return tuple(float(length) for length in DISPERSION_WINDOWS_S)
     return tuple(windows.window_s * times for times in (1, 2, 3, 6))
@@ -225,20 +201,3 @@ def _bursts(fast: dict[float, float], rate: float) -> tuple[dict[str, float] | N
     ratio = (1.0 + leap * (1.0 - on_share)) / (1.0 - leap * on_share)
     burst = {"ratio": round(float(ratio), 4), "on_share": on_share, "mean_on_s": round(float(tau / (1 - on_share)), 4)}
     return burst, lambda length: relative(float(v), float(tau), length)
-
-
-def _lengths(trace: Trace) -> tuple[dict[str, float], tuple[tuple[str, float | None, float | None], ...]]:
-    """Mean and spread of both lengths, and the correlation of their logs."""
-    columns = {"input": trace.input_tokens.astype(float), "output": trace.output_tokens.astype(float)}
-    tokens: dict[str, float] = {}
-    rows: list[tuple[str, float | None, float | None]] = []
-    for name, values in columns.items():
-        mean = float(values.mean())
-        tokens[name] = mean
-        tokens[f"{name}_cv"] = round(float(values.std() / mean), 4) if mean > 0 else 0.0
-        rows.append((f"{name} tokens a call", mean, tokens[name]))
-    both = (columns["input"] > 0) & (columns["output"] > 0)
-    if both.sum() > 2 and tokens["input_cv"] > 0 and tokens["output_cv"] > 0:
-        correlation = float(np.corrcoef(np.log(columns["input"][both]), np.log(columns["output"][both]))[0, 1])
-        tokens["correlation"] = round(correlation, 4) if np.isfinite(correlation) else 0.0
-    return tokens, tuple(rows)

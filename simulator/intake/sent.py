@@ -1,12 +1,18 @@
-"""A trace that was sent rather than named: it is laid down where the reader finds it, and never under its own path."""
+"""A file that was sent rather than named: it is laid down where its reader finds it, and never under its own path."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
+from typing import TypeVar
 
 from pricing.errors import InputError
+from simulator.intake.dataset import Count, DatasetCheck, read_dataset
 from simulator.intake.trace import NS_PER_S, Trace, read_trace
+from simulator.intake.usage import Usage, read_usage, summed
+
+T = TypeVar("T")
 
 SECONDS_PER_DAY = 86_400
 
@@ -21,14 +27,49 @@ def parse_trace(raw: bytes, name: str) -> Trace:
     Raises:
         InputError: as `read_trace`, with `name` for the file.
     """
-    called = PurePath(name).name or "trace.csv"
+    return _laid(raw, name, read_trace)
+
+
+def parse_usage(raw: bytes, name: str, columns: Mapping[str, str] | None = None) -> Usage:
+    """Read and sum up a usage log from its bytes; see `read_usage`.
+
+    Args:
+        raw: the bytes of the file.
+        name: what messages call it.
+        columns: for a CSV of one's own, which of its columns holds what.
+
+    Raises:
+        InputError: as `read_usage`, with `name` for the file, or the log holds no calls.
+    """
+    usage = _laid(raw, name, lambda path: summed(read_usage(path, columns)))
+    if not usage.calls:
+        raise InputError(f"{PurePath(name).name}: holds no calls; give a log with some")
+    return usage
+
+
+def parse_dataset(raw: bytes, name: str, count: Count) -> DatasetCheck:
+    """Read and check a training set from its bytes; see `read_dataset`.
+
+    Args:
+        raw: the bytes of the file.
+        name: what messages call it.
+        count: tokens of a text.
+
+    Raises:
+        InputError: as `read_dataset`, with `name` for the file.
+    """
+    return _laid(raw, name, lambda path: read_dataset(path, count))
+
+
+def _laid(raw: bytes, name: str, read: Callable[[Path], T]) -> T:
+    """What a reader of files makes of bytes; its mistakes name the file as it was sent."""
     with tempfile.TemporaryDirectory(prefix="tunepoint-") as folder:
-        laid = Path(folder) / "trace"
+        laid = Path(folder) / "sent"
         laid.write_bytes(raw)
         try:
-            return read_trace(laid)
+            return read(laid)
         except InputError as error:
-            raise InputError(str(error).replace(str(laid), called)) from None
+            raise InputError(str(error).replace(str(laid), PurePath(name).name or "file")) from None
 
 
 def trace_settings(trace: Trace) -> dict[str, str]:

@@ -38,6 +38,8 @@ Counts = NDArray[np.int64]
 NS_PER_S = 1_000_000_000
 DISPERSION_WINDOWS_S = (1, 10, 60, 300)
 LONGEST_SPAN_S = 100 * 366 * 86_400
+WINDOW_START = "window_start_s"
+"""The column by which a file of calls counted per window is known; `counts.py` reads such files."""
 _HEAD_BYTES = 65_536  # enough for a header and a row
 
 
@@ -140,6 +142,8 @@ def check_head(path: Path) -> bool:
         raise InputError(f"{path}: the file is binary; a trace is CSV text with the columns {expected}")
     rows = [row for row in re.split("[\r\n]+", head.decode("utf-8-sig", "backslashreplace")) if row]
     header = fields_of(rows[0])
+    if WINDOW_START in header:
+        raise InputError(f"{path}: holds calls counted per window, not single calls; ask tunepoint trace with --fit")
     if any(header.count(column) != 1 for column in COLUMNS):
         raise InputError(f"{path}: the header is {rows[0][:80]!r}; it must name the columns {expected}, each once")
     if len(rows) == 1:

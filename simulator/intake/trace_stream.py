@@ -6,6 +6,7 @@ import math
 import os
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,18 @@ GATHERED = 2**19
 """Calls whose lengths are counted together: sorting this many takes a few milliseconds and 4 MiB."""
 
 
-class _OutOfOrder(Exception):
+class OutOfOrder(Exception):
     """A call stands before an earlier one, so the trace must be sorted, which needs all of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CallBlock:
+    """Some calls of a trace, in the order of the file: ns since 1970, and tokens by call."""
+
+    first_ns: int
+    stamps_ns: Counts
+    input_tokens: Counts
+    output_tokens: Counts
 
 
 def describe_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -45,10 +56,48 @@ def describe_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[s
             shape = shape_of(path)
             found = _described(_blocks(path, shape))
             return found, cut_notes(path) if shape is None or shape.form == "csv" else ()
-        except (_OutOfOrder, OSError, EOFError, zlib.error):
+        except (OutOfOrder, OSError, EOFError, zlib.error):
             pass                                                # what the whole reader sorts, or tells
     trace = read_trace(path)
     return describe(trace), trace.notes
+
+
+def trace_blocks(path: str | os.PathLike[str]) -> Iterator[CallBlock]:
+    """The calls of a file block by block, in its order, which need not be that of time.
+
+    Raises:
+        InputError: as `read_trace`.
+    """
+    path = Path(path)
+    rows = 0
+    try:
+        for stamps, inputs, outputs in _blocks(path, shape_of(path)):
+            rows += len(stamps)
+            if len(stamps):
+                yield CallBlock(first_ns=0, stamps_ns=stamps, input_tokens=inputs, output_tokens=outputs)
+    except (OSError, EOFError, zlib.error):
+        read_trace(path)                                        # which tells what is wrong
+        raise
+    if not rows:
+        read_trace(path)
+
+
+def ordered_blocks(path: Path) -> Iterator[tuple[Counts, Counts, Counts]]:
+    """Stamps (ns since 1970) and both token columns, block by block.
+
+    Raises:
+        OutOfOrder: a stamp falls.
+        InputError, OSError, EOFError, zlib.error: the file cannot be read.
+    """
+    last: int | None = None
+    for block in _blocks(path, shape_of(path)):
+        stamps = block[0]
+        if not len(stamps):
+            continue
+        if (last is not None and stamps[0] < last) or np.any(stamps[1:] < stamps[:-1]):
+            raise OutOfOrder
+        last = int(stamps[-1])
+        yield block
 
 
 def _blocks(path: Path, shape: Shape | None) -> Iterator[tuple[Counts, Counts, Counts]]:
@@ -69,7 +118,7 @@ def _described(blocks: Iterator[tuple[Counts, Counts, Counts]]) -> dict[str, Any
         else:
             apart = np.diff(stamps, prepend=last)
         if len(apart) and apart.min() < 0:
-            raise _OutOfOrder
+            raise OutOfOrder
         gaps.add(apart)
         last = int(stamps[-1])
         for one, values in zip(lengths, tokens, strict=True):
@@ -77,7 +126,7 @@ def _described(blocks: Iterator[tuple[Counts, Counts, Counts]]) -> dict[str, Any
         for counted in windows.values():
             counted.add(stamps - first)
     if first is None or last is None or last - first > LONGEST_SPAN_S * NS_PER_S:
-        raise _OutOfOrder                                       # the whole reader says what is wrong
+        raise OutOfOrder                                       # the whole reader says what is wrong
     span_ns, (inputs, outputs) = last - first, lengths
     return {
         "rows": inputs.rows,

@@ -18,6 +18,8 @@ CALLS, BILLED, CACHED, INPUT, OUTPUT, DELIVERED, HITS, ELIGIBLE = range(8)
 """What is counted of each flow and length band: calls, billed attempts, those of them that found the prefix cached,
 tokens of input and output over billed attempts, calls delivered, calls whose first attempt hit, calls that could."""
 QUANTITIES = 8
+WHOLE = 1e-9
+"""Tokens by which a length may miss a whole number, and be it all the same: a log's lengths come out as recorded."""
 
 
 @compiled
@@ -72,6 +74,34 @@ def draw_lengths(
             outputs[i] = math.exp(sd_out * (rho * z + rest * generator.standard_normal()) - less_out)
         else:
             outputs[i] = 1.0
+        chances[i] = generator.random()
+
+
+@compiled
+def draw_pairs(
+    generator: np.random.Generator,
+    count: int,
+    pair_inputs: Array,
+    pair_outputs: Array,
+    inputs: Array,
+    outputs: Array,
+    chances: Array,
+) -> None:
+    """Draw the lengths of calls from a log, each pair as likely as any other.
+
+    Args:
+        generator: of the day's pairs.
+        count: calls.
+        pair_inputs: of the log, relative to their mean, (pairs,).
+        pair_outputs: the same.
+        inputs: written, relative to the mean.
+        outputs: written, relative to the mean.
+        chances: written, uniform, by which scaled lengths become whole tokens.
+    """
+    for i in range(count):
+        pair = int(generator.random() * len(pair_inputs))
+        inputs[i] = pair_inputs[pair]
+        outputs[i] = pair_outputs[pair]
         chances[i] = generator.random()
 
 
@@ -149,15 +179,17 @@ def serve(
                 cached = 1
         input_tokens, output_tokens = mean_in * inputs[i], mean_out * outputs[i]
         prompt, band = fixed + input_tokens, 0
-        while band < bands and prompt > thresholds[band]:
+        while band < bands and prompt > thresholds[band] + WHOLE:
             band += 1
         row = counts[flow, band]
         row[CALLS] += 1
         row[BILLED] += billed
         row[CACHED] += cached
-        row[INPUT] += billed * math.floor(input_tokens + chances[i])
+        row[INPUT] += billed * math.floor(input_tokens + WHOLE + (1.0 - 2.0 * WHOLE) * chances[i])
         finer = chances[i] * 1048576.0  # the lower digits of the same number, for the other length
-        row[OUTPUT] += billed * math.floor(output_tokens + finer - math.floor(finer))
+        row[OUTPUT] += billed * math.floor(
+            output_tokens + WHOLE + (1.0 - 2.0 * WHOLE) * (finer - math.floor(finer))
+        )
         row[DELIVERED] += delivered
         row[HITS] += hit
         row[ELIGIBLE] += cacheable

@@ -223,6 +223,10 @@ def _activity(scenario: Scenario, option: str, blocks: Sequence[Played], rows: S
         why_not=closed_reason(scenario, option) or (None if mean is None else overwhelmed(mean)),
         flags=tuple(dict.fromkeys(flags)),
         timeline=timeline,
+        price_index={
+            price: np.concatenate([block.price_index[price][at] for block, at in zip(blocks, rows, strict=True)])
+            for price in schedules[0].price_index
+        },
         fleet=fleet,
         record=blocks[0].fleet.record(),
     )

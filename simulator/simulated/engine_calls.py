@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pricing.errors import InputError
 from simulator.domain.drawn import Drawn, Draws
 from simulator.domain.options import Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
@@ -33,11 +34,13 @@ from simulator.simulated.engine_fleet_served import FleetDay, FleetServer
 from simulator.simulated.engine_lines import Books
 from simulator.simulated.engine_played import Played
 from simulator.simulated.engine_served import CallServer
+from simulator.simulated.resampled import relative
 from simulator.simulated.streams import BLOCK_RUNS, stream
 
 Array = NDArray[np.float64]
 SEGMENTS = 12
 DAY_S = 86_400.0
+NS_PER_S = 1e9
 CALL_BY_CALL = 10_000
 """First part of the streams of this fidelity; the hourly totals use the parts below."""
 FLEET_WARM_DAYS = 1
@@ -56,6 +59,46 @@ class _Hours:
         """Make room for so many calls."""
         if len(self.times) < calls:
             self.times, self.inputs, self.outputs, self.chances = np.zeros((4, calls))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Log:
+    """Calls of a log: lengths relative to their means, and when they came (none where only lengths are drawn)."""
+
+    inputs: Array
+    outputs: Array
+    times: Array
+
+    @classmethod
+    def of(cls, scenario: Scenario, view: Any) -> _Log | None:
+        """The log of a scenario; None where demand and lengths are typed.
+
+        Raises:
+            InputError: another number of calls is asked of a log that is played as recorded.
+        """
+        recorded = scenario.recorded
+        if recorded is None:
+            return None
+        replayed = scenario.replayed
+        asked = float(np.ravel(view.workload.calls_per_day)[0])
+        if replayed is not None and not math.isclose(asked, replayed.calls_per_day, rel_tol=1e-9):
+            raise InputError(
+                f"workload.calls_per_day is {asked:g}; the log that is replayed has {replayed.calls_per_day:g} a day, "
+                "so ask the expected engine, or draw from the log by workload.tokens.trace"
+            )
+        times = np.zeros(0) if replayed is None else replayed.stamps / NS_PER_S
+        return cls(inputs=relative(recorded.inputs), outputs=relative(recorded.outputs), times=times)
+
+    def play(self, day: int, hour: int, hours: _Hours, lengths: np.random.Generator) -> int:
+        """Copy the calls of an hour; by the chances lengths that are scaled become whole tokens."""
+        begin = DAY_S * day + 3600.0 * hour
+        first, after = np.searchsorted(self.times, (begin, begin + 3600.0))
+        count = int(after - first)
+        hours.reserve(count)
+        for column, values in ((hours.times, self.times), (hours.inputs, self.inputs), (hours.outputs, self.outputs)):
+            column[:count] = values[first:after]
+        hours.chances[:count] = lengths.random(count)
+        return count
 
 
 @dataclass(slots=True)
@@ -145,6 +188,7 @@ class CallRun:
         self.schedule: Schedule = self.control.play()
         one = {path: values[:1] for path, values in draws.items()}
         self.one: Any = Drawn(scenario, one) if one else scenario
+        self.log = _Log.of(scenario, self.one)
         demand = Demand(scenario, self.view, seed, block, self.row + 1)
         days = len(self.schedule.duties)
         self.rates = np.stack([demand.next_rates()[self.row].copy() for _ in range(WARM_DAYS + days)])
@@ -171,11 +215,13 @@ class CallRun:
             if any(fleet.behind for fleet in parts[place - 1].fleets.values()):
                 parts[place] = self._segment(*spans[place], parts[place - 1])
         played = Played(self.option, 1, days, self.schedule)
+        here = slice(self.row, self.row + 1)
+        played.price_index = {price: index[here] for price, index in self.schedule.price_index.items()}
         books = Books(self.scenario, self.one, played.tally)
         own = [stage for stage in self.control.plan if stage.own]
         books.building(*((own[0].first, own[-1].after) if own else (0, 0)))
         for release in self.schedule.releases:
-            books.release(replace(release, jobs=release.jobs[self.row : self.row + 1]))
+            books.release(replace(release, jobs=release.jobs[here]))
         for day in (day for part in parts for day in part.days):
             self._book(played, books, day)
         for part in parts:
@@ -244,9 +290,8 @@ class CallRun:
         posts = self._posts(day, span, servers, fleets)
         total, peak = 0, 0
         for hour in range(24):
-            count = self._arrive(arrivals, day, hour, hours)
+            count = self._arrive(arrivals, lengths, day, hour, hours)
             total, peak = total + count, max(peak, count)
-            each_call.draw_lengths(lengths, count, self.law, hours.inputs, hours.outputs, hours.chances)
             columns = [column[:count] for column in (hours.times, hours.inputs, hours.outputs, hours.chances)]
             chosen = self._routed(route, day, hour, count)
             for post in posts:
@@ -310,8 +355,22 @@ class CallRun:
         share = 0.0 if fallback is None else float(np.ravel(fallback.share)[0])
         return {"duty": here, "away": np.flatnonzero(lost), "again": here[generator.random(len(here)) < share]}
 
-    def _arrive(self, generator: np.random.Generator, day: int, hour: int, hours: _Hours) -> int:
-        """Draw the arrivals of an hour; times count from the first midnight."""
+    def _arrive(
+        self, generator: np.random.Generator, lengths: np.random.Generator, day: int, hour: int, hours: _Hours
+    ) -> int:
+        """Draw the calls of an hour, or take them from the log; times count from the first midnight."""
+        if self.log is not None and len(self.log.times):
+            return self.log.play(day, hour, hours, lengths)
+        count = self._timed(generator, day, hour, hours)
+        if self.log is None:
+            each_call.draw_lengths(lengths, count, self.law, hours.inputs, hours.outputs, hours.chances)
+        else:
+            pairs = (self.log.inputs, self.log.outputs)
+            each_call.draw_pairs(lengths, count, *pairs, hours.inputs, hours.outputs, hours.chances)
+        return count
+
+    def _timed(self, generator: np.random.Generator, day: int, hour: int, hours: _Hours) -> int:
+        """Draw when the calls of an hour come."""
         begin, end = 86_400.0 * day + 3600.0 * hour, 86_400.0 * day + 3600.0 * (hour + 1)
         rate = float(self.rates[day + WARM_DAYS, hour])
         edges, factors = np.array([begin, end]), np.ones(1)

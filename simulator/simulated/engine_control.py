@@ -6,6 +6,7 @@ provider is away, how many jobs were trained, and the story of the first run as 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +22,7 @@ from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Moment
 from simulator.simulated.engine_machines import gpu_job
 from simulator.simulated.outages import mark_hours, outages
+from simulator.simulated.outlook import drifted, price_changes
 from simulator.simulated.streams import BLOCK_RUNS, stream
 from simulator.simulated.training import Process, campaign, models_to_train
 
@@ -53,7 +55,11 @@ class Release:
 
 @dataclass(slots=True)
 class Schedule:
-    """What the control plane hands over; `away` holds the share of each hour lost by option and run."""
+    """What the control plane hands over.
+
+    `away` holds the share of each hour lost by option and run, `price_index` what unknown changes multiply a price by,
+    by price id, each (BLOCK_RUNS, days).
+    """
 
     duties: list[list[Duty]]
     stops: int | None
@@ -61,6 +67,7 @@ class Schedule:
     away: dict[str, list[list[float]]] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
     timeline: list[Moment] = field(default_factory=list)
+    price_index: dict[str, Array] = field(default_factory=dict)
 
     def away_on(self, option: str, day: int) -> Array | None:
         """Share of each hour of a day in which an option does not answer, (rows, 24); None if it always does."""
@@ -103,6 +110,8 @@ class Control:
             self.env.process(self._notice(text, day))
         for name in sorted({stage.option for stage in self.plan}):
             self._start_outages(name)
+        for price in sorted(self._prices()) if self.scenario.outlook else ():
+            self._start_changes(price)
         for part in self.parts:
             self.env.process(self._releases(part))
         self.env.process(self._calendar())
@@ -221,6 +230,33 @@ class Control:
         mark_hours(self.schedule.away[name][run], begin, end)
         if run == self.told:
             self._tell(f"{name} is away for {end - begin:.1f} hours")
+
+    def _prices(self) -> set[str]:
+        """Every price that may be billed: of the option, and of who stands in or takes calls over."""
+        asked = {stage.option for stage in self.plan} | {self.name}
+        asked |= {self.plain.until_ready} if self.plain.until_ready else set()
+        fallbacks = [self.scenario.options[name].fallback for name in asked]
+        asked |= {fallback.to for fallback in fallbacks if fallback is not None}
+        found = {stage.price for name in asked for stage in self.standby(name)}
+        options = [self.scenario.options[name] for name in asked]
+        return found | {training_price(option) for option in options if isinstance(option, HostedFineTuned)}
+
+    def _start_changes(self, price: str) -> None:
+        """Let a price change as the outlook says; every option that uses it sees the same path."""
+        moves = self.view.outlook
+        self.schedule.price_index[price] = drifted(self.horizon, moves.drift_per_year, BLOCK_RUNS)
+        often = np.broadcast_to(np.asarray(moves.changes_per_year, dtype=float), (BLOCK_RUNS,))
+        for run in np.flatnonzero(often > 0).tolist():
+            part = zlib.crc32(price.encode())
+            generator = stream(self.seed, "outlook", 0, self.block * BLOCK_RUNS + run, part)
+            changed = partial(self._changed, price, run)
+            self.env.process(price_changes(self.env, generator, float(often[run]), moves.factors, changed))
+
+    def _changed(self, price: str, run: int, day: int, factor: float) -> None:
+        self.schedule.price_index[price][run, day:] *= factor
+        if run == self.told and day < self.horizon:
+            text = f"{price} changes its prices by {100 * (factor - 1):+.0f} %, unannounced"
+            self.schedule.timeline.append(Moment(day=day, text=text))
 
     def _notice(self, text: str, day: int) -> Process:
         yield self.env.timeout(24.0 * day)

@@ -17,4 +17,5 @@ class Played:
         self.calls, self.served, self.delivered, self.eligible, self.hits = np.zeros((5, rows, days))
         self.peak_per_s = np.zeros(rows)
         self.schedule = schedule
+        self.price_index = schedule.price_index
         self.fleet = FleetAccount(rows, days)

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from pricing.table import PriceVersion, Service
 from simulator.domain.cacheplan import LINES, CachePlan, cache_plan
+from simulator.domain.recorded import overhead_tokens
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import RecurringPrice, TokenMeter, TokenPrice
 from simulator.simulated.caching import hit_share
 from simulator.simulated.calls import split, thin, try_calls
 from simulator.simulated.engine_tally import Tally
 from simulator.simulated.footprint import Moments, draw_sums, moments
+from simulator.simulated.resampled import pair_moments, relative
 from simulator.simulated.windows import hours_inside
 from simulator.simulated.world import Bursts
 
@@ -71,17 +73,17 @@ class Server:
         plan = cache_plan(option, version, f"options.{name}")
         rules = version.rules.tokens
         prefix = np.asarray(option.prefix_tokens, dtype=float)
-        fixed = prefix + rules.per_request + rules.per_message * (1.0 + (prefix > 0))
+        fixed = prefix + overhead_tokens(rules, prefix, scenario.recorded)
+        mean_input = tokens.input if option.input_tokens is None else option.input_tokens
         output = tokens.output if option.output_tokens is None else option.output_tokens
-        lengths = moments(
-            fixed,
-            tokens.input if option.input_tokens is None else option.input_tokens,
-            np.asarray(output, dtype=float) + option.reasoning_tokens,
-            tokens.input_cv,
-            tokens.output_cv,
-            tokens.correlation,
-            tuple(tier.above for tier in version.usd_per_mtok.tiers),
-        )
+        mean_output = np.asarray(output, dtype=float) + option.reasoning_tokens
+        thresholds = tuple(tier.above for tier in version.usd_per_mtok.tiers)
+        if scenario.recorded is None:
+            spread = (tokens.input_cv, tokens.output_cv, tokens.correlation)
+            lengths = moments(fixed, mean_input, mean_output, *spread, thresholds)
+        else:
+            pairs = (relative(scenario.recorded.inputs), relative(scenario.recorded.outputs))
+            lengths = pair_moments(*pairs, fixed, mean_input, mean_output, thresholds)
         return cls(
             name=name,
             price=price,

@@ -8,6 +8,7 @@ from simulator.domain.costs import DEFAULT_EPOCHS
 from simulator.domain.dials import walk_dials
 from simulator.domain.findings import Assumption
 from simulator.domain.options import OPS_HOURS, REACH, HostedFineTuned, HostedOption, SelfHosted, ServingOption
+from simulator.domain.recorded import overhead_tokens
 from simulator.domain.scenario import Scenario
 from simulator.studies.machines import machine_assumptions
 
@@ -26,6 +27,7 @@ def assumptions(scenario: Scenario) -> tuple[Assumption, ...]:
         elif not _without_effect(at.path, at.value):
             source = _origin(scenario, at.path, at.dial.default_from or DEFAULT)
             silent.append(Assumption(path=at.path, value=at.value, source=source, set_by_user=False))
+    typed += _of_outlook(scenario)
     for name, option in scenario.options.items():
         silent += _of_option(scenario, name, option)
     return tuple(typed + silent)
@@ -38,6 +40,18 @@ def _counted(scenario: Scenario) -> Iterator[tuple[str, str]]:
             how = "" if option.prompt_exact else " with a stand-in tokenizer, so an estimate"
             said = scenario.assumes.get(f"options.{name}.prompt", f"counted from {option.prompt}{how}")
             yield f"options.{name}.prefix_tokens", said
+
+
+def _of_outlook(scenario: Scenario) -> Iterator[Assumption]:
+    """By what unknown price changes multiply a price."""
+    moves = scenario.outlook
+    if moves is not None:
+        down, size = sum(factor < 1 for factor in moves.factors), len(moves.factors)
+        ends = f"from {min(moves.factors):.2g} to {max(moves.factors):.2g}"
+        found = f"mean of {size} factor{'s' if size > 1 else ''}, {down} of them below 1, {ends}"
+        said = _origin(scenario, "outlook.factors", "")
+        source = f"{said}; {found}" if said else found
+        yield Assumption(path="outlook.factors", value=moves.mean_factor, source=source, set_by_user=True)
 
 
 def _origin(scenario: Scenario, path: str, otherwise: str) -> str:
@@ -70,8 +84,6 @@ def _of_option(scenario: Scenario, name: str, option: ServingOption) -> list[Ass
 
     if option.ops_hours_per_month is None and not scenario.bare:
         default("ops_hours_per_month", OPS_HOURS[option.kind], f"{DEFAULT}: upkeep of a {option.kind} option")
-    if option.prompt is not None and not option.prompt_exact:
-        default("prefix_tokens", option.prefix_tokens, f"{option.prompt}, counted with a stand-in tokenizer")
     if isinstance(option, SelfHosted):
         for key, value, source in machine_assumptions(scenario, option):
             default(key, value, source)
@@ -88,8 +100,10 @@ def _of_option(scenario: Scenario, name: str, option: ServingOption) -> list[Ass
             default("caching.ttl", float(rules.caching.ttl_s[0]), f"caching rule of {option.price}")
     if rules.tokens.per_message or rules.tokens.per_request:
         messages = 2 if option.prefix_tokens > 0 else 1
-        overhead = float(rules.tokens.per_request + messages * rules.tokens.per_message)
-        default("message_overhead_tokens", overhead, f"token rule of {option.price}: {messages} messages")
+        recorded = scenario.recorded
+        overhead = float(overhead_tokens(rules.tokens, option.prefix_tokens, recorded))
+        said = f"{messages} messages" if recorded is None else "the log counts all but the message of the prefix"
+        default("message_overhead_tokens", overhead, f"token rule of {option.price}: {said}")
     if isinstance(option, HostedFineTuned) and option.training is not None and option.training.usd is None:
         training = option.training
         if training.epochs is None and training.hours is None:

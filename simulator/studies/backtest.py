@@ -11,9 +11,11 @@ import dataclasses
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+from pricing.changes import known_on
 from pricing.errors import InputError
-from pricing.table import ALWAYS, PriceTable, PriceVersion, in_force
+from pricing.table import ALWAYS, PriceTable, PriceVersion
 from simulator.domain.advice import Backtest, Paid
+from simulator.domain.batch import months
 from simulator.domain.drawn import with_dials
 from simulator.domain.findings import SimulationResult
 from simulator.domain.options import HostedFineTuned, HostedOption, Hybrid, SelfHosted, ServingOption
@@ -40,7 +42,7 @@ def backtest(scenario: Scenario, decide_on: date, until: date | None = None) -> 
     days = (until - decide_on).days
     if not 1 <= days <= MAX_HORIZON_DAYS:
         raise InputError(f"until {until}: {days} days after the decision on {decide_on}; take 1 to {MAX_HORIZON_DAYS}")
-    moved = dataclasses.replace(scenario, ranges={}, correlations=())
+    moved = dataclasses.replace(scenario, ranges={}, correlations=(), outlook=None)
     moved = with_dials(moved, {"horizon_days": float(days)})
     known = {name: seen for name, table in scenario.prices.items() if (seen := known_on(table, decide_on)) is not None}
     missing = {name: unsold(option, known, scenario, decide_on) for name, option in scenario.options.items()}
@@ -82,18 +84,8 @@ def monthly(
     """
     if last < first:
         raise InputError(f"the last decision on {last} is before the first on {first}")
-    month = first.year * 12 + first.month - 1
-    while (day := date(month // 12, month % 12 + 1, min(first.day, 28))) <= last:
+    for day in months(first, last, every_months):
         yield backtest(scenario, day, until)
-        month += every_months
-
-
-def known_on(table: PriceTable, day: date) -> PriceTable | None:
-    """The table as it could be known on a day; None where it had no price in force yet."""
-    versions = tuple(version for version in table.versions if version.recorded <= day)
-    if in_force(versions, day) is None:
-        return None
-    return dataclasses.replace(table, versions=versions)
 
 
 def that_followed(table: PriceTable) -> PriceTable:
@@ -223,6 +215,7 @@ def _judged(
             serves_until=bills[name].serves_until if name in bills else None,
             why_not=missing[name] or _why_not(name, plans, bills),
             versions=_versions(scenario, bills[name]) if name in bills else (),
+            planned_at=_versions(scenario, plans[name]) if name in planned else (),
         )
         for name in order
     }
@@ -239,7 +232,7 @@ def _judged(
 
 
 def _versions(scenario: Scenario, bill: SimulationResult) -> tuple[str, ...]:
-    """The versions of prices that paid; the other lines name a path of the scenario."""
+    """The versions of prices on a bill; its other lines name a path of the scenario."""
     known = {table.version_id(version) for table in scenario.prices.values() for version in table.versions}
     return tuple(sorted(known & {line.price_version for line in bill.ledger.lines}))
 

@@ -17,12 +17,13 @@ from simulator.domain.drawn import BY_DAY, is_structural, with_dials
 from simulator.domain.findings import Engine
 from simulator.domain.scenario import Scenario
 from simulator.run import run
+from simulator.studies.decisions import decide_points
 from simulator.studies.runners import Place, spread
 from simulator.studies.verdict import TOO_CLOSE
 
 Array = NDArray[np.float64]
 Packed = Callable[[Mapping[str, NDArray[Any]], tuple[str, ...]], bytes]
-"""Makes bytes of columns; `choice` and `runner_up` hold numbers of the option names given with them."""
+"""Makes bytes of columns; `choice`, `runner_up` and `best` hold numbers of the option names given with them."""
 
 QUICK_BLOCK, DAILY_BLOCK = 32_768, 2_048
 """Points priced at once: 32,768 keep about 60 arrays by price period under 64 MiB, 2,048 those by day."""
@@ -73,7 +74,10 @@ def price_task(task: Task) -> list[Done]:
     found = []
     for piece, member in task.pieces:
         try:
-            columns = price_points(member, piece.first, piece.after, task.engine)
+            if member.decided_on:
+                columns = decide_points(member, piece.first, piece.after)
+            else:
+                columns = price_points(member, piece.first, piece.after, task.engine)
             found.append(Done(piece=piece, content=task.packed(columns, tuple(member.scenario.options))))
         except (TunepointError, ValueError) as error:
             found.append(Done(piece=piece, problem=str(error)))

@@ -37,12 +37,14 @@ from simulator.studies.draws import DRAWS
 from simulator.studies.finance import by_month, present_value, served_months
 from simulator.studies.probability import sample, uncertainty, worth_of_knowing
 from simulator.studies.runs import play
-from simulator.studies.sizing import meets_slo, missed
+from simulator.studies.sizing import kept_promises
 from simulator.studies.spreads import break_even_spread, payback_spread
 from simulator.studies.verdict import verdict
 
 ALMOST_NONE = 1e-9
 """Part of the calls at which only what does not grow with them is left of a bill."""
+ROUNDING = 1e-12
+"""Share of a bill below which a difference is a rounding error: a fleet with room to spare takes one more call free."""
 NEARBY = 1e-3
 """Relative distance on either side over which the cost of one more call is read."""
 
@@ -77,7 +79,7 @@ def compare(
     if engine == "simulated":
         played = play(scenario, runs, seed=seed, fidelity=fidelity, precision=precision)
     results = dict(played.mean) if played else {name: run(scenario, name) for name in scenario.options}
-    results = {name: _kept_promises(scenario, result) for name, result in results.items()}
+    results = {name: kept_promises(scenario, result) for name, result in results.items()}
     if not any(result.feasible for result in results.values()):
         reasons = "; ".join(f"{name}: {result.why_not}" for name, result in results.items())
         raise NoFeasibleOption(f"no option serves the whole horizon ({reasons})")
@@ -144,15 +146,6 @@ def _taken_apart(scenario: Scenario, said: Verdict, results: Mapping[str, Simula
     """The way from the baseline to the choice, or to the runner-up where the baseline is the choice."""
     to = said.choice if said.choice != scenario.baseline else said.runner_up
     return None if to is None else bridge(scenario, (scenario.baseline, to), results)
-def _kept_promises(scenario: Scenario, result: SimulationResult) -> SimulationResult:
-    """A fleet that misses its latency targets in its busiest hour is no choice, whatever it costs."""
-    if result.fleet is None or result.why_not is not None:
-        return result
-    kept, served = meets_slo(scenario, result.option)
-    if kept is None or served is None or kept:
-        return dataclasses.replace(result, meets_slo=kept)
-    why = f"it misses the latency targets in its busiest hour ({', '.join(missed(served, scenario.workload.slo))})"
-    return dataclasses.replace(result, meets_slo=False, why_not=why)
 
 
 def _digest(scenario: Scenario) -> str:
@@ -184,7 +177,8 @@ def summary(scenario: Scenario, result: SimulationResult) -> OptionSummary:
         draws={VOLUME: calls * np.array([ALMOST_NONE, 1 - NEARBY, 1 + NEARBY])},
     )
     recurring = near.total_usd - near.one_off_usd
-    more_calls = near.calls[2] - near.calls[1]
+    more_calls, more_usd = near.calls[2] - near.calls[1], recurring[2] - recurring[1]
+    unit = float(more_usd / more_calls) if more_calls and abs(more_usd) > ROUNDING * recurring[2] else 0.0
     return OptionSummary(
         result=result,
         total_usd=total if result.feasible else None,
@@ -192,7 +186,7 @@ def summary(scenario: Scenario, result: SimulationResult) -> OptionSummary:
         npv_usd=present_value(cash, scenario.discount_rate),
         monthly_usd=(total - one_off) / months,
         fixed_usd_per_month=float(recurring[0]) / months,
-        unit_usd=float((recurring[2] - recurring[1]) / more_calls) if more_calls else 0.0,
+        unit_usd=unit,
         per_call_usd=_each(total, result.served_calls[0]),
         per_success_usd=float(total / result.success_calls[0]) if result.success_calls[0] > 0 else None,
         one_off_usd=one_off,
@@ -277,7 +271,9 @@ def cost_curve(
     for name in scenario.options:
         stop = stages(scenario, name)[1]
         served = scenario.horizon_days if stop is None else max(stop, 1)
-        usd[name] = run(scenario, name, draws={along: x}).total_usd / (served * 24.0 / scenario.hours_per_month)
+        found = run(scenario, name, draws={along: x})
+        full = found.ruled_out if found.ruled_out is not None else False
+        usd[name] = np.where(full, np.nan, found.total_usd) / (served * 24.0 / scenario.hours_per_month)
     today = float(_read(scenario, along))
     return CostCurve(
         along=along, label=dial.label, unit=dial.unit, scale=dial.scale, today=today, x=x, usd_per_month=usd

@@ -14,6 +14,7 @@ from simulator.domain.findings import BreakEven, OptionSummary
 from simulator.domain.options import HostedPrompt
 from simulator.domain.scenario import Scenario
 from simulator.formats import count, usd
+from simulator.studies.finance import ceiling_usd_per_month
 
 CALLS_PER_MONTH = 10_000.0
 """The article's floor; it stands beside the scenario's own break-even."""
@@ -145,7 +146,10 @@ def _not_yet(refused: list[Question], unknown: list[Question]) -> str:
 
 
 def _worth(scenario: Scenario, options: Mapping[str, OptionSummary]) -> tuple[str, float]:
-    """What the best tuned or own option would save a month against the baseline, and against the best prompt."""
+    """What the best tuned or own option would save a month against the baseline, and against the best prompt.
+
+    Beside it stands the most that anything can save: where that is little, no further thought is due.
+    """
     total = {name: option.total_usd for name, option in options.items() if option.total_usd is not None}
     tuned = [name for name in total if name in _tuned(scenario)]
     if not tuned or scenario.baseline not in total:
@@ -162,4 +166,5 @@ def _worth(scenario: Scenario, options: Mapping[str, OptionSummary]) -> tuple[st
         other = (total[cheapest] - total[best]) / months
         tail = f"saves {usd(other)} a month more than" if other > 0 else f"saves {usd(-other)} a month less than"
         said += f", which {tail} prompting {cheapest}"
-    return f"{said}.", month
+    most = ceiling_usd_per_month(scenario, options[scenario.baseline].result)
+    return f"{said}. Nothing can save more than {usd(most)} a month, all that {scenario.baseline} costs.", month

@@ -60,6 +60,17 @@ def served_months(scenario: Scenario, result: SimulationResult) -> float:
     return max(served, 1) * 24.0 / scenario.hours_per_month
 
 
+def ceiling_usd_per_month(scenario: Scenario, result: SimulationResult) -> float:
+    """The most that any change can save a month: all that an option costs, as no alternative costs less than nothing.
+
+    What is paid once counts, spread over the horizon, and wrong answers do where the verdict weighs quality, so that
+    no saving a verdict tells of is above it.
+    """
+    judged = scenario.failure_usd > 0 and any(one.success_rate is not None for one in scenario.options.values())
+    paid = result.ledger.usd(without=() if judged else ("failures",))
+    return max(0.0, float(paid[0].sum()) / served_months(scenario, result))
+
+
 def by_month(cash_by_day: ArrayLike, days_per_month: float) -> list[float]:
     """Cash in consecutive months of equal length; a day that spans two is split, the last month may be short.
 

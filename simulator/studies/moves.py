@@ -32,6 +32,8 @@ SOLD_APART = ("batch_share", "deferrable_share", "storage_gb")
 MOST_SUPPOSED = 10
 CONVENTIONS = ("hours_per_month",)
 """Dials that are a way of counting, not an input that could be otherwise."""
+NO_COST = "diagnosis."
+"""Answers about the prompt, which no bill depends on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,8 @@ def movable(scenario: Scenario) -> tuple[DialAt, ...]:
             return scenario.options[above[1]].until_ready is None
         return last in SOLD_APART and any(_unsold(scenario, name, at) for name in scenario.options)
 
-    return tuple(at for at in walk_dials(scenario) if at.path not in CONVENTIONS and not stuck(at))
+    found = (at for at in walk_dials(scenario) if at.path not in CONVENTIONS and not at.path.startswith(NO_COST))
+    return tuple(at for at in found if not stuck(at))
 
 
 def _unsold(scenario: Scenario, name: str, at: DialAt) -> bool:

@@ -9,28 +9,25 @@ Waiting means: the baseline serves, then the option is chosen that is cheapest a
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import math
 import zlib
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pricing.book import PriceBook
 from pricing.errors import InputError, NoFeasibleOption, TunepointError
-from pricing.table import ALWAYS, PriceTable
 from simulator.domain.advice import Drift, Outlook, Waited
 from simulator.domain.drawn import with_dials
 from simulator.domain.findings import SimulationResult
 from simulator.domain.ledger import TOKEN_LINES
 from simulator.domain.options import HostedOption, Hybrid
+from simulator.domain.outlook import drift
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import spread
 from simulator.formats import usd
 from simulator.run import run
-from simulator.studies.backtest import known_on
 
 Array = NDArray[np.float64]
 
@@ -38,9 +35,6 @@ DRAWS = 2000
 WAITS = (1, 3, 6, 12)
 BOOKED = TOKEN_LINES | {"hosting", "storage"}
 """Lines that move with a provider's price."""
-OUTPUT_SHARE = 0.25
-"""Weight of output in the basket whose price is followed; the rest is input."""
-SMALLEST = 1e-6
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,28 +50,6 @@ class _Plan:
         path = index[self.price][:, first : first + len(self.booked)]
         total: Array = path @ self.booked + self.other.sum()
         return total
-
-
-def drift(tables: Sequence[PriceTable], known_by: date) -> Drift:
-    """How token prices moved up to a day: exposure in table-years, and the log of every change of a basket.
-
-    Corrections (a later word on the same day) are no changes of price. Only what was known by then counts.
-
-    Args:
-        tables: token prices.
-        known_by: the day until which history is read.
-    """
-    years, changes, seen = 0.0, [], 0
-    for table in tables:
-        known = known_on(table, known_by)
-        baskets = [] if known is None else _history(known, known_by)
-        if not baskets:
-            continue
-        seen += 1
-        years += (known_by - baskets[0][0]).days / 365.0
-        logs = [math.log(after / before) for (_, before), (_, after) in itertools.pairwise(baskets)]
-        changes += [change for change in logs if abs(change) > SMALLEST]
-    return Drift(kind="tokens", tables=seen, years=years, changes=tuple(changes))
 
 
 def index_paths(moves: Drift, price: str, days: int, size: int, seed: int) -> Array:
@@ -126,7 +98,7 @@ def outlook(
     for months, step in steps.items():
         if not 0 < step < days:
             raise InputError(f"waiting {months} months does not fit into {days} days; wait less or look further")
-    plain = dataclasses.replace(scenario, ranges={}, correlations=(), adjust=(), credits=None)
+    plain = dataclasses.replace(scenario, ranges={}, correlations=(), adjust=(), credits=None, outlook=None)
     results = {name: run(plain, name) for name in plain.options}
     able = [name for name, result in results.items() if result.feasible]
     if scenario.baseline not in able:
@@ -215,17 +187,6 @@ def _later(scenario: Scenario, able: Sequence[str], step: int) -> dict[str, _Pla
             found[name] = _plan(later, result)
     if not found:
         raise NoFeasibleOption(f"no option can be begun {step} days after the start")
-    return found
-
-
-def _history(table: PriceTable, until: date) -> list[tuple[date, float]]:
-    """Day and price of a basket of input and output from each effective day, the last word on that day."""
-    latest = {version.effective: version for version in table.versions if version.effective <= until}
-    found = []
-    for day, version in sorted(latest.items()):
-        rates = version.usd_per_mtok
-        if rates.input and rates.output and day > ALWAYS:
-            found.append((day, (1.0 - OUTPUT_SHARE) * rates.input + OUTPUT_SHARE * rates.output))
     return found
 
 

@@ -16,11 +16,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.domain.drawn import find_dial
+from simulator.domain.drawn import find_dial, with_dials
+from simulator.domain.options import Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
+from simulator.domain.workload import Slo
 from simulator.run import run
 from simulator.studies.breakeven import concerned
 from simulator.studies.scanpoints import scan_points
+from simulator.studies.sizing import kept_promises
 
 Array = NDArray[np.float64]
 Basis = Literal["money", "with_quality"]
@@ -30,6 +33,8 @@ POINTS = 241
 """Scan points on either side of today, besides the known discontinuities."""
 PARTS = 128
 """Parts into which the end of a stretch is cut."""
+HALVINGS = 6
+"""Of the distance between an end that is not true as typed in and one that is."""
 NARROW = 1.1
 """Stretches whose ends are not this factor apart are a step of a staircase, not an answer: nobody hits them."""
 
@@ -96,11 +101,54 @@ def stretch(
         near = unit * _rounded(near / unit, digits, up=end > today)
         if closed:
             far = unit * _rounded(far / unit, digits, up=end < today)
+        held = _held(scenario, along, near, far, to, basis, unit)
+        if held is None:
+            continue
+        closed, near, far = closed or held[1] != far, *held
         outward = far / near if end > today else near / far
         if outward < narrow or near == today:
             continue
         if _winners(scenario, along, np.array([near, far]), basis) == [to, to]:
             return Stretch(to=to, near=near, far=far, open=not closed)
+    return None
+
+
+def _held(
+    scenario: Scenario, along: str, near: float, far: float, to: str, basis: Basis, unit: float
+) -> tuple[float, float] | None:
+    """The ends moved inwards until the option wins at them as typed in, its machines keeping up and their promises.
+
+    A scan asks of a fleet only whether it is full; only its calls served one by one tell whether they come in time.
+    """
+    fleets = [name for name, option in scenario.options.items() if isinstance(option, SelfHosted | Hybrid)]
+    if to not in fleets and (scenario.workload.slo != Slo() or not fleets):  # promises rule out fleets only
+        return near, far
+    held = [_typed_in(scenario, along, value, basis) == to for value in (near, far)]
+    if not any(held):
+        return None
+    if all(held):
+        return near, far
+    outer, inner = (near, far) if held[1] else (far, near)
+    for _ in range(HALVINGS):
+        middle = math.sqrt(outer * inner)
+        outer, inner = (outer, middle) if _typed_in(scenario, along, middle, basis) == to else (middle, inner)
+    inner = unit * _rounded(inner / unit, 3, up=inner > outer)
+    if _typed_in(scenario, along, inner, basis) != to:
+        return None
+    return (inner, far) if held[1] else (near, inner)
+
+
+def _typed_in(scenario: Scenario, along: str, value: float, basis: Basis) -> str | None:
+    """The cheapest option at a value, each judged as if the value were written in the scenario."""
+    there: Scenario = with_dials(scenario, {along: value})
+    results = {name: run(there, name, daily=False) for name in there.options}
+    costs = {
+        name: float((result.total_usd if basis == "with_quality" else result.money_usd)[0])
+        for name, result in results.items()
+    }
+    for name in sorted(costs, key=lambda name: (costs[name], name != scenario.baseline)):
+        if kept_promises(there, results[name]).feasible:
+            return name
     return None
 
 

@@ -178,8 +178,8 @@ def worth_of_knowing(found: Sample) -> tuple[Worth, ...]:
     for path, values in found.draws.items():
         usd, error = _conditional_gain(values, apart)
         low, high = found.scenario.ranges[path].ends
-        label = find_dial(found.scenario, path).label
-        rows.append(Worth(path=path, label=label, usd=usd, error_usd=error, low=low, high=high))
+        dial = find_dial(found.scenario, path)
+        rows.append(Worth(path=path, label=dial.label, usd=usd, error_usd=error, low=low, high=high, unit=dial.unit))
     return tuple(sorted(rows, key=lambda row: -row.usd))
 
 

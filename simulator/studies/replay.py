@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -22,7 +22,11 @@ from simulator.domain.workload import Tokens, Workload
 Counts = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+Group = tuple[int, int | None, TokenMeter]
+"""Length tier (0: below the first), daily window (None: outside all), and meter."""
+
 NAME = "trace"
+METERS: tuple[TokenMeter, ...] = ("input", "output")
 MTOK = 1e6
 NS_PER_HOUR = 3_600_000_000_000
 FIRST_WEEKDAY = 3
@@ -79,12 +83,27 @@ def replay(calls: Calls, table: PriceTable, on: date) -> Replay:
         NotSold: the price has no input or no output rate and the trace has such tokens.
         InputError: the model had retired by then.
     """
+    return replay_blocks((calls,), table, on)
+
+
+def replay_blocks(blocks: Iterable[Calls], table: PriceTable, on: date) -> Replay:
+    """Bill a trace that comes in parts, in any order, without holding more than one; else as `replay`."""
     version = table.on(on)
     ends = version.lifecycle.retires_on
     if ends is not None and ends <= on:
         raise InputError(f'"{table.id}" retired on {ends}; name an earlier day than {on}, or another price')
+    rows = 0
+    sums: dict[Group, int] = {}
+    for calls in blocks:
+        rows += len(calls.input_tokens)
+        for band, window, inside in _groups(calls, version.usd_per_mtok):
+            for meter in METERS:
+                column = calls.input_tokens if meter == "input" else calls.output_tokens
+                key = (band, window, meter)
+                sums[key] = sums.get(key, 0) + int(column[inside].sum())
+    total = {meter: sum(tokens for (_, _, of), tokens in sums.items() if of == meter) for meter in METERS}
     try:
-        ledger = bill(_scenario(calls, table, on), _activity(calls, table.id, version.usd_per_mtok))
+        ledger = bill(_scenario(rows, total, table, on), _activity(rows, sums, table.id))
     except NotSold:
         raise NotSold(_unsold(table, version)) from None
     by_line = {"input": 0.0, "output": 0.0, **_by_line(ledger)}
@@ -95,15 +114,14 @@ def replay(calls: Calls, table: PriceTable, on: date) -> Replay:
         confidence=version.source.confidence,
         cost_usd=sum(by_line.values()),
         by_line=by_line,
-        input_tokens=int(calls.input_tokens.sum()),
-        output_tokens=int(calls.output_tokens.sum()),
+        input_tokens=total["input"],
+        output_tokens=total["output"],
     )
 
 
-def _scenario(calls: Calls, table: PriceTable, on: date) -> Scenario:
+def _scenario(rows: int, total: Mapping[TokenMeter, int], table: PriceTable, on: date) -> Scenario:
     """One day on which the calls of the trace come: what the till needs to know of them."""
-    rows = len(calls.input_tokens)
-    tokens = Tokens(input=int(calls.input_tokens.sum()) / rows, output=int(calls.output_tokens.sum()) / rows)
+    tokens = Tokens(input=total["input"] / rows, output=total["output"] / rows)
     return Scenario(
         name=NAME,
         start=on,
@@ -115,11 +133,9 @@ def _scenario(calls: Calls, table: PriceTable, on: date) -> Scenario:
     )
 
 
-def _activity(calls: Calls, price: str, rates: Rates) -> Activity:
+def _activity(rows: int, sums: Mapping[Group, int], price: str) -> Activity:
     """Exact token sums by meter, length tier and daily window."""
-    rows = np.array([[float(len(calls.input_tokens))]])
-    none = np.zeros((1, 1))
-    meters: tuple[tuple[TokenMeter, Counts], ...] = (("input", calls.input_tokens), ("output", calls.output_tokens))
+    calls, none = np.array([[float(rows)]]), np.zeros((1, 1))
     counts = [
         Count(
             line=meter,
@@ -128,16 +144,15 @@ def _activity(calls: Calls, price: str, rates: Rates) -> Activity:
             basis=TokenPrice(price=price, meter=meter, band=band, window=window),
             option=NAME,
         )
-        for band, window, inside in _groups(calls, rates)
-        for meter, column in meters
-        if (tokens := int(column[inside].sum()))
+        for (band, window, meter), tokens in sums.items()
+        if tokens
     ]
     return Activity(
         option=NAME,
         edges=np.array([0, 1]),
         counts=tuple(counts),
-        calls=rows,
-        served=rows,
+        calls=calls,
+        served=calls,
         eligible=none,
         hits=none,
         peak_per_s=np.zeros(1),

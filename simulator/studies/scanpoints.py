@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from pricing.table import PriceVersion
 from simulator.domain.dials import Dial
-from simulator.domain.options import HostedFineTuned, HostedOption, Hybrid
+from simulator.domain.options import HostedFineTuned, HostedOption, Hybrid, SelfHosted
 from simulator.domain.plan import stages, training_price, version_spans
+from simulator.domain.recorded import overhead_tokens
 from simulator.domain.scenario import Scenario
+from simulator.run import capacity_edges
 
 Array = NDArray[np.float64]
 
@@ -50,6 +52,7 @@ def scan_points(
     known: list[float] = []
     for name in names:
         known += _epoch_steps(scenario, name, along)
+        known += _fleet_steps(scenario, name, along)
         for served in _served_by(scenario, name):
             known += _steps(scenario, *served, along, low, high)
     steps = np.asarray(known)
@@ -85,13 +88,22 @@ def _steps(
             first, last = math.ceil(low / caching.increment), math.floor(high / caching.increment)
             found += [float(caching.increment * steps) for steps in range(first, last + 1)]
     own_input = option.input_tokens if option.input_tokens is not None else scenario.workload.tokens.input
-    overhead = tokens.per_request + tokens.per_message * (2 if option.prefix_tokens > 0 else 1)
+    overhead = float(overhead_tokens(tokens, option.prefix_tokens, scenario.recorded))
     for tier in version.usd_per_mtok.tiers:
         if along == f"options.{name}.prefix_tokens":
             found.append(tier.above - own_input - overhead)
         elif along in ("workload.tokens.input", f"options.{name}.input_tokens"):
             found.append(tier.above - option.prefix_tokens - overhead)
     return found
+
+
+def _fleet_steps(scenario: Scenario, name: str, along: str) -> list[float]:
+    """Calls a day at which a fleet takes one more replica, or is full."""
+    option = scenario.options[name]
+    fleet = option.fleet_option if isinstance(option, Hybrid) else name
+    if along != "workload.calls_per_day" or not isinstance(scenario.options[fleet], SelfHosted):
+        return []
+    return capacity_edges(scenario, fleet)[:MAX_STEPS]
 
 
 def _epoch_steps(scenario: Scenario, name: str, along: str) -> list[float]:

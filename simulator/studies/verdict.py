@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from simulator.domain.uncertain import Uncertainty
 from simulator.formats import count, line_name, per_call, share, usd, usd_exact
 from simulator.studies.breakeven import VOLUME
 from simulator.studies.caveats import caveats
-from simulator.studies.finance import served_months
+from simulator.studies.finance import ceiling_usd_per_month
 from simulator.studies.overtake import Basis, stays_throughout, stretch
 
 TIE = 1e-9
@@ -104,11 +105,11 @@ def verdict(
         too_close=bool(close),
         confidence=None if unsure is None else unsure.options[best.choice].cheapest_share,
         money=("" if best.choice == money.choice else "In money alone: ")
-        + _sentence(scenario, options, money)
+        + _sentence(scenario, options, money, lead=lambda word: _lead(money, unsure, word))
         + _chance(unsure, money.choice),
         with_quality=_quality_sentence(scenario, options, money, quality),
         quality_gap_to_flip=_quality_gap(scenario, options, money),
-        max_saving_usd_per_month=_paid_monthly_usd(scenario, base),
+        max_saving_usd_per_month=ceiling_usd_per_month(scenario, base.result),
         because=tuple(_because(scenario, options, best, crossings)),
         caveats=(*close, *caveats(scenario, options, used), *(unsure.notes if unsure else ())),
         flips=tuple(_flips(scenario, best, "with_quality" if judged else "money")),
@@ -147,26 +148,39 @@ def _chance(unsure: Uncertainty | None, choice: str) -> str:
     )
 
 
-def _sentence(scenario: Scenario, options: Mapping[str, OptionSummary], best: Ranking) -> str:
-    """Choice, saving, from which volume it would change."""
+def _lead(best: Ranking, unsure: Uncertainty | None, word: str) -> str:
+    """How the verdict begins: no surer of the choice than the numbers are."""
+    saving = best.usd[best.runner_up] - best.usd[best.choice] if best.runner_up else math.inf
+    share_of = abs(best.usd[best.runner_up]) if best.runner_up else 0.0
+    if saving <= TIE * share_of:
+        return f"A tie; {word.lower()} {best.choice}"
+    if saving < TOO_CLOSE * share_of or (unsure is not None and unsure.choice == best.choice and _wavering(unsure)):
+        return f"Too close to call; {best.choice} leads"
+    return f"{word} {best.choice}"
+
+
+def _sentence(
+    scenario: Scenario, options: Mapping[str, OptionSummary], best: Ranking, lead: Callable[[str], str]
+) -> str:
+    """Choice, saving, from which volume it would change; no more sure of it than the numbers are."""
     choice, days = best.choice, int(scenario.horizon_days)
     cost = best.usd[choice]
     what = "in present value over" if scenario.rank_by == "npv_usd" else "over"
     calls = f"{count(scenario.workload.calls_per_day)} calls a day"
     base = scenario.baseline
     if choice == base:
-        text = f"Keep {choice}: at {calls} it is the cheapest way, {usd(cost)} {what} {days} days"
+        text = f"{lead('Keep')}: at {calls} it is the cheapest way, {usd(cost)} {what} {days} days"
         if best.runner_up:
             text += f", {usd(best.usd[best.runner_up] - cost)} less than {best.runner_up}"
     elif base in best.usd:
         saved = best.usd[base] - cost
         part = f" ({share(saved / best.usd[base])})" if best.usd[base] > 0 else ""
-        text = f"Choose {choice}: at {calls} it saves {usd(saved)}{part} {what} {days} days against {base}"
+        text = f"{lead('Choose')}: at {calls} it saves {usd(saved)}{part} {what} {days} days against {base}"
         if best.runner_up and best.runner_up != base:
             text += f" and {usd(best.usd[best.runner_up] - cost)} against the runner-up {best.runner_up}"
     else:
         why = options[base].result.why_not
-        text = f"Choose {choice}: {usd(cost)} {what} {days} days at {calls}; {base} is no choice ({why})"
+        text = f"{lead('Choose')}: {usd(cost)} {what} {days} days at {calls}; {base} is no choice ({why})"
     return f"{text}; {_volume_clause(scenario, best)}."
 
 
@@ -268,12 +282,6 @@ def _by_group(option: OptionSummary) -> dict[str, float]:
         group = PROMPT if line in PROMPT_LINES else "output" if line == "batch_output" else line
         sums[group] = sums.get(group, 0.0) + float(cost[0])
     return sums
-
-
-def _paid_monthly_usd(scenario: Scenario, option: OptionSummary) -> float:
-    """Recurring money a month, without the cost of wrong answers: no change of option can save more."""
-    paid = float(option.result.ledger.usd(one_off=False, without=("failures",))[0].sum())
-    return max(0.0, paid / served_months(scenario, option.result))
 
 
 def _flips(scenario: Scenario, best: Ranking, basis: Basis) -> list[str]:

@@ -1,0 +1,137 @@
+"""What stands behind a verdict: reasons and cautions beside each other, how sure it is, where the saving comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import answer, pictures, question, shown, take
+from simulator import charts
+from simulator.formats import NONE, day, days, quantity, reading, share, usd
+
+if TYPE_CHECKING:
+    from dashboard.question import Question
+    from simulator.domain.findings import Comparison
+    from simulator.domain.uncertain import Uncertainty
+
+
+SIDE_PX = 560
+
+
+def reasons(comparison: Comparison) -> None:
+    """Why, and whether tuning is due, beside what would change it and what to be careful about."""
+    verdict, diagnosed = comparison.verdict, comparison.diagnosed
+    left, right = st.columns(2, gap="medium")
+    with left:
+        shown.points("Because", verdict.because)
+        if diagnosed is None:
+            shown.points("Is tuning due?", ["Answer the questions at the end of the dials, and it is told here."])
+        else:
+            shown.points("Is tuning due?", [
+                *(f"{one.question} {SAID[one.answer]}: {one.why}" for one in diagnosed.answers if one.answer is False),
+                diagnosed.not_yet, diagnosed.worth,
+            ])
+    with right:
+        shown.points("It would flip", verdict.flips)
+        shown.points("Careful", cautions(comparison))
+
+
+SAID = {True: "Yes", False: "No", None: "Not said"}
+
+
+def cautions(comparison: Comparison) -> list[str]:
+    """Caveats of the verdict, options that are no choice, prices that may be old."""
+    barred = {name: option.result.why_not for name, option in comparison.options.items() if option.result.why_not}
+    return [
+        *comparison.verdict.caveats,
+        *(f"{name} is no choice: {why}" for name, why in barred.items()),
+        *(f"Prices age: {price}." for price in comparison.stale),
+    ]
+
+
+def doubt(comparison: Comparison) -> None:
+    """How far each option strays where inputs are ranges; nothing where all are plain numbers."""
+    if comparison.uncertainty is not None:
+        st.html('<h4 class="tp-head">How sure is that?</h4>')
+        _intervals(comparison.uncertainty)
+        shown.points("", _spreads(comparison))
+
+
+def _intervals(found: Uncertainty) -> None:
+    shown.table(
+        {"option": "", "mean": "n", "nine draws of ten": "n", "cheapest in, of draws": "n", "expected regret": "n"},
+        [(name, usd(risk.mean_usd), f"{usd(risk.interval_usd[0])} to {usd(risk.interval_usd[2])}",
+          share(risk.cheapest_share), NONE if risk.expected_regret_usd is None else usd(risk.expected_regret_usd))
+         for name, risk in found.options.items()],
+    )
+
+
+def _spreads(comparison: Comparison) -> list[str]:
+    """Where pairs break even and when they pay back, over draws."""
+    levels = [
+        f"{one.between[1]} against {one.between[0]}: they cost the same {_between(one.at, one.unit)} in nine draws of "
+        f"ten that cross ({share(one.crosses)} do)."
+        for one in comparison.break_even_spreads if one.at is not None
+    ]
+    paid = [
+        f"{one.between[1]} against {one.between[0]}: paid back after {days(one.days[0])} to {days(one.days[2])}, by "
+        f"{day(one.dates[2])} at the latest in nine draws of ten ({share(one.paid_share)} pay back)."
+        for one in comparison.payback_spreads if one.days is not None and one.dates is not None
+    ]
+    return levels + paid
+
+
+def _between(at: tuple[float, float, float], unit: str) -> str:
+    low, high = reading(at[0], unit), reading(at[2], unit)
+    return f"at {low}" if low == high else f"between {low} and {high}"
+
+
+def saving(asked: Question) -> None:
+    """The saving part by part, and the same tokens at other prices; worked out when it is opened."""
+    turn = st.session_state.round
+    fold = st.expander("Where does the saving come from, and what else could be bought?", key=f"behind {turn}",
+                       on_change="rerun")
+    if not fold.open:
+        return
+    with fold:
+        whole = answer.priced_everywhere(asked)
+        if whole.bridge is not None:
+            figure = charts.bridge(whole.bridge, whole)
+            pictures.show("bridge", figure)
+            take.pair(question.called(asked), "bridge", figure)
+            shown.points("", whole.bridge.notes)
+        if whole.control is not None:
+            shown.say(whole.control.sentence or f"Of the saving by {whole.control.tuned}, {whole.control.by} without "
+                      f"tuning would bring {share(whole.control.share)}.")
+        if whole.alternatives:
+            st.html('<h4 class="tp-head">The same tokens at other prices; quality is not compared</h4>')
+            shown.table(
+                {"price": "", "a month": "n", "saves over the horizon": "n", "how sure": ""},
+                [(one.price, usd(one.usd_per_month), usd(one.saving_usd), one.confidence)
+                 for one in whole.alternatives],
+            )
+        else:
+            shown.say("No other price in the book would be cheaper for the same tokens.")
+
+
+def side_by_side(states: Mapping[str, tuple[str, Comparison]]) -> None:
+    """States beside each other: verdict, bills and the cash of each.
+
+    Args:
+        states: by heading, what was asked in words, and its answer.
+    """
+    st.html('<h4 class="tp-head">Side by side</h4>')
+    for place, (column, (title, (words, found))) in enumerate(zip(st.columns(len(states)), states.items(),
+                                                                 strict=True)):
+        with column:
+            shown.say(f"{title}: {words}")
+            shown.points("Verdict", [found.verdict.money])
+            shown.table(
+                {"option": "", "a month": "n", days(found.horizon_days): "n", "hits": "n"},
+                [(name, usd(option.monthly_usd), usd(option.total_usd or option.total_until or 0.0),
+                  share(float(option.result.cache_hit_rate[0]))) for name, option in found.options.items()],
+            )
+            shown.say(f"{quantity(found.horizon_days)} days from {day(found.start)}")
+            pictures.show(f"side {place}", charts.cumulative_cost(found), SIDE_PX, narrow=True)

@@ -1,0 +1,82 @@
+"""Training examples of the reader: checked line by line, counted, priced wherever they can be trained."""
+
+from __future__ import annotations
+
+import functools
+from datetime import date
+
+import streamlit as st
+
+from dashboard import answer, question, shown
+from simulator import (
+    DatasetCheck,
+    count_tokens,
+    dataset_settings,
+    describe_dataset,
+    parse_dataset,
+    shipped_book,
+    training_offers,
+)
+from simulator.formats import count, quantity, usd
+
+PLAIN = "o200k_base"
+TOLD, OFFERED = 30, 20
+"""Problems and prices that are listed; the rest is counted."""
+LENGTHS = ("mean", "p50", "p95", "max")
+
+
+def show() -> None:
+    """Upload, checks, lengths, prices, settings."""
+    file = st.file_uploader("Drop training examples: JSONL in the chat, ShareGPT, Alpaca or completion form",
+                            type=["jsonl", "json"], key="examples file")
+    if file is None:
+        shown.say("Every line is checked, and nothing is sent anywhere.")
+        return
+    check = _read(file.getvalue(), file.name)
+    told = describe_dataset(check)
+    shown.say(f"{check.records:,} records ({check.shape}), {check.tokens:,} tokens ({PLAIN}); "
+              f"{told['split']['train']:,} to train on and {told['split']['validation']:,} to measure on.")
+    shown.table(
+        {"tokens an example": "", **dict.fromkeys(LENGTHS, "n"), "answers, all": "n", "tools, all": "n"},
+        [("", *(quantity(round(told["tokens"][name])) for name in LENGTHS),
+          count(told["tokens"]["answers"]), count(told["tokens"]["tools"]))],
+    )
+    more = check.problem_count - min(TOLD, len(check.problems))
+    shown.points(f"{check.problem_count:,} problems", [
+        *(f"line {line}: {what}" for line, what in check.problems[:TOLD]), *([f"and {more:,} more"] if more else []),
+    ])
+    shown.points("Good to know", check.notes)
+    _prices(check)
+    _settings(check)
+
+
+@functools.lru_cache(maxsize=4)
+def _read(raw: bytes, name: str) -> DatasetCheck:
+    """A checked file, kept while a page is redrawn."""
+    found: DatasetCheck = parse_dataset(raw, name, lambda text: count_tokens(text, PLAIN).tokens)
+    return found
+
+
+def _prices(check: DatasetCheck) -> None:
+    """What a run costs wherever one can be started, cheapest first."""
+    on = st.date_input("A run started on", value=date.today(), key="examples on")
+    offers = training_offers(shipped_book().prices, on, len(check.lengths), {None: check.tokens})
+    sold = [one for one in offers if one.confidence != "unverified"]
+    shown.table(
+        {"training at": "", "method": "", "epochs": "n", "tokens": "n", "a run": "n", "": ""},
+        [(one.price, one.method, quantity(one.epochs), count(one.tokens), usd(one.usd), one.note)
+         for one in sold[:OFFERED]],
+    )
+    if len(offers) > OFFERED:
+        shown.say(f"{len(offers) - min(OFFERED, len(sold)):,} dearer or unverified prices more.")
+
+
+def _settings(check: DatasetCheck) -> None:
+    """The set as the training of an option."""
+    options = answer.scenario_of(question.asked()).options
+    tuned = [name for name, option in options.items() if getattr(option, "training", None) is not None]
+    if not tuned:
+        shown.say("The scenario has no fine-tuned option to send it into.")
+        return
+    option = st.selectbox("Use it as the training set of", tuned, key=f"examples for {st.session_state.round}")
+    shown.send("examples", dataset_settings(check, option))

@@ -1,0 +1,73 @@
+"""A usage log of the reader: what was called and paid, checked against the price book, and sent into the scenario."""
+
+from __future__ import annotations
+
+import functools
+
+import streamlit as st
+
+from dashboard import answer, question, shown
+from pricing.errors import InputError
+from simulator import Usage, checked_bill, parse_usage, shipped_book, usage_settings
+from simulator.formats import NONE, count, day, quantity, usd, usd_exact
+
+NAMES = "OpenAI, Anthropic, LiteLLM, Langfuse, OpenTelemetry, or a CSV of your own"
+
+
+def show() -> None:
+    """Upload, sums, bill, settings."""
+    file = st.file_uploader(f"Drop a usage log: {NAMES}", type=["csv", "json", "jsonl"], key="usage file")
+    typed = st.text_input(
+        "Columns of a CSV of your own", key="usage columns", placeholder="time=created_at, input=tokens_in, ...",
+        help="Pairs of time, model, input, output, cached, cache\\_write, calls, usd, failed and the name of a column.",
+    )
+    if file is None:
+        shown.say("Nothing is sent anywhere: the log is read by this server, and forgotten with this session.")
+        return
+    usage = _read(file.getvalue(), file.name, _columns(typed))
+    paid = "" if usage.usd is None else f"; {usd_exact(usage.usd)} paid"
+    shown.say(f"{count(usage.calls)} calls on {quantity(usage.days)} days, {day(min(usage.by_day))} to "
+              f"{day(max(usage.by_day))}; {count(usage.failed)} failed{paid}.")
+    _bill(usage)
+    _settings(usage)
+
+
+@functools.lru_cache(maxsize=4)
+def _read(raw: bytes, name: str, columns: tuple[tuple[str, str], ...]) -> Usage:
+    """A log, summed up, kept while a page is redrawn."""
+    found: Usage = parse_usage(raw, name, dict(columns) or None)
+    return found
+
+
+def _columns(typed: str) -> tuple[tuple[str, str], ...]:
+    """Pairs of field and column, as typed."""
+    pairs = [part.strip().partition("=") for part in typed.replace("\n", ",").split(",") if part.strip()]
+    for field, equals, column in pairs:
+        if not equals or not column.strip():
+            raise InputError(f'columns: "{field}" is no pair; write FIELD=COLUMN, as in time=created_at')
+    return tuple((field.strip(), column.strip()) for field, _, column in pairs)
+
+
+def _bill(usage: Usage) -> None:
+    """What each model's tokens cost by the book, beside what was paid."""
+    bills = checked_bill(usage.models, shipped_book().prices, max(usage.by_day), paid=usage.usd is not None)
+    meters = ("input", "cached", "cache_write", "output")
+    shown.table(
+        {"model": "", "calls": "n", **{f"{meter.replace('_', ' ')} tokens": "n" for meter in meters},
+         "by the book": "n", "paid": "n", "price": ""},
+        [(one.model or "(no name)", count(usage.models[one.model]["calls"]),
+          *(count(usage.models[one.model][meter]) for meter in meters),
+          NONE if one.book_usd is None else usd(one.book_usd), NONE if one.paid_usd is None else usd(one.paid_usd),
+          one.note) for one in bills],
+    )
+
+
+def _settings(usage: Usage) -> None:
+    """The log as a workload; it counts the shared prompt as input, which a scenario counts apart."""
+    scenario = answer.scenario_of(question.asked())
+    prefix = scenario.options[scenario.baseline].prefix_tokens
+    apart = st.checkbox(
+        f"Of the input, {quantity(prefix)} tokens a call are the shared prompt of the option of today",
+        value=True, key="prompt apart", help="A log counts the prompt as input; a scenario counts it apart.",
+    )
+    shown.send("usage", usage_settings(usage, prefix if apart else 0.0))

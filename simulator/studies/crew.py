@@ -1,0 +1,149 @@
+"""Workers that stay: one pool of processes for a server of many readers, whose jobs take turns in it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any, Literal
+
+from pricing.errors import InputError
+from simulator.studies.runners import _end_with_parent as end_with_parent
+
+State = Literal["running", "done", "stopped", "failed"]
+PRELOADED = ["simulator.studies.rehearsal", "simulator.studies.batch", "simulator.simulated.engine"]
+"""Imported once, by the process from which every worker is forked."""
+NICENESS = 10
+"""Workers step back behind the pages: where cores are short, a slider comes first."""
+LOST = "a worker was ended from outside, as happens when memory runs out; take fewer runs or points, and start again"
+
+
+class Job:
+    """Tasks of one asker: how far they are, what came back, and what went wrong; safe to read from any thread."""
+
+    def __init__(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> None:
+        """`function` must be importable, as it is sent by name; a task is whatever pickles."""
+        self.function, self.tasks = function, tuple(tasks)
+        self.found: dict[int, Any] = {}
+        self.problem: BaseException | None = None
+        self.state: State = "running" if self.tasks else "done"
+        self.given = 0
+        self.begun_s = time.monotonic()
+        self.ended_s: float | None = None
+
+    @property
+    def results(self) -> list[Any]:
+        """What has come back so far, in the order of the tasks."""
+        return [self.found[number] for number in sorted(self.found)]
+
+    @property
+    def done_share(self) -> float:
+        """Part of the tasks that has come back."""
+        return len(self.found) / len(self.tasks) if self.tasks else 1.0
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since it was begun, until it ended."""
+        return (self.ended_s or time.monotonic()) - self.begun_s
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds to go at the pace so far; None before the first task came back."""
+        done = self.done_share
+        return self.elapsed_s * (1.0 - done) / done if done else None
+
+    def stop(self) -> None:
+        """Give no further task; those under way are finished and forgotten."""
+        self.end("stopped")
+
+    def end(self, state: State, problem: BaseException | None = None) -> None:
+        """End it, unless it has ended."""
+        if self.state == "running":
+            self.state, self.problem, self.ended_s = state, problem, time.monotonic()
+
+
+class Crew:
+    """One pool of worker processes; whoever asks gets a turn after every task of another."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        """`workers`: processes (default: one less than there are cores, so that one is left for the pages)."""
+        self.workers = workers or max(1, (os.cpu_count() or 1) - 1)
+        self._lock = threading.RLock()
+        self._pool: ProcessPoolExecutor | None = None
+        self._jobs: deque[Job] = deque()
+        self._busy = 0
+
+    def begin(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> Job:
+        """Start a job and return at once."""
+        job = Job(function, tasks)
+        with self._lock:
+            self._jobs.append(job)
+            self._hand_out()
+        return job
+
+    def close(self) -> None:
+        """End all jobs and all workers."""
+        with self._lock:
+            for job in self._jobs:
+                job.stop()
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _hand_out(self) -> None:
+        """Give tasks while a worker is free; a task more than workers would wait where no other job can pass it."""
+        while self._busy < self.workers and (job := self._next()) is not None:
+            number, job.given = job.given, job.given + 1
+            self._pool = self._pool or self._started()
+            try:
+                future = self._pool.submit(job.function, job.tasks[number])
+            except BrokenProcessPool:                           # its workers were ended while nobody used them
+                self._pool = self._started()
+                future = self._pool.submit(job.function, job.tasks[number])
+            self._busy += 1
+            future.add_done_callback(functools.partial(self._came, job, number, self._pool))
+
+    def _next(self) -> Job | None:
+        """The job whose turn it is; it goes to the end of the line."""
+        while self._jobs:
+            job = self._jobs.popleft()
+            if job.state == "running" and job.given < len(job.tasks):
+                self._jobs.append(job)
+                return job
+        return None
+
+    def _started(self) -> ProcessPoolExecutor:
+        context = get_context("forkserver")
+        context.set_forkserver_preload(PRELOADED)
+        return ProcessPoolExecutor(self.workers, mp_context=context, initializer=_at_work)
+
+    def _came(self, job: Job, number: int, pool: ProcessPoolExecutor, future: Future[Any]) -> None:
+        with self._lock:
+            self._busy -= 1
+            error = None if future.cancelled() else future.exception()
+            if future.cancelled():
+                job.stop()
+            elif error is None:
+                if job.state == "running":
+                    job.found[number] = future.result()
+                if len(job.found) == len(job.tasks):
+                    job.end("done")
+            elif isinstance(error, BrokenProcessPool):
+                self._pool = None if self._pool is pool else self._pool
+                job.end("failed", InputError(LOST))
+            else:
+                job.end("failed", error)
+            self._hand_out()
+
+
+def _at_work() -> None:
+    """What a worker does first: end when its server ends, and step back behind it."""
+    end_with_parent()
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)

@@ -1,0 +1,152 @@
+"""The batch page prices what the batch command prices, filters it truly, and reads no file of its server."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import simulator
+from pricing.errors import InputError
+from simulator import charts
+from simulator.cli import main
+from simulator.domain.batch_points import BatchPoints
+
+PAGE = "from dashboard import batches, question\nquestion.begin()\nbatches.page()\n"
+WAIT_S = 180.0
+SMALL = b"""
+scenarios: [../support-triage.yaml, ../cases/small-volume.yaml]
+vary:
+  workload.calls_per_day: {from: 100, to: 1e6, points: 5, scale: log}
+  options.baseline.prefix_tokens: [500, 2500]
+"""
+SENT = {"sent batch": ("small.yaml", SMALL, ())}
+
+
+def opened(**state: Any) -> AppTest:
+    page = AppTest.from_string(PAGE, default_timeout=60)
+    for key, value in state.items():
+        page.session_state[key.replace("_", " ")] = value
+    return page.run()
+
+
+def ran(page: AppTest) -> AppTest:
+    """The page when its batch has ended."""
+    next(button for button in page.button if button.label == "Run the batch").click()
+    page.run()
+    end = time.monotonic() + WAIT_S
+    while any(button.label == "Stop" for button in page.run().button):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+    return page
+
+
+def words(page: AppTest) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", " ", " ".join(part.proto.body for part in page.get("html"))))
+
+
+@pytest.fixture(scope="module")
+def priced() -> BatchPoints:
+    batch = simulator.parse_batch(SMALL, "small.yaml")
+    groups = [tuple((piece, batch.members[piece.member]) for piece in group) for group in batch.tasks(batch.pieces())]
+    done = [
+        one for group in groups
+        for one in simulator.price_task(
+            simulator.BatchTask(pieces=group, engine="expected", packed=simulator.packed))
+    ]
+    assert all(one.problem is None for one in done)
+    return simulator.batch_points(batch, [(one.piece, one.content) for one in done])
+
+
+def test_the_table_holds_what_the_batch_command_writes(priced: BatchPoints, tmp_path: Path) -> None:
+    shipped = simulator.default_scenario_path().parent
+    text = SMALL.decode().replace("../", f"{shipped}/")
+    (tmp_path / "small.yaml").write_text(text, "utf-8")
+    assert main(["batch", str(tmp_path / "small.yaml"), "--out", str(tmp_path / "out")]) == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text("utf-8"))
+    assert len(priced) == summary["points"] == 20
+    for name, told in summary["scenarios"].items():
+        mine = priced.where({"scenario": [name]})
+        assert {word: int(np.sum(mine.columns["choice"] == word)) for word in mine.words("choice")} == told["choices"]
+        assert mine.span("total_usd") == pytest.approx((told["total_usd"]["min"], told["total_usd"]["max"]))
+
+
+def test_a_scenario_has_no_value_on_the_axis_of_another(priced: BatchPoints) -> None:
+    axes = [name for name in priced.columns if name.endswith("prefix_tokens")]
+    given = np.array([np.isfinite(priced.columns[axis]) for axis in axes])
+    assert np.all(given.sum(axis=0) == 1)
+
+
+def test_filters_keep_what_passes_and_nothing_else(priced: BatchPoints) -> None:
+    some = priced.where({"scenario": ["small-volume"]}, {"workload.calls_per_day": (1000.0, 2e4)})
+    assert {row["workload.calls_per_day"] for row in some.rows()} == {1000.0, 10_000.0}
+    assert {row["scenario"] for row in some.rows()} == {"small-volume"}
+    assert len(some) == 4
+    assert len(priced.where({"choice": []})) == 0
+
+
+def test_a_chart_draws_every_point_once_on_scales_that_suit(priced: BatchPoints) -> None:
+    chart = charts.batch_scatter(priced, "workload.calls_per_day", "total_usd", "scenario")
+    assert sum(len(trace.x) for trace in chart.data) == len(priced)
+    assert chart.layout.xaxis.type == "log"
+    assert len(chart.data) == 2
+    assert "20 points" in chart.layout.meta["alt"]
+
+
+def test_the_page_runs_a_batch_and_filters_it() -> None:
+    page = ran(opened(sent_batch=SENT["sent batch"]))
+    assert not page.exception
+    assert "20 of 20 points" in words(page)
+    page.multiselect(key="only scenario").set_value(["small-volume"])
+    page.run()
+    assert "10 of 20 points" in words(page)
+    assert len(page.dataframe[0].value) == 10
+
+
+def test_what_is_saved_is_what_is_shown(priced: BatchPoints) -> None:
+    rows = list(csv.DictReader(io.StringIO(simulator.as_csv(priced.rows()))))
+    assert len(rows) == 20
+    assert {row["scenario"] for row in rows} == {"support-triage", "small-volume"}
+    assert sum(float(row["total_usd"]) for row in rows) == pytest.approx(priced.columns["total_usd"].sum())
+    assert simulator.as_parquet(priced.rows()).startswith(b"PAR1")
+
+
+@pytest.mark.parametrize("named", ["/etc/hostname", "../../secret.yaml", "../../*", "../cases/../../../x.yaml"])
+def test_a_sent_batch_cannot_name_a_file_of_the_server(named: str) -> None:
+    with pytest.raises(InputError, match="neither sent nor shipped"):
+        simulator.parse_batch(f"scenarios: ['{named}']\n".encode(), "mine.yaml")
+
+
+def test_a_sent_scenario_is_found_beside_its_batch_and_mistakes_name_the_file_as_sent() -> None:
+    raw = simulator.default_scenario_path().read_bytes()
+    batch = simulator.parse_batch(b"scenarios: [mine.yaml]\n", "b.yaml", {"mine.yaml": raw})
+    assert [member.source for member in batch.members] == ["mine.yaml"]
+    with pytest.raises(InputError) as mistake:
+        simulator.parse_batch(b"scenarios: [mine.yaml]\n", "b.yaml", {"mine.yaml": b"baselin: x\n"})
+    assert "mine.yaml:1" in str(mistake.value)
+    assert "tunepoint-" not in str(mistake.value)
+
+
+def test_a_batch_with_a_mistake_is_told_in_one_sentence() -> None:
+    page = opened(sent_batch=("bad.yaml", b"scenarios: [nothing.yaml]\n", ()))
+    told = [part.proto.body for part in page.get("html") if '"tp-wrong"' in part.proto.body]
+    assert len(told) == 1
+    assert "nothing.yaml" in told[0]
+    assert "tunepoint-" not in told[0]
+
+
+def test_a_batch_too_large_for_a_page_is_sent_to_the_command_line() -> None:
+    large = SMALL.replace(b"points: 5", b"points: 50000")
+    page = opened(sent_batch=("large.yaml", large, ()))
+    assert "200,000 points" in words(page)
+    assert "run tunepoint batch for more" in words(page)
+    assert not page.button

@@ -1,0 +1,111 @@
+"""Long work in a real browser: a simulation and a batch run to their end, one is stopped, sessions stay apart."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from test_app_browser import WAIT_MS, app, browser
+
+import simulator
+from bench._served import Served, opened
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+__all__ = ["app", "browser"]
+MINE = "mine-alone"
+BATCH = b"""
+scenarios: [../support-triage.yaml]
+vary:
+  workload.calls_per_day: {from: 100, to: 1e6, points: 9, scale: log}
+"""
+
+
+@pytest.fixture
+def page(browser: Browser, app: Served) -> Iterator[Page]:
+    found = browser.new_context(viewport={"width": 1400, "height": 1000}, accept_downloads=True).new_page()
+    found.set_default_timeout(WAIT_MS)
+    yield found
+    found.context.close()
+
+
+def asked(page: Page, url: str, runs: int) -> None:
+    """The simulate page with a number of runs."""
+    page.goto(url)
+    box = page.get_by_label("Runs", exact=True)
+    box.fill(str(runs))
+    box.press("Enter")
+    page.get_by_test_id("stMain").get_by_role("button", name="Simulate").click()
+
+
+def wrong(page: Page) -> list[str]:
+    return page.locator(".tp-wrong").all_inner_texts()
+
+
+def test_a_simulation_shows_how_far_it_is_and_then_its_charts(page: Page, app: Served) -> None:
+    asked(page, f"{app.url}/simulate", 150)
+    page.get_by_role("button", name="Stop").wait_for()
+    page.get_by_text(re.compile(r"of 3 parts done")).wait_for()
+    page.locator(".js-plotly-plot .main-svg").nth(2).wait_for(state="attached")
+    assert "150 runs, fidelity aggregate, seed 0" in page.locator(".tp-note").all_inner_texts()[1]
+    assert page.get_by_role("button", name="Stop").count() == 0
+    assert wrong(page) == []
+    page.reload()
+    page.locator(".tp-title").wait_for()
+    log = app.log.read_text("utf-8", "replace")
+    assert "Traceback" not in log
+    assert "missing ScriptRunContext" not in log                # what a worker that ran the page would say
+
+
+def test_a_simulation_is_stopped_and_other_pages_answer_meanwhile(page: Page, app: Served, browser: Browser) -> None:
+    asked(page, f"{app.url}/simulate?set=workload.calls_per_day=43210", 2000)
+    page.get_by_role("button", name="Stop").wait_for()
+    other = opened(browser, app.url)
+    assert "at 50,000 calls a day" in other.locator(".tp-verdict").inner_text()
+    other.context.close()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text(re.compile(r"^Stopped")).wait_for()
+    assert page.get_by_test_id("stMain").get_by_role("button", name="Simulate").is_enabled()
+
+
+def test_a_sent_batch_is_run_filtered_and_saved(page: Page, app: Served) -> None:
+    page.goto(f"{app.url}/batch")
+    page.get_by_role("button", name="Upload your own (YAML)").click()
+    page.locator("input[type=file]").first.set_input_files(
+        files=[{"name": "own.yaml", "mimeType": "application/yaml", "buffer": BATCH}])
+    page.get_by_text("9 points of 1 scenario,").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Run the batch").click()
+    page.locator("[data-testid=stDataFrame]").wait_for()
+    page.locator(".js-plotly-plot .main-svg").first.wait_for(state="attached")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="These points (CSV)").click()
+    rows = list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text("utf-8"))))
+    assert len(rows) == 9
+    low = simulator.compare(simulator.parse_scenario(
+        simulator.default_scenario_path().read_bytes(), "x.yaml", ["workload.calls_per_day=100"]))
+    assert float(rows[0]["total_usd"]) == pytest.approx(low.options[low.verdict.choice].total_usd)
+    assert wrong(page) == []
+
+
+def test_what_one_session_sends_no_other_session_sees(page: Page, app: Served, browser: Browser) -> None:
+    raw = simulator.default_scenario_path().read_text("utf-8").replace("long-prompt", MINE)
+    page.goto(app.url)
+    page.get_by_role("button", name="Upload your own (YAML)").click()
+    page.locator("input[type=file]").first.set_input_files(
+        files=[{"name": f"{MINE}.yaml", "mimeType": "application/yaml", "buffer": raw.encode()}])
+    page.locator(".tp-card", has_text=MINE).first.wait_for()
+    other = opened(browser, app.url)
+    for path in ("", "/simulate", "/batch", "/about"):
+        other.goto(f"{app.url}{path}")
+        other.locator(".tp-title, .tp-verdict").first.wait_for()
+        other.wait_for_timeout(800)
+        assert MINE not in other.content()
+    other.context.close()
+    assert MINE in page.locator(".tp-card h3").all_inner_texts()

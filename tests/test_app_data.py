@@ -1,0 +1,181 @@
+"""A reader's own files say on the page what they say on the command line, and go into the scenario as settings."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import simulator
+from pricing.errors import InputError
+from simulator.cli import main
+from simulator.formats import usd
+
+DATA = Path(__file__).parent / "data"
+TOY = DATA / "openai_cookbook" / "toy_chat_fine_tuning.jsonl"
+PAGE = "from dashboard import own_data, question\nquestion.begin()\nown_data.page()\n"
+LOG = "time,model,input,output,cached\n" + "".join(
+    f"2026-11-{day:02d}T{hour:02d}:10:00,gpt-4o-mini,3000,40,2560\n"
+    for day in range(2, 16) for hour in (9, 9, 10, 15)
+)
+OPENAI = LOG.replace("time,model,input,output,cached", "start_time,model,input_tokens,output_tokens,"
+                     "input_cached_tokens").replace("\n", ",1\n").replace("tokens,1", "tokens,num_model_requests", 1)
+
+
+def opened(upload: tuple[str, str, bytes] | None = None, **asked: Any) -> AppTest:
+    page = AppTest.from_string(PAGE, default_timeout=60)
+    for key, value in asked.items():
+        page.query_params[key] = value
+    page.run()
+    if upload is not None:
+        key, name, raw = upload
+        page.file_uploader(key=key).upload(name, raw, "text/plain")
+        page.run()
+    assert not page.exception
+    return page
+
+
+def words(page: AppTest) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", " ", " ".join(part.proto.body for part in page.get("html"))))
+
+
+def mistakes(page: AppTest) -> list[str]:
+    wrong = [part.proto.body for part in page.get("html") if '"tp-wrong"' in part.proto.body]
+    return [html.unescape(re.sub(r"<[^>]*>", "", body)) for body in wrong]
+
+
+def sent(page: AppTest, name: str) -> dict[str, str]:
+    """What the page lays over the scenario when it is told to send."""
+    page.button(key=f"send {name}").click()
+    page.run()
+    assert mistakes(page) == []
+    laid: dict[str, str] = page.session_state.laid
+    return laid
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main([*arguments, "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_training_examples_are_checked_and_priced_as_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    page = opened(("examples file", TOY.name, TOY.read_bytes()))
+    answer = told(capsys, "dataset", str(TOY))
+    shown = words(page)
+    assert f"{answer['tokens']['total']:,} tokens" in shown
+    first = answer["training"][0]
+    assert first["price"] in shown
+    assert usd(first["usd"]) in shown
+    for note in answer["notes"]:
+        assert note in shown
+    laid = sent(page, "examples")
+    assert laid["options.tuned-api.training.examples"] == "5"
+    assert float(laid["options.tuned-api.training.tokens_per_example"]) == pytest.approx(8233 / 5)
+
+
+def test_a_bad_line_is_told_by_its_number() -> None:
+    page = opened(("examples file", "mine.jsonl", TOY.read_bytes() + b'{"messages": []}\n'))
+    assert "line 6: messages is empty" in words(page)
+
+
+def test_a_file_without_examples_is_one_sentence_that_names_it() -> None:
+    (sentence,) = mistakes(opened(("examples file", "mine.jsonl", b"{}\n")))
+    assert sentence.startswith("mine.jsonl: line 1")
+
+
+def test_a_usage_log_is_summed_and_billed_as_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "openai.csv"
+    path.write_text(OPENAI, "utf-8")
+    page = opened(("usage file", path.name, OPENAI.encode()))
+    answer = told(capsys, "usage", str(path))
+    (bill,) = answer["bill"]
+    shown = words(page)
+    assert bill["book_usd"] > 0
+    assert usd(bill["book_usd"]) in shown
+    assert "gpt-4o-mini" in shown
+    laid = sent(page, "usage")
+    assert float(laid["workload.calls_per_day"]) == pytest.approx(answer["calls_per_day"]) == 4
+    assert float(laid["workload.tokens.input"]) == 3000 - 2600  # the shared prompt of the shipped question is 2,600
+    assert json.loads(laid["workload.demand.hours"])[9] == pytest.approx(12)
+    assert len(json.loads(laid["workload.demand.weekday"])) == 7
+    decide = opened_decide(laid)
+    assert mistakes(decide) == []
+    assert "at 4 calls a day" in words(decide)
+
+
+def opened_decide(laid: dict[str, str]) -> AppTest:
+    page = AppTest.from_string("from dashboard import decide, question\nquestion.begin()\ndecide.page()\n",
+                               default_timeout=60)
+    page.query_params["set"] = [f"{path}={value}" for path, value in laid.items()]
+    return page.run()
+
+
+def test_a_csv_of_ones_own_is_read_by_its_columns() -> None:
+    own = LOG.replace("time,", "at,").replace("input,", "sent,").replace(",output", ",got")
+    page = opened(("usage file", "own.csv", own.encode()))
+    (sentence,) = mistakes(page)
+    assert "own.csv" in sentence
+    page.text_input(key="usage columns").set_value("time=at, model=model, input=sent, output=got, cached=cached")
+    page.run()
+    assert mistakes(page) == []
+    assert "56 calls on 14 days" in words(page)
+    page.text_input(key="usage columns").set_value("time at")
+    page.run()
+    assert "is no pair" in mistakes(page)[0]
+
+
+def test_a_log_whose_calls_are_shorter_than_the_prompt_is_told_what_to_do() -> None:
+    page = opened(("usage file", "openai.csv", OPENAI.replace("3000", "2570").encode()))
+    (sentence,) = mistakes(page)
+    assert "the shared prompt alone is 2,600" in sentence
+    page.checkbox(key="prompt apart").uncheck()
+    page.run()
+    assert mistakes(page) == []
+    assert float(sent(page, "usage")["workload.tokens.input"]) == 2570
+
+
+def trace() -> bytes:
+    """Two hours of calls, one every four seconds, alternately 300 and 500 tokens long."""
+    rows = (f"2026-11-02 {9 + at // 3600:02d}:{at % 3600 // 60:02d}:{at % 60:02d}.0000000,"
+            f"{300 + 200 * (at % 8 // 4)},20" for at in range(0, 7200, 4))
+    return ("TIMESTAMP,ContextTokens,GeneratedTokens\n" + "\n".join(rows) + "\n").encode()
+
+
+def test_a_trace_is_described_fitted_billed_and_sent_either_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "trace.csv"
+    path.write_bytes(trace())
+    page = opened(("trace file", path.name, trace()))
+    assert mistakes(page) == []
+    page.selectbox(key="trace price").set_value("openai/gpt-5.4-mini")
+    page.run()
+    day = page.date_input(key="trace on").value
+    answer = told(capsys, "trace", str(path), "--price", "openai/gpt-5.4-mini", "--on", str(day))
+    shown = words(page)
+    assert f"${answer['cost_usd']:,.2f}" in shown
+    assert "dispersion of counts in 60 s" in shown
+    laid = sent(page, "trace")
+    assert float(laid["workload.calls_per_day"]) == pytest.approx(21_600)
+    assert float(laid["workload.tokens.input"]) == 400
+    fitted = sent(page, "fit")
+    assert float(fitted["workload.tokens.input_cv"]) == pytest.approx(0.25, abs=1e-4)
+    assert json.loads(fitted["workload.demand"]) == {}
+    assert "at 21,600 calls a day" in words(opened_decide(fitted))
+
+
+def test_a_log_without_calls_says_nothing_of_a_workload() -> None:
+    nothing = simulator.Usage(
+        rows=0, calls=0.0, days=0, models={}, by_day={}, hours=None, weekdays=None, failed=0.0, usd=None
+    )
+    with pytest.raises(InputError, match="holds no calls"):
+        simulator.usage_settings(nothing)

@@ -1,0 +1,146 @@
+"""Behind the verdict the first page says what the command line says of doubt, of the saving, and of other prices."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import simulator
+from simulator.cli import main
+from simulator.domain.ledger import LedgerLine
+from simulator.formats import share, usd
+
+PAGE = "from dashboard import decide, question\nquestion.begin()\ndecide.page()\n"
+RANGES = ("workload.calls_per_day={low: 5000, mode: 12000, high: 30000}",
+          "options.tuned-api.dataset.minutes_per_example={low: 1, high: 5}")
+
+
+def opened(**asked: Any) -> AppTest:
+    page = AppTest.from_string(PAGE, default_timeout=60)
+    for key, value in asked.items():
+        page.query_params[key] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def words(page: AppTest) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", " ", " ".join(part.proto.body for part in page.get("html"))))
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main(["compare", *arguments, "--json"]) == 0
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return answer
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Every chart that the page shows, by name."""
+    found: dict[str, Any] = {}
+    monkeypatch.setattr("dashboard.pictures.show", lambda name, figure, *_, **__: found.__setitem__(name, figure))
+    return found
+
+
+def test_ranges_put_intervals_on_the_cards_and_their_charts_on_the_page(
+    drawn: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = opened(set=list(RANGES))
+    answer = told(capsys, *(part for flag in RANGES for part in ("--set", flag)))
+    shown = words(page)
+    for option in answer["options"].values():
+        low, _, high = option["interval_usd"]
+        assert f"{usd(low)} to {usd(high)}" in shown
+        assert f"{share(option['cheapest_share'])} of draws" in shown
+    assert "How sure is that?" in shown
+    assert "draws" in drawn["cost-distribution"].layout.meta["alt"]
+    assert "paid back after" in shown
+
+
+def test_without_ranges_nothing_is_said_of_draws(drawn: dict[str, Any]) -> None:
+    assert "draws" not in words(opened())
+    assert "cost-distribution" not in drawn
+
+
+def test_the_saving_is_taken_apart_as_on_the_command_line(
+    drawn: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("streamlit.expander", open_ones())
+    page = opened()
+    answer = told(capsys)
+    shown = words(page)
+    parts = {part["part"]: part["usd"] for part in answer["bridge"] if part["usd"]}
+    waterfall = drawn["bridge"].data[0]
+    assert dict(zip(waterfall.x[1:-1], (-value for value in waterfall.y[1:-1]), strict=True)) == pytest.approx(parts)
+    assert answer["alternatives"]
+    for one in answer["alternatives"]:
+        assert one["price"] in shown
+        assert usd(one["usd_per_month"]) in shown
+
+
+def open_ones() -> Any:
+    """Expanders that stand open, as a reader leaves them."""
+    import streamlit as st
+
+    plain = st.expander
+
+    def expander(label: str, expanded: bool = False, **more: Any) -> Any:
+        return plain(label, expanded=True, **more)
+
+    return expander
+
+
+def test_cautions_are_counted_above_and_said_below(capsys: pytest.CaptureFixture[str]) -> None:
+    page = opened(scenario="support-triage-2024-09")
+    path = next(path for path in simulator.shipped_scenarios() if path.stem == "support-triage-2024-09")
+    answer = told(capsys, str(path))
+    shown = words(page)
+    found = re.search(r"(\d+) things? to be careful about", shown)
+    assert found
+    for caveat in answer["verdict"]["caveats"]:
+        assert caveat in shown
+    assert int(found[1]) >= len(answer["verdict"]["caveats"])
+
+
+def test_a_pinned_scenario_stands_beside_the_present_one(drawn: dict[str, Any]) -> None:
+    page = opened(scenario="small-volume")
+    pinned = words(page)
+    next(button for button in page.button if button.label == "Pin to compare with").click()
+    page.run()
+    page.selectbox[0].set_value("editorial-voice")
+    page.run()
+    shown = words(page)
+    assert "Pinned: small-volume" in shown
+    assert "Now: editorial-voice" in shown
+    verdict = simulator.compare(simulator.read_scenario(
+        next(path for path in simulator.shipped_scenarios() if path.stem == "small-volume"))).verdict.money
+    assert verdict in pinned
+    assert verdict in shown
+    assert {"side 0", "side 1"} <= set(drawn)
+
+
+def test_idle_share_is_what_a_waiting_fleet_costs_of_all_it_costs() -> None:
+    found = simulator.compare(simulator.read_scenario(simulator.default_scenario_path()))
+    name = found.baseline
+    option = found.options[name]
+    ledger = option.result.ledger
+    shape = ledger.lines[0].usd.shape
+    gpu = tuple(
+        LedgerLine(line=line, unit="h", price_version="", one_off=False, quantity=np.ones(shape),
+                   usd=np.full(shape, usd_a_day))
+        for line, usd_a_day in (("gpu", 3.0), ("gpu_idle", 1.0))
+    )
+    fleet = dataclasses.replace(option, result=dataclasses.replace(
+        option.result, ledger=dataclasses.replace(ledger, lines=(*ledger.lines, *gpu))))
+    with_fleet = dataclasses.replace(found, options={**found.options, name: fleet})
+    facts = {one.option: one.facts for one in simulator.headlines(with_fleet)}
+    assert facts[name]["idle"] == "25 %"
+    assert all("idle" not in facts[other] for other in facts if other != name)

@@ -1,0 +1,92 @@
+"""A fleet's stairs and its edge are found: every crossing that 100,000 points see, however many draws run together."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simulator.domain.drawn import with_dials
+from simulator.domain.scenario import Scenario
+from simulator.run import run
+from simulator.studies.breakeven import VOLUME, Costs, break_even
+from tests.questions import asked
+
+STAIRS = """
+start: 2026-12-01
+horizon_days: 365
+baseline: api
+workload:
+  calls_per_day: 100_000
+  demand: {day_sd: 0, hour_sd: 0}
+  tokens: {input: 300, input_cv: 0.5, output: 100, output_cv: 0.5}
+prices: {mine/model: {usd_per_mtok: {input: PRICE, output: PRICE}}}
+options:
+  api: {kind: hosted_prompt, price: mine/model}
+  cards:
+    kind: self_hosted
+    serving: vllm/rtx-4090/llama-3.1-8b/bf16
+    gpu: runpod-community/rtx-4090
+    fleet: {replicas: {min: 1, max: 40}}
+    recurring_usd_per_month: {rack: RACK}
+"""
+
+
+def stairs(price: float, rack: float = 0.0) -> str:
+    return STAIRS.replace("PRICE", str(price)).replace("RACK", str(rack))
+
+
+PAIR = ("api", "cards")
+LOW, HIGH = 10.0, 1e8
+
+
+@pytest.mark.parametrize(("price", "rack", "roots"), [(0.032, 600, 5), (0.034, 150, 3), (0.045, 600, 1)])
+def test_every_crossing_of_a_staircase_of_forty_replicas_is_found(
+    tmp_path: Path, price: float, rack: float, roots: int
+) -> None:
+    scenario = asked(tmp_path, stairs(price, rack))
+    found = break_even(scenario, PAIR, low=LOW, high=HIGH)
+    points = np.geomspace(LOW, HIGH, 100_000)
+    difference, _ = Costs().difference(scenario, PAIR, VOLUME, "horizon")(points)
+    turns = np.flatnonzero(np.sign(difference[1:]) != np.sign(difference[:-1]))
+    mine = [crossing for crossing in found.crossings if crossing.basis == "horizon"]
+    assert len(mine) == len(turns) == roots + 1
+    for crossing, turn in zip(mine, turns, strict=True):
+        assert points[turn] * (1 - 1e-6) <= crossing.at <= points[turn + 1] * (1 + 1e-6)
+    assert [crossing.kind for crossing in mine] == ["root"] * (len(mine) - 1) + ["jump"]  # the last: the fleet is full
+    for crossing in mine[:-1]:
+        usd = [float(run(scenario, name, draws={VOLUME: np.array([crossing.at])}).total_usd[0]) for name in PAIR]
+        assert usd[0] == pytest.approx(usd[1], rel=1e-6)
+
+
+@pytest.mark.parametrize("path", ["workload.tokens.output", VOLUME, "options.cards.prefix_tokens"])
+def test_a_draw_costs_what_it_costs_alone(tmp_path: Path, path: str) -> None:
+    scenario = asked(tmp_path, stairs(0.06).replace("gpu:", "prefix_tokens: 100\n    gpu:"))
+    values = np.geomspace(20, 900, 30) * (1000.0 if path == VOLUME else 1.0)
+    together = run(scenario, "cards", draws={path: values}).total_usd
+    alone = [float(run(scenario, "cards", draws={path: values[at : at + 1]}).total_usd[0]) for at in range(30)]
+    assert together == pytest.approx(np.array(alone), rel=1e-9)
+    typed = typed_in(tmp_path, path, float(values[7]))
+    assert float(run(typed, "cards").total_usd[0]) == pytest.approx(alone[7], rel=1e-9)
+
+
+def typed_in(folder: Path, path: str, value: float) -> Scenario:
+    text = stairs(0.06).replace("gpu:", "prefix_tokens: 100\n    gpu:")
+    changed: Scenario = with_dials(asked(folder, text), {path: value})
+    return changed
+
+
+def test_a_hosted_comparison_imports_neither_numba_nor_simpy(tmp_path: Path) -> None:
+    question = tmp_path / "hosted.yaml"
+    question.write_text(stairs(0.05).partition("  cards:")[0], "utf-8")
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom simulator import compare, read_scenario, shipped_book\n"
+        f"scenario = read_scenario(Path({str(question)!r}))\n"
+        "compare(scenario, book=shipped_book())\n"
+        "print([name for name in ('numba', 'simpy', 'pandas', 'plotly', 'scipy.stats') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
