@@ -22,12 +22,17 @@ PATHS = 4
 """Paths of the scatter that are followed at each rate."""
 WARM_CYCLES, CYCLES = 1.0, 6.0
 """A cycle lasts a down window and a start; what happens in the first is not counted."""
+LOSSES_S = 86_400.0
+"""How long a fleet is followed whose replicas are taken away now and then."""
 FAR = 1.25
 """Beyond what the most replicas can serve, times this, a fleet stays full; below the fewest at their target, small."""
 
 
 class Look(NamedTuple):
-    """What decides on replicas beyond the fewest; `loads` and `calls` say how many calls a replica holds at a load."""
+    """What decides on replicas beyond the fewest; `loads` and `calls` say how many calls a replica holds at a load.
+
+    `losses_per_s` is the rate at which a replica is taken away, to come back after another start.
+    """
 
     least: int
     most: int
@@ -38,6 +43,7 @@ class Look(NamedTuple):
     control_s: float
     down_window_s: float
     startup_s: float
+    losses_per_s: float
     loads: tuple[float, ...]
     calls: tuple[float, ...]
 
@@ -57,6 +63,8 @@ def followed(look: Look) -> Followed:
     load_at_target = float(np.interp(look.target, look.calls, look.loads))
     mu = load_at_target * look.saturation_per_s
     low = math.log(mu * max(look.least, 1) / FAR)
+    if look.losses_per_s > 0:  # the calls that wait for a lost replica ask for more
+        low = min(low, math.log(0.5 * look.target / max(look.startup_s, look.control_s)))
     high = math.log(max(look.most * mu, (look.most + look.spare) * look.saturation_per_s) * FAR)
     log_rate = np.linspace(low, high, max(int((high - low) / SPACING), 2))
     paid, serving, starts = _follow(look, np.exp(log_rate))
@@ -77,12 +85,15 @@ def _follow(look: Look, rate: Array) -> tuple[Array, Array, Array]:
     inside = up * np.interp(flow / up / look.saturation_per_s, look.loads, look.calls)
     seen = np.repeat(inside[:, None], max(round(look.window_s / look.control_s), 1), axis=1)
     sums = np.zeros((3, size))
+    hazard = np.tile(np.arange(PATHS) / PATHS, rate.size)
+    gone = np.zeros((size, max(round(look.startup_s / look.control_s), 1)))
     first = math.ceil(WARM_CYCLES * scatter.shape[1] / (WARM_CYCLES + CYCLES))
     for step in range(scatter.shape[1]):
         now = step * look.control_s
         before = inside
         for _ in range(2):  # implicit: stable however fast calls leave
-            inside = up * np.interp(inside / up + 0.5 * look.control_s * flow / up, grown, held)
+            came = inside + 0.5 * look.control_s * flow
+            inside = np.where(up > 0, up * np.interp(came / np.maximum(up, 1.0), grown, held), came)
         seen[:, step % seen.shape[1]] = 0.5 * (before + inside)
         mean = seen.mean(axis=1)
         stay_s = mean / flow
@@ -95,6 +106,10 @@ def _follow(look: Look, rate: Array) -> tuple[Array, Array, Array]:
         on = stays
         serves = on & (ready <= now)
         up = max(look.least, 1) + look.spare + serves.sum(axis=1)
+        if look.losses_per_s > 0:
+            more = hazard + look.losses_per_s * look.control_s * up
+            gone[:, step % gone.shape[1]] = np.floor(more) - np.floor(hazard)
+            hazard, up = more, np.maximum(up - gone.sum(axis=1), 0.0)
         if step >= first:
             sums += on.sum(axis=1), serves.sum(axis=1), fresh.sum(axis=1) / look.control_s
     mean_by_rate = (sums / (scatter.shape[1] - first)).reshape(3, rate.size, PATHS).mean(axis=2)
@@ -106,7 +121,8 @@ def _scatter(look: Look) -> Array:
     from scipy.special import ndtri
 
     cycle = look.down_window_s + look.startup_s + 2.0 * max(look.window_s, look.control_s)
-    steps = math.ceil((WARM_CYCLES + CYCLES) * cycle / look.control_s)
+    whole = max((WARM_CYCLES + CYCLES) * cycle, LOSSES_S if look.losses_per_s > 0 else 0.0)
+    steps = math.ceil(whole / look.control_s)
     golden = (1.0 + math.sqrt(5.0)) / 2.0
     places = (np.arange(steps)[None, :] * golden + np.arange(PATHS)[:, None] / PATHS) % 1.0
     return np.asarray(ndtri(np.clip(places, 1e-3, 1.0 - 1e-3)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, NamedTuple
@@ -206,28 +207,44 @@ def policy_of(fleet: Fleet, bounds: Replicas, tables: Tables, granularity_s: flo
         startup_s=fleet.startup_s,
         granularity_s=granularity_s,
         interruptions_per_day=fleet.interruptions_per_day,
-        look=_look(fleet, bounds, tables, float(load[0])),
+        look=_look(fleet, bounds, tables),
     )
 
 
-def _look(fleet: Fleet, bounds: Replicas, tables: Tables, load: float) -> Look | None:
+def _look(fleet: Fleet, bounds: Replicas, tables: Tables) -> Callable[[], Look] | None:
     """How the autoscaler sees the fleet; None where nothing scales, and for many lengths at once, as it takes long."""
     if tables.station is None or bounds.max <= max(bounds.min, 1.0):
         return None
-    held = np.interp(load, tables.load, tables.calls[0])
+    return functools.partial(_looks, fleet, bounds, tables.station, float(tables.saturation_per_s[0]))
+
+
+@functools.lru_cache(maxsize=256)
+def _looks(fleet: Fleet, bounds: Replicas, at: Station, saturation: float) -> Look:
+    load, calls = _calls_by_load(at, saturation)
+    held = float(np.interp(TARGET_LOAD, load, calls))
     return Look(
         least=int(bounds.min),
         most=int(bounds.max),
         spare=int(fleet.spare),
-        target=float(held) if fleet.target_concurrency is None else float(fleet.target_concurrency),
-        saturation_per_s=float(tables.saturation_per_s[0]),
+        target=held if fleet.target_concurrency is None else float(fleet.target_concurrency),
+        saturation_per_s=saturation,
         window_s=fleet.window_s,
         control_s=fleet.control_s,
         down_window_s=fleet.down_window_s,
         startup_s=fleet.startup_s,
-        loads=tuple(tables.load.tolist()),
-        calls=tuple(tables.calls[0].tolist()),
+        losses_per_s=fleet.interruptions_per_day / 86_400.0,
+        loads=tuple(load.tolist()),
+        calls=tuple(calls.tolist()),
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _calls_by_load(at: Station, saturation: float) -> tuple[Array, Array]:
+    """Calls in a replica by its load, (L,) each, by Little's law from the mean stay."""
+    load = np.concatenate([np.linspace(0.05, 0.95, 13), [0.98]])
+    stays = stay(at, load * saturation).e2e_s
+    calls = np.maximum.accumulate(load * saturation * stays)
+    return np.concatenate([[0.0], load, [1.0]]), np.concatenate([[0.0], calls, [2.0 * calls[-1]]])
 
 
 class HourLaw(NamedTuple):

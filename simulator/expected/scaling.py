@@ -12,16 +12,20 @@ fresh looks at a stream forget each other after window and stay. `E = min + sum_
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simulator.expected.autoscaler import Look, followed
+from simulator.expected.queueing import prefill_parts, saturation_per_s
 from simulator.expected.steptime import Station
 
 Array = NDArray[np.float64]
 BAND, BAND_BY_HOUR = 0.05, 0.10  # relative difference of paid replica-hours: billed by the second, by the hour
+OVERFLOW_BAND = 0.03  # difference of the share of calls that overflow, at up to 1.2 times what the replicas serve
+SURELY = 1.6  # a fleet at so many times less than what asks for one more never asks
 LEAST_PER_WINDOW = 5.0  # ... where a window sees at least so many calls at mu
 LOADS = 61
 """Loads, equally apart, at which a replica's occupancy is tabulated."""
@@ -32,8 +36,8 @@ class Policy(NamedTuple):
     """What decides on replicas; the rates of a replica and the stay may be (D, 1), a row for each of D lengths.
 
     least, most: without spares. mu_per_s: rate at which one more is asked for. saturation_per_s: of one replica.
-    stay_s: of a call, at its target. granularity_s: billed spans are rounded up to it. look: how the calls in the fleet
-    tell what is wanted, for one length of calls.
+    stay_s: of a call, at its target. granularity_s: billed spans are rounded up to it. look: says how the calls in
+    the fleet tell what is wanted, for one length of calls.
     """
 
     least: int
@@ -47,7 +51,7 @@ class Policy(NamedTuple):
     startup_s: float
     granularity_s: float = 0.0
     interruptions_per_day: float = 0.0
-    look: Look | None = None
+    look: Callable[[], Look] | None = None
 
 
 class Running(NamedTuple):
@@ -83,8 +87,10 @@ def replicas_running(policy: Policy, rate_per_s: ArrayLike) -> Running:
             up = 1.0 - below ** (1.0 + hold / memory)
         serving = serving + up
         starts = starts + up * (1.0 - up) / hold
-    if policy.look is not None and policy.most > max(policy.least, 1):
-        more = followed(policy.look)
+    steady = rate.max(initial=0.0) * SURELY < np.min(policy.mu_per_s) * max(policy.least, 1)
+    steady = steady and policy.interruptions_per_day == 0
+    if policy.look is not None and not steady:
+        more = followed(policy.look())
         log_rate = np.log(np.maximum(rate, 1e-300))
         paid, up, fresh = (np.interp(log_rate, more.log_rate, values) for values in more[1:])
         serving, starts, coming = serving + up, starts + fresh, coming + paid - up
@@ -161,32 +167,30 @@ def occupancy(at: Station, saturation_per_s: Array) -> Occupancy:
     return Occupancy(load, calls, np.where(prefilling, load, 1.0 - share * (1.0 - rho)))
 
 
-def _law(at: Station, rate: Array, levels: int) -> Array:
-    """Stationary law, (L, levels + 1), of a replica that admits at most so many calls."""
-    n = np.arange(1.0, levels + 1.0)
-    decoding = np.minimum(n, np.maximum(at.most, 1.0))
-    log_step = np.log(at.steps * at.decode_s(decoding) / decoding)
-    grown = np.cumsum(np.log(np.maximum(rate, 1e-300))[:, None] + log_step[None, :], axis=1)
-    logs = np.concatenate([np.zeros((rate.size, 1)), grown], axis=1)
-    law = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return np.asarray(law / law.sum(axis=1, keepdims=True))
-
-
 def overflow_share(at: Station, rate_per_s: ArrayLike, replicas: int, above: float) -> Array:
     """Share of calls, (L,), that find `above` calls in the fleet already and go elsewhere.
 
-    The product form cut at its limit: the loss of a station is insensitive to the law of lengths (Cohen, 1979).
+    The product form of all calls in the fleet, cut at its limit: the loss of a station is insensitive to the law of
+    lengths (Cohen, 1979). `pi_K = pi_(K-1) rate (m T(n) + first(n)) / K` with n = K / R, the time a step takes with
+    the prefills that ride along, and none of them where calls are turned away.
     """
-    rate = np.atleast_1d(np.asarray(rate_per_s, dtype=np.float64)) / replicas
-    limit = max(round(above / replicas), 1)
-    rho = np.minimum(rate * at.mean(at.prefill_s - at.engine.step.overhead_s), 0.95)
-    if at.steps == 0:
-        return np.maximum(0.0, 1.0 - 1.0 / np.maximum(rate * at.mean(at.prefill_s), 1.0))
-    lost = np.zeros_like(rate)
-    for _ in range(30):  # only calls that are let in take prefill time
-        law = _law(at, rate / (1.0 - rho * (1.0 - lost)), limit)
-        lost = 0.5 * lost + 0.5 * law[:, -1]
-    return lost
+    rate = np.atleast_1d(np.asarray(rate_per_s, dtype=np.float64))
+    levels = np.append(np.arange(float(np.ceil(at.most))), at.most)
+    known = float(saturation_per_s(at)) * np.linspace(0.1, 0.95, 6)
+    parts = prefill_parts(at, known, levels, replicas)
+    inside = np.arange(1.0, max(round(above), 1) + 1.0)
+    held = np.clip(inside / replicas, 1.0, max(float(at.most), 1.0))
+    each = np.minimum(inside, max(float(at.most), 1.0) * replicas)
+    one = np.clip(rate / replicas, known[0], known[-1])
+    at_level = (np.array([np.interp(held, levels, row) for row in values]) for values in parts)
+    extra, first = (np.stack([np.interp(one, known, column) for column in values.T], axis=1) for values in at_level)
+    rho = np.minimum(rate[:, None] / replicas * extra, 0.95)
+    rho[:, -1] = 0.0
+    stay = at.steps * at.decode_s(held) / (1.0 - rho) + first
+    grown = np.cumsum(np.log(np.maximum(rate, 1e-300)[:, None] * stay / each), axis=1)
+    logs = np.concatenate([np.zeros((rate.size, 1)), grown], axis=1)
+    law = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(law[:, -1] / law.sum(axis=1))
 
 
 def backlog(rate_per_s: ArrayLike, room_per_s: ArrayLike, step_s: float = 3600.0) -> Array:

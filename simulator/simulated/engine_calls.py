@@ -261,7 +261,7 @@ class CallRun:
         """Days in which the caches on duty forget everything."""
         stages = [duty.stage for duty in self._duties(first)]
         lives = [self._opened(self._hosted(stage.option), stage.price, first).ttl_s for stage in stages if stage.price]
-        fleets = [FLEET_WARM_DAYS for stage in stages if stage.option in self.fleets]
+        fleets = [FLEET_WARM_DAYS for stage in stages if stage.option in self.fleets and first > 0]
         return min(WARM_DAYS, max([*(math.ceil(ttl / DAY_S) for ttl in lives), *fleets], default=0))
 
     def _hosted(self, name: str) -> str:
@@ -321,7 +321,7 @@ class CallRun:
         posts = []
         for place, (duty, kind, name, price) in enumerate(wanted):
             post = _Post(duty, kind, stream(self.seed, "hits", day, self.run, CALL_BY_CALL + place))
-            if name in self.fleets:
+            if name in self.fleets and day >= 0:  # before the first day there is none; caches have a past all the same
                 if name not in fleets:
                     fleets[name] = FleetServer(
                         self.scenario, self.fleets[name], day, span[1], span[0], self.seed, self.run

@@ -59,7 +59,8 @@ class FleetServer:
         if terms.policy.losses_per_s > 0:
             lives = stream(seed, "spot", first, run).exponential(size=LIVES)
         self.fleet = AutoscaledFleet(terms.engine, terms.policy, self.bounds, lives, self._limits())
-        self.fleet.overloaded[: 24 * max(counted_from - first, 0)] = True
+        self.warm_hours = 24 * max(counted_from - first, 0)
+        self.fleet.overloaded[: self.warm_hours] = True
         self.shed = 0.0
 
     def _limits(self) -> Array:
@@ -73,7 +74,7 @@ class FleetServer:
         other.terms, other.first, other.seed, other.run = self.terms, first, self.seed, self.run
         other.bounds = self.terms.bounds(scenario, first, after)
         other.fleet = self.fleet.continued(other.bounds, other._limits())
-        other.shed = self.shed
+        other.shed, other.warm_hours = self.shed, 0
         return other
 
     @property
@@ -114,7 +115,8 @@ class FleetServer:
         lay_calls(calls, first, times, inputs, outputs, chances, tries, mean)
         hour = self.fleet.hour
         away = self.fleet.serve(calls, end_s)
-        self.shed += float(np.count_nonzero(calls["emitted"][first:] == SHED))
+        if hour >= self.warm_hours:
+            self.shed += float(np.count_nonzero(calls["emitted"][first:] == SHED))
         if tries.size:
             away = away[np.cumsum(tries) - tries]  # a call goes where its first attempt goes
         room = max(float(self.terms.room_per_s(self.bounds)[hour]), 1e-12)
