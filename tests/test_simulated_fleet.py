@@ -236,7 +236,8 @@ def test_gpu_hours_agree_within_their_band(tmp_path: Path, case: str, fidelity: 
     paid = float(simulated.fleet.paid_hours.mean() / expected.fleet.paid_hours[0])
     cost = gpu_usd(simulated) / gpu_usd(expected)
     used = float(simulated.fleet.used_hours.mean() / expected.fleet.used_hours[0]) / calls
-    print(f"{case}, {fidelity}: {calls - 1:+.2%} calls, {paid - 1:+.2%} paid, {cost - 1:+.2%} cost, {used - 1:+.2%} used")
+    apart = {"calls": calls, "paid": paid, "cost": cost, "used": used}
+    print(f"{case}, {fidelity}: " + ", ".join(f"{name} {ratio - 1.0:+.2%}" for name, ratio in apart.items()))
     assert simulated.approximate
     assert paid == pytest.approx(1.0, abs=band + abs(calls - 1.0))
     assert cost == pytest.approx(1.0, abs=band + abs(calls - 1.0))

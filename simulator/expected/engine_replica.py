@@ -50,7 +50,7 @@ class Lengths(NamedTuple):
 class Tables:
     """A replica at work, (D,) or (D, L) for D lengths of calls: its saturation, and by load its calls and busy share.
 
-    `station` is None for a typed speed, and where there are many lengths.
+    `station` is None for a typed speed, and where there are many lengths; `alone` then gives the tables of one row.
     """
 
     saturation_per_s: Array
@@ -58,6 +58,14 @@ class Tables:
     calls: Array
     busy_share: Array
     station: Station | None
+    alone: tuple[Callable[[int], Tables], NDArray[np.int64]] | None = None
+
+    def station_of(self, row: int) -> Station | None:
+        """The station of one length of calls."""
+        if self.alone is None:
+            return self.station
+        tables, numbers = self.alone
+        return tables(int(numbers[row])).station
 
     def busy(self, load: Array) -> Array:
         """Share of time with a call, at given loads (D, G)."""
@@ -73,6 +81,7 @@ class Tables:
             calls=self.calls[chosen],
             busy_share=self.busy_share[chosen],
             station=self.station,
+            alone=None if self.alone is None else (self.alone[0], self.alone[1][chosen]),
         )
 
     def calls_at(self, load: Array) -> Array:
@@ -138,7 +147,14 @@ def _many_tables(serving: Replica | Capacity, columns: bytes, prefix_caching: bo
     rate, calls, busy = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("saturation_per_s", "calls", "busy_share")
     )
-    return Tables(saturation_per_s=rate, load=parts[0].load, calls=calls, busy_share=busy, station=None)
+
+    def one(row: int) -> Tables:
+        return replica_tables(serving, Lengths(*rows[:, row].tolist()), prefix_caching, adapters)
+
+    alone = None if isinstance(serving, Capacity) else (one, np.arange(rows.shape[1]))
+    return Tables(
+        saturation_per_s=rate, load=parts[0].load, calls=calls, busy_share=busy, station=None, alone=alone
+    )
 
 
 def _tables(serving: Replica | Capacity, lengths: Lengths, prefix_caching: bool, adapters: int) -> Tables:
@@ -211,11 +227,17 @@ def policy_of(fleet: Fleet, bounds: Replicas, tables: Tables, granularity_s: flo
     )
 
 
-def _look(fleet: Fleet, bounds: Replicas, tables: Tables) -> Callable[[], Look] | None:
-    """How the autoscaler sees the fleet; None where nothing scales, and for many lengths at once, as it takes long."""
-    if tables.station is None or bounds.max <= max(bounds.min, 1.0):
+def _look(fleet: Fleet, bounds: Replicas, tables: Tables) -> Callable[[int], Look] | None:
+    """How the autoscaler sees the fleet, by number of the row; None where nothing scales, or a speed is typed."""
+    if (tables.station is None and tables.alone is None) or bounds.max <= max(bounds.min, 1.0):
         return None
-    return functools.partial(_looks, fleet, bounds, tables.station, float(tables.saturation_per_s[0]))
+
+    def look(row: int) -> Look:
+        at = tables.station_of(row)
+        assert at is not None
+        return _looks(fleet, bounds, at, float(tables.saturation_per_s[row]))
+
+    return look
 
 
 @functools.lru_cache(maxsize=256)

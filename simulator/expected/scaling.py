@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 BAND, BAND_BY_HOUR = 0.05, 0.10  # relative difference of paid replica-hours: billed by the second, by the hour
 OVERFLOW_BAND = 0.03  # difference of the share of calls that overflow, at up to 1.2 times what the replicas serve
 SURELY = 1.6  # a fleet at so many times less than what asks for one more never asks
+MOST_FOLLOWED = 16  # lengths of calls for which the autoscaler is followed one by one
 LEAST_PER_WINDOW = 5.0  # ... where a window sees at least so many calls at mu
 LOADS = 61
 """Loads, equally apart, at which a replica's occupancy is tabulated."""
@@ -37,7 +38,7 @@ class Policy(NamedTuple):
 
     least, most: without spares. mu_per_s: rate at which one more is asked for. saturation_per_s: of one replica.
     stay_s: of a call, at its target. granularity_s: billed spans are rounded up to it. look: says how the calls in
-    the fleet tell what is wanted, for one length of calls.
+    the fleet tell what is wanted, by row.
     """
 
     least: int
@@ -51,7 +52,7 @@ class Policy(NamedTuple):
     startup_s: float
     granularity_s: float = 0.0
     interruptions_per_day: float = 0.0
-    look: Callable[[], Look] | None = None
+    look: Callable[[int], Look] | None = None
 
 
 class Running(NamedTuple):
@@ -87,12 +88,8 @@ def replicas_running(policy: Policy, rate_per_s: ArrayLike) -> Running:
             up = 1.0 - below ** (1.0 + hold / memory)
         serving = serving + up
         starts = starts + up * (1.0 - up) / hold
-    steady = rate.max(initial=0.0) * SURELY < np.min(policy.mu_per_s) * max(policy.least, 1)
-    steady = steady and policy.interruptions_per_day == 0
-    if policy.look is not None and not steady:
-        more = followed(policy.look())
-        log_rate = np.log(np.maximum(rate, 1e-300))
-        paid, up, fresh = (np.interp(log_rate, more.log_rate, values) for values in more[1:])
+    if policy.look is not None and policy.most > max(policy.least, 1):
+        paid, up, fresh = _followed(policy, rate)
         serving, starts, coming = serving + up, starts + fresh, coming + paid - up
     serving = serving + (policy.spare if policy.most else 0)
     paid = serving * (1.0 + policy.interruptions_per_day / 86_400 * policy.startup_s) + coming
@@ -100,6 +97,32 @@ def replicas_running(policy: Policy, rate_per_s: ArrayLike) -> Running:
     paid = paid + serving * policy.interruptions_per_day / 86_400 * policy.granularity_s / 2.0
     room = (policy.most + policy.spare) * policy.saturation_per_s
     return Running(paid, serving, np.minimum(1.0, room / np.maximum(rate, 1e-300)))
+
+
+def _followed(policy: Policy, rate: Array) -> tuple[Array, Array, Array]:
+    """Replicas beyond the fewest, paid and serving, and starts per second, as the autoscaler is followed in the mean.
+
+    Of many lengths of calls MOST_FOLLOWED are followed, evenly spread by mu; others are read off the nearest, by the
+    rate over mu.
+    """
+    assert policy.look is not None
+    mu = np.ravel(np.asarray(policy.mu_per_s, dtype=np.float64))
+    flat = rate.reshape(mu.size, -1)
+    found = np.zeros((3, *flat.shape))
+    asks = policy.interruptions_per_day > 0
+    rows = np.flatnonzero(asks | (flat.max(axis=1, initial=0.0) * SURELY >= mu * max(policy.least, 1)))
+    if rows.size:
+        order = rows[np.argsort(mu[rows], kind="stable")]
+        places = np.unique(np.linspace(0, order.size - 1, min(order.size, MOST_FOLLOWED)).round().astype(int))
+        nearest = np.abs(np.arange(order.size)[:, None] - places).argmin(axis=1)
+        for number, place in enumerate(places.tolist()):
+            chosen, of = order[nearest == number], int(order[place])
+            more = followed(policy.look(of))
+            log_rate = np.log(np.maximum(flat[chosen] * (mu[of] / mu[chosen])[:, None], 1e-300))
+            for part, values in zip(found, more[1:], strict=True):
+                part[chosen] = np.interp(log_rate, more.log_rate, values)
+    paid, up, fresh = found.reshape(3, *rate.shape)
+    return paid, up, fresh
 
 
 def _alive(rate: Array, life_s: float | Array, startup_s: float) -> Array:
