@@ -14,7 +14,7 @@ from simulator.simulated.autoscaled import LIVES, AutoscaledFleet
 from simulator.simulated.each_fleet_call import lay_calls, spread_over_day, try_each
 from simulator.simulated.engine_fleet import COUNTED, FleetTerms
 from simulator.simulated.latencies import Latencies
-from simulator.simulated.slots import HOUR_S, SHED
+from simulator.simulated.slots import HOUR_S
 from simulator.simulated.streams import stream
 
 Array = NDArray[np.float64]
@@ -114,9 +114,10 @@ class FleetServer:
         first = calls.size - attempts
         lay_calls(calls, first, times, inputs, outputs, chances, tries, mean)
         hour = self.fleet.hour
+        before = self.fleet.shed
         away = self.fleet.serve(calls, end_s)
         if hour >= self.warm_hours:
-            self.shed += float(np.count_nonzero(calls["emitted"][first:] == SHED))
+            self.shed += float(self.fleet.shed - before)
         if tries.size:
             away = away[np.cumsum(tries) - tries]  # a call goes where its first attempt goes
         room = max(float(self.terms.room_per_s(self.bounds)[hour]), 1e-12)
