@@ -12,6 +12,7 @@ from simulator.charts_bills import bill_by_line, cost_per_day
 from simulator.charts_cash import cumulative_cost
 from simulator.charts_curve import cost_against_volume, crossing_words
 from simulator.charts_decisions import decisions, outlook
+from simulator.charts_fleet import fleet_week, fleet_weeks
 from simulator.charts_map import cost_map
 from simulator.charts_moves import flips, sobol, tornado, worth
 from simulator.charts_page import on_page, page_config, page_json, plotted, standalone
@@ -24,9 +25,9 @@ from simulator.domain.uncertain import Explored
 
 __all__ = ["CONFIG", "Figure", "backtests", "batch_scatter", "bill_by_line", "bridge", "column_name",
            "cost_against_volume", "cost_distribution", "cost_fan", "cost_map", "cost_per_day",
-           "crossing_words", "cumulative_cost", "decisions", "event_rows", "events", "flips", "moving_pictures",
-           "on_page", "outlook", "page_config", "page_json", "payback_chances", "pictures", "placed",
-           "played_pictures", "plotly_script", "plotted",
+           "crossing_words", "cumulative_cost", "decisions", "event_rows", "events", "fleet_week",
+           "fleet_weeks", "flips", "moving_pictures", "on_page", "outlook", "page_config", "page_json",
+           "payback_chances", "pictures", "placed", "played_pictures", "plotly_script", "plotted",
            "price_over_time", "sobol", "standalone", "tornado", "unsure_pictures", "worth", "write_page"]
 
 
@@ -40,6 +41,7 @@ def pictures(comparison: Comparison, curve: CostCurve, explored: Explored | None
         ),
         **unsure_pictures(comparison),
         **moving_pictures(explored),
+        **fleet_weeks(comparison),
         **{f"cost-per-day-{name}": cost_per_day(comparison, name) for name in comparison.options},
     }
 

@@ -10,6 +10,7 @@ from simulator.charts import (
     cost_against_volume,
     cost_per_day,
     cumulative_cost,
+    fleet_weeks,
     moving_pictures,
     placed,
     plotly_script,
@@ -90,7 +91,7 @@ def _charts(comparison: Comparison, curve: CostCurve, explored: Explored | None)
         ),
         "chart-bill": bill_by_line(comparison),
     }
-    more = {**unsure_pictures(comparison), **moving_pictures(explored)}
+    more = {**unsure_pictures(comparison), **moving_pictures(explored), **fleet_weeks(comparison)}
     charts |= {f"chart-{name}": chart for name, chart in more.items()}
     for i, name in enumerate(dict.fromkeys((comparison.verdict.choice, comparison.baseline)), 1):
         charts[f"chart-day-{i}"] = cost_per_day(comparison, name)

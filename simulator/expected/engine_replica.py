@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, NamedTuple
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 
 from pricing.serving import Replica
 from simulator.domain.fleet import TARGET_LOAD, Capacity, Fleet, Replicas
+from simulator.expected.autoscaler import Look
 from simulator.expected.calls import lognormal_sigma
 from simulator.expected.queueing import saturation_per_s, station, stay
-from simulator.expected.scaling import Policy, occupancy, overflow_share, replicas_running
+from simulator.expected.scaling import Policy, busy_replicas, occupancy, overflow_share, replicas_running
 from simulator.expected.steptime import Engine, Station, StepTime
 
 Array = NDArray[np.float64]
@@ -48,7 +50,7 @@ class Lengths(NamedTuple):
 class Tables:
     """A replica at work, (D,) or (D, L) for D lengths of calls: its saturation, and by load its calls and busy share.
 
-    `station` is None for a typed speed, and where there are many lengths.
+    `station` is None for a typed speed, and where there are many lengths; `alone` then gives the tables of one row.
     """
 
     saturation_per_s: Array
@@ -56,6 +58,14 @@ class Tables:
     calls: Array
     busy_share: Array
     station: Station | None
+    alone: tuple[Callable[[int], Tables], NDArray[np.int64]] | None = None
+
+    def station_of(self, row: int) -> Station | None:
+        """The station of one length of calls."""
+        if self.alone is None:
+            return self.station
+        tables, numbers = self.alone
+        return tables(int(numbers[row])).station
 
     def busy(self, load: Array) -> Array:
         """Share of time with a call, at given loads (D, G)."""
@@ -71,11 +81,16 @@ class Tables:
             calls=self.calls[chosen],
             busy_share=self.busy_share[chosen],
             station=self.station,
+            alone=None if self.alone is None else (self.alone[0], self.alone[1][chosen]),
         )
 
     def calls_at(self, load: Array) -> Array:
         """Calls in a replica at a load each, (D,)."""
         return _between(self.calls, load[:, None])[:, 0]
+
+    def calls_by(self, load: Array) -> Array:
+        """Calls in a replica at given loads (D, G)."""
+        return _between(np.broadcast_to(self.calls, (len(load), self.calls.shape[1])), load)
 
     def load_at(self, calls: float) -> Array:
         """The load at which a replica holds so many calls, (D,); at most all of it."""
@@ -132,7 +147,14 @@ def _many_tables(serving: Replica | Capacity, columns: bytes, prefix_caching: bo
     rate, calls, busy = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("saturation_per_s", "calls", "busy_share")
     )
-    return Tables(saturation_per_s=rate, load=parts[0].load, calls=calls, busy_share=busy, station=None)
+
+    def one(row: int) -> Tables:
+        return replica_tables(serving, Lengths(*rows[:, row].tolist()), prefix_caching, adapters)
+
+    alone = None if isinstance(serving, Capacity) else (one, np.arange(rows.shape[1]))
+    return Tables(
+        saturation_per_s=rate, load=parts[0].load, calls=calls, busy_share=busy, station=None, alone=alone
+    )
 
 
 def _tables(serving: Replica | Capacity, lengths: Lengths, prefix_caching: bool, adapters: int) -> Tables:
@@ -201,7 +223,50 @@ def policy_of(fleet: Fleet, bounds: Replicas, tables: Tables, granularity_s: flo
         startup_s=fleet.startup_s,
         granularity_s=granularity_s,
         interruptions_per_day=fleet.interruptions_per_day,
+        look=_look(fleet, bounds, tables),
     )
+
+
+def _look(fleet: Fleet, bounds: Replicas, tables: Tables) -> Callable[[int], Look] | None:
+    """How the autoscaler sees the fleet, by number of the row; None where nothing scales, or a speed is typed."""
+    if (tables.station is None and tables.alone is None) or bounds.max <= max(bounds.min, 1.0):
+        return None
+
+    def look(row: int) -> Look:
+        at = tables.station_of(row)
+        assert at is not None
+        return _looks(fleet, bounds, at, float(tables.saturation_per_s[row]))
+
+    return look
+
+
+@functools.lru_cache(maxsize=256)
+def _looks(fleet: Fleet, bounds: Replicas, at: Station, saturation: float) -> Look:
+    load, calls = _calls_by_load(at, saturation)
+    held = float(np.interp(TARGET_LOAD, load, calls))
+    return Look(
+        least=int(bounds.min),
+        most=int(bounds.max),
+        spare=int(fleet.spare),
+        target=held if fleet.target_concurrency is None else float(fleet.target_concurrency),
+        saturation_per_s=saturation,
+        window_s=fleet.window_s,
+        control_s=fleet.control_s,
+        down_window_s=fleet.down_window_s,
+        startup_s=fleet.startup_s,
+        losses_per_s=fleet.interruptions_per_day / 86_400.0,
+        loads=tuple(load.tolist()),
+        calls=tuple(calls.tolist()),
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _calls_by_load(at: Station, saturation: float) -> tuple[Array, Array]:
+    """Calls in a replica by its load, (L,) each, by Little's law from the mean stay."""
+    load = np.concatenate([np.linspace(0.05, 0.95, 13), [0.98]])
+    stays = stay(at, load * saturation).e2e_s
+    calls = np.maximum.accumulate(load * saturation * stays)
+    return np.concatenate([[0.0], load, [1.0]]), np.concatenate([[0.0], calls, [2.0 * calls[-1]]])
 
 
 class HourLaw(NamedTuple):
@@ -227,7 +292,7 @@ def hour_law(policy: Policy, tables: Tables, rate: Array, overflow_above: float 
     beyond = (running.served_share < 1.0) & (lost == 0.0)
     return HourLaw(
         running.paid,
-        running.serving * tables.busy(load),
+        busy_replicas(running.serving, tables.calls_by(load), tables.busy(load)),
         (1.0 - lost) * running.served_share,
         beyond.astype(float),
         lost,

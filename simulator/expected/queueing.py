@@ -113,6 +113,15 @@ def stay(at: Station, rate_per_s: ArrayLike, *, replicas: int = 1) -> Stay:
     return out
 
 
+def prefill_parts(at: Station, rate: Array, levels: Array, replicas: int) -> tuple[Array, Array]:
+    """Per rate of one replica and level: what a prefill adds to the steps, and the mean time to the first token."""
+    if at.engine.scheduler == "stall" or at.steps == 0:
+        like = np.ones((rate.size, levels.size))
+        return at.mean(at.prefill_s) * like, _stall_first_token(at, rate, replicas)[:, None] * like
+    extra, _, first = _chunked_parts(at, rate, levels, replicas)
+    return extra, first
+
+
 def _laws(at: Station, rate: Array, replicas: int) -> tuple[Array, ...]:
     """Solve the level-crossing law for every rate at once."""
     levels = np.append(np.arange(float(math.ceil(at.most))), at.most)  # 0, 1, .. and n'_max, which need not be whole

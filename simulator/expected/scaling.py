@@ -2,24 +2,31 @@
 
 Class *approximate*: BAND says how closely paid replica-hours agree with the policy played step by step, and where.
 
-The autoscaler asks for one more replica above k while the rate seen over its window exceeds `k mu`, mu being the rate
-at which a replica holds its target. The rate seen is the mean rate with the scatter of a Poisson stream over window and
-stay, so a look finds more than k wanted with `p_k = P(X > k mu)`. A replica stays until no look within its down window
-wanted it, so it is up with `1 - (1 - p_k)^(1 + (down + startup) / (window + stay))`: fresh looks at a stream forget
-each other after window and stay. `E = min + sum_k up_k + spare`.
+Where a replica's calls are known by its load, the autoscaler is followed in the mean (`autoscaler.py`). Where they are
+not, stays are taken as all alike: it asks for one more replica above k while the rate seen over its window exceeds
+`k mu`, mu being the rate at which a replica holds its target. The rate seen is the mean rate with the scatter of a
+Poisson stream over window and stay, so a look finds more than k wanted with `p_k = P(X > k mu)`. A replica stays until
+no look within its down window wanted it, so it is up with `1 - (1 - p_k)^(1 + (down + startup) / (window + stay))`:
+fresh looks at a stream forget each other after window and stay. `E = min + sum_k up_k + spare`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from simulator.expected.autoscaler import Look, followed
+from simulator.expected.queueing import prefill_parts, saturation_per_s
 from simulator.expected.steptime import Station
 
 Array = NDArray[np.float64]
 BAND, BAND_BY_HOUR = 0.05, 0.10  # relative difference of paid replica-hours: billed by the second, by the hour
+OVERFLOW_BAND = 0.03  # difference of the share of calls that overflow, at up to 1.2 times what the replicas serve
+SURELY = 1.6  # a fleet at so many times less than what asks for one more never asks
+MOST_FOLLOWED = 16  # lengths of calls for which the autoscaler is followed one by one
 LEAST_PER_WINDOW = 5.0  # ... where a window sees at least so many calls at mu
 LOADS = 61
 """Loads, equally apart, at which a replica's occupancy is tabulated."""
@@ -30,7 +37,8 @@ class Policy(NamedTuple):
     """What decides on replicas; the rates of a replica and the stay may be (D, 1), a row for each of D lengths.
 
     least, most: without spares. mu_per_s: rate at which one more is asked for. saturation_per_s: of one replica.
-    stay_s: of a call, at its target. granularity_s: billed spans are rounded up to it.
+    stay_s: of a call, at its target. granularity_s: billed spans are rounded up to it. look: says how the calls in
+    the fleet tell what is wanted, by row.
     """
 
     least: int
@@ -44,6 +52,7 @@ class Policy(NamedTuple):
     startup_s: float
     granularity_s: float = 0.0
     interruptions_per_day: float = 0.0
+    look: Callable[[int], Look] | None = None
 
 
 class Running(NamedTuple):
@@ -63,12 +72,14 @@ def replicas_running(policy: Policy, rate_per_s: ArrayLike) -> Running:
     """
     rate = np.asarray(rate_per_s, dtype=np.float64)
     serving = np.full(rate.shape, float(policy.least))
-    starts = np.zeros(rate.shape)
+    starts, coming = np.zeros(rate.shape), np.zeros(rate.shape)
     hold = policy.down_window_s + policy.startup_s
     memory = policy.window_s + policy.stay_s
     for k in range(policy.least, policy.most):
         if k == 0:
             up = _alive(rate, policy.stay_s + policy.down_window_s, policy.startup_s)
+        elif policy.look is not None:
+            break
         else:
             from scipy.special import ndtr
 
@@ -77,12 +88,41 @@ def replicas_running(policy: Policy, rate_per_s: ArrayLike) -> Running:
             up = 1.0 - below ** (1.0 + hold / memory)
         serving = serving + up
         starts = starts + up * (1.0 - up) / hold
+    if policy.look is not None and policy.most > max(policy.least, 1):
+        paid, up, fresh = _followed(policy, rate)
+        serving, starts, coming = serving + up, starts + fresh, coming + paid - up
     serving = serving + (policy.spare if policy.most else 0)
-    paid = serving * (1.0 + policy.interruptions_per_day / 86_400 * policy.startup_s)
+    paid = serving * (1.0 + policy.interruptions_per_day / 86_400 * policy.startup_s) + coming
     paid = paid + starts * policy.granularity_s / 2.0
     paid = paid + serving * policy.interruptions_per_day / 86_400 * policy.granularity_s / 2.0
     room = (policy.most + policy.spare) * policy.saturation_per_s
     return Running(paid, serving, np.minimum(1.0, room / np.maximum(rate, 1e-300)))
+
+
+def _followed(policy: Policy, rate: Array) -> tuple[Array, Array, Array]:
+    """Replicas beyond the fewest, paid and serving, and starts per second, as the autoscaler is followed in the mean.
+
+    Of many lengths of calls MOST_FOLLOWED are followed, evenly spread by mu; others are read off the nearest, by the
+    rate over mu.
+    """
+    assert policy.look is not None
+    mu = np.ravel(np.asarray(policy.mu_per_s, dtype=np.float64))
+    flat = rate.reshape(mu.size, -1)
+    found = np.zeros((3, *flat.shape))
+    asks = policy.interruptions_per_day > 0
+    rows = np.flatnonzero(asks | (flat.max(axis=1, initial=0.0) * SURELY >= mu * max(policy.least, 1)))
+    if rows.size:
+        order = rows[np.argsort(mu[rows], kind="stable")]
+        places = np.unique(np.linspace(0, order.size - 1, min(order.size, MOST_FOLLOWED)).round().astype(int))
+        nearest = np.abs(np.arange(order.size)[:, None] - places).argmin(axis=1)
+        for number, place in enumerate(places.tolist()):
+            chosen, of = order[nearest == number], int(order[place])
+            more = followed(policy.look(of))
+            log_rate = np.log(np.maximum(flat[chosen] * (mu[of] / mu[chosen])[:, None], 1e-300))
+            for part, values in zip(found, more[1:], strict=True):
+                part[chosen] = np.interp(log_rate, more.log_rate, values)
+    paid, up, fresh = found.reshape(3, *rate.shape)
+    return paid, up, fresh
 
 
 def _alive(rate: Array, life_s: float | Array, startup_s: float) -> Array:
@@ -101,6 +141,28 @@ class Occupancy(NamedTuple):
     load: Array
     calls: Array
     busy_share: Array
+
+
+def busy_replicas(serving: ArrayLike, calls: ArrayLike, alone: ArrayLike) -> Array:
+    """Mean number of replicas with a call in them, where a call goes to the replica with the fewest.
+
+    So calls share a replica only when all others have one too: `E[min(N, R)]`, N Poisson. What one replica alone is
+    busy is known better than that, and kept.
+
+    serving: replicas, R. calls: mean calls in one. alone: share of time in which one alone would be busy.
+
+    >>> float(busy_replicas(1.0, 0.3, 0.25)), round(float(busy_replicas(2.0, 0.25, 1.0 - np.exp(-0.25))), 4)
+    (0.25, 0.4837)
+    """
+    from scipy.special import pdtr
+
+    count, mean = np.asarray(serving, dtype=np.float64), np.asarray(calls, dtype=np.float64)
+    total = count * mean
+    busy = np.zeros(np.broadcast(count, mean).shape)
+    for k in range(int(np.ceil(count.max(initial=0.0)))):
+        busy = busy + np.clip(count - k, 0.0, 1.0) * (1.0 - pdtr(k, total))
+    apart = -np.expm1(-np.maximum(mean, 1e-12))
+    return np.asarray(np.minimum(busy * np.asarray(alone) / apart, count))
 
 
 def occupancy(at: Station, saturation_per_s: Array) -> Occupancy:
@@ -128,32 +190,30 @@ def occupancy(at: Station, saturation_per_s: Array) -> Occupancy:
     return Occupancy(load, calls, np.where(prefilling, load, 1.0 - share * (1.0 - rho)))
 
 
-def _law(at: Station, rate: Array, levels: int) -> Array:
-    """Stationary law, (L, levels + 1), of a replica that admits at most so many calls."""
-    n = np.arange(1.0, levels + 1.0)
-    decoding = np.minimum(n, np.maximum(at.most, 1.0))
-    log_step = np.log(at.steps * at.decode_s(decoding) / decoding)
-    grown = np.cumsum(np.log(np.maximum(rate, 1e-300))[:, None] + log_step[None, :], axis=1)
-    logs = np.concatenate([np.zeros((rate.size, 1)), grown], axis=1)
-    law = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return np.asarray(law / law.sum(axis=1, keepdims=True))
-
-
 def overflow_share(at: Station, rate_per_s: ArrayLike, replicas: int, above: float) -> Array:
     """Share of calls, (L,), that find `above` calls in the fleet already and go elsewhere.
 
-    The product form cut at its limit: the loss of a station is insensitive to the law of lengths (Cohen, 1979).
+    The product form of all calls in the fleet, cut at its limit: the loss of a station is insensitive to the law of
+    lengths (Cohen, 1979). `pi_K = pi_(K-1) rate (m T(n) + first(n)) / K` with n = K / R, the time a step takes with
+    the prefills that ride along, and none of them where calls are turned away.
     """
-    rate = np.atleast_1d(np.asarray(rate_per_s, dtype=np.float64)) / replicas
-    limit = max(round(above / replicas), 1)
-    rho = np.minimum(rate * at.mean(at.prefill_s - at.engine.step.overhead_s), 0.95)
-    if at.steps == 0:
-        return np.maximum(0.0, 1.0 - 1.0 / np.maximum(rate * at.mean(at.prefill_s), 1.0))
-    lost = np.zeros_like(rate)
-    for _ in range(30):  # only calls that are let in take prefill time
-        law = _law(at, rate / (1.0 - rho * (1.0 - lost)), limit)
-        lost = 0.5 * lost + 0.5 * law[:, -1]
-    return lost
+    rate = np.atleast_1d(np.asarray(rate_per_s, dtype=np.float64))
+    levels = np.append(np.arange(float(np.ceil(at.most))), at.most)
+    known = float(saturation_per_s(at)) * np.linspace(0.1, 0.95, 6)
+    parts = prefill_parts(at, known, levels, replicas)
+    inside = np.arange(1.0, max(round(above), 1) + 1.0)
+    held = np.clip(inside / replicas, 1.0, max(float(at.most), 1.0))
+    each = np.minimum(inside, max(float(at.most), 1.0) * replicas)
+    one = np.clip(rate / replicas, known[0], known[-1])
+    at_level = (np.array([np.interp(held, levels, row) for row in values]) for values in parts)
+    extra, first = (np.stack([np.interp(one, known, column) for column in values.T], axis=1) for values in at_level)
+    rho = np.minimum(rate[:, None] / replicas * extra, 0.95)
+    rho[:, -1] = 0.0
+    stay = at.steps * at.decode_s(held) / (1.0 - rho) + first
+    grown = np.cumsum(np.log(np.maximum(rate, 1e-300)[:, None] * stay / each), axis=1)
+    logs = np.concatenate([np.zeros((rate.size, 1)), grown], axis=1)
+    law = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(law[:, -1] / law.sum(axis=1))
 
 
 def backlog(rate_per_s: ArrayLike, room_per_s: ArrayLike, step_s: float = 3600.0) -> Array:

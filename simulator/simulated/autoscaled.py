@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simulator.simulated.arrivals import renumber
-from simulator.simulated.latencies import Latencies, note_latencies
+from simulator.simulated.latencies import Latencies, sort_out
 from simulator.simulated.queueing import Engine
 from simulator.simulated.replica import BLOCK, CALL, new_replicas
 from simulator.simulated.scaling import drive_fleet
-from simulator.simulated.slots import HOUR, HOUR_S, SLOT, STATE, TURNED_AWAY, UP, Policy
+from simulator.simulated.slots import HOUR, HOUR_S, SLOT, STATE, UP, Policy
 
 Array = NDArray[np.float64]
 LIVES = 16_384
@@ -67,7 +67,9 @@ class AutoscaledFleet:
         self.overloaded = np.zeros(hours + 1, dtype=np.bool_)
         self.latencies = Latencies()
         self.refused = 0
-        self._under_way = np.empty(0, dtype=CALL).view(np.recarray)
+        self._calls = self._under_way = np.empty(0, dtype=CALL).view(np.recarray)
+        self._number = np.empty(0, dtype=np.int64)
+        self.shed = 0
         self._least, self._most = (np.append(b, b[-1]).astype(np.int64) for b in (bounds.least, bounds.most))
         self._open(bounds.begin_s)
 
@@ -132,15 +134,17 @@ class AutoscaledFleet:
         other.hours = np.zeros(hours + 1, dtype=HOUR).view(np.recarray)
         other.overload_per_s = np.broadcast_to(np.asarray(overload_per_s, dtype=float), (hours,))
         other.overloaded = np.zeros(hours + 1, dtype=np.bool_)
-        other.latencies, other.refused = Latencies(), 0
+        other.latencies, other.refused, other.shed = Latencies(), 0, 0
+        other._calls, other._number = other._under_way, np.empty(0, dtype=np.int64)
         return other
 
     def room_for(self, count: int) -> Any:
         """Records of the calls under way and of so many new ones behind them, for `serve`."""
         first = self._under_way.size
-        calls = np.empty(first + count, dtype=CALL).view(np.recarray)
-        calls[:first] = self._under_way
-        return calls
+        if self._calls.size < first + count:
+            self._calls = np.empty(first + count + count // 4, dtype=CALL).view(np.recarray)
+            self._calls[:first] = self._under_way
+        return self._calls[: first + count]
 
     def serve(self, calls: Any, end_s: float) -> NDArray[np.bool_]:
         """Serve calls of `room_for` whose new records are filled in, up to `end_s`; says which new ones were sent away.
@@ -156,19 +160,20 @@ class AutoscaledFleet:
             *state, self._last_wanted, self._ring, self._lives, calls, self.engine.step, self.engine.limits,
             self.policy, self._least, self._most, self.hours, first, float(end_s),
         )  # fmt: skip
-        emitted = calls["emitted"]
-        let_in = emitted >= 0
-        self.refused += int(np.count_nonzero(emitted == -1))
-        note_latencies(calls, self.overloaded, self.bounds.begin_s, self.latencies.counts, self.latencies.sums)
-        under_way = let_in & np.isnan(calls["e2e_s"])
-        self._under_way = calls[under_way]
-        number = np.cumsum(under_way) - 1
-        if self._under_way.size:
-            renumber(self._replicas, self._heaps, self._under_way, number)
+        if self._number.size < calls.size:
+            self._number = np.zeros(2 * calls.size, dtype=np.int64)
+        sent_away = np.zeros(calls.size - first, dtype=np.bool_)
+        kept = self.latencies
+        under_way, refused, shed = sort_out(
+            calls, first, self.overloaded, self.bounds.begin_s, kept.counts, kept.sums, self._number, sent_away
+        )
+        self.refused, self.shed = self.refused + refused, self.shed + shed
+        self._under_way = calls[:under_way]
+        if under_way:
+            renumber(self._replicas, self._heaps, self._under_way, self._number)
             if self._state[0].first_queued >= 0:
-                self._state[0].first_queued = number[self._state[0].first_queued]
-                self._state[0].last_queued = number[self._state[0].last_queued]
-        sent_away: NDArray[np.bool_] = emitted[first:] == TURNED_AWAY
+                self._state[0].first_queued = self._number[self._state[0].first_queued]
+                self._state[0].last_queued = self._number[self._state[0].last_queued]
         return sent_away
 
     def close(self) -> None:

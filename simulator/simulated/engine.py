@@ -6,7 +6,7 @@ totals at once for all runs of a block (`fidelity: aggregate`) or call by call (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -65,7 +65,7 @@ def count(
             told = None if blocks else int(at[0])
             blocks.append(_Block(scenario, option, _spread(draws, inside, at), seed, block, told).play())
             rows.append(at)
-    return _activity(scenario, option, blocks, rows)
+    return _activity(scenario, option, fidelity, blocks, rows)
 
 
 def _spread(draws: Draws, inside: NDArray[np.int64], at: NDArray[np.int64]) -> Draws:
@@ -195,7 +195,17 @@ class _Block:
         return lambda phenomenon, part: stream(self.seed, phenomenon, day, self.block, 100 * slot + part)
 
 
-def _activity(scenario: Scenario, option: str, blocks: Sequence[Played], rows: Sequence[NDArray[np.int64]]) -> Activity:
+def _approximate(fidelity: str) -> Iterator[str]:
+    """What is said of a fleet's numbers."""
+    if fidelity == "call":
+        yield "the fleet: its speed is that of a model of the engine"
+    else:
+        yield "the fleet: replicas and latency, hours taken as steady"
+
+
+def _activity(
+    scenario: Scenario, option: str, fidelity: str, blocks: Sequence[Played], rows: Sequence[NDArray[np.int64]]
+) -> Activity:
     def of(name: str) -> Array:
         return np.concatenate([getattr(block, name)[at] for block, at in zip(blocks, rows, strict=True)])
 
@@ -229,4 +239,5 @@ def _activity(scenario: Scenario, option: str, blocks: Sequence[Played], rows: S
         },
         fleet=fleet,
         record=blocks[0].fleet.record(),
+        approximate=() if fleet is None else tuple(_approximate(fidelity)),
     )

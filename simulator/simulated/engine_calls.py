@@ -13,7 +13,7 @@ import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal
@@ -21,12 +21,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing.errors import InputError
 from simulator.domain.drawn import Drawn, Draws
 from simulator.domain.options import Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.simulated import each_call
 from simulator.simulated.bursts import switches
+from simulator.simulated.engine_calls_day import DAY_S, Day, Hours, Log, Post, Segment
 from simulator.simulated.engine_control import Control, Duty, Schedule
 from simulator.simulated.engine_demand import WARM_DAYS, Demand
 from simulator.simulated.engine_fleet import FleetTerms
@@ -34,138 +34,16 @@ from simulator.simulated.engine_fleet_served import FleetDay, FleetServer
 from simulator.simulated.engine_lines import Books
 from simulator.simulated.engine_played import Played
 from simulator.simulated.engine_served import CallServer
-from simulator.simulated.resampled import relative
 from simulator.simulated.streams import BLOCK_RUNS, stream
 
 Array = NDArray[np.float64]
 SEGMENTS = 12
-DAY_S = 86_400.0
-NS_PER_S = 1e9
 CALL_BY_CALL = 10_000
 """First part of the streams of this fidelity; the hourly totals use the parts below."""
 FLEET_WARM_DAYS = 1
 """A fleet that is not behind forgets within minutes how it stood; a day also brings its autoscaler round."""
 SPARE_SDS = 20.0
 """Room for an hour's calls above their mean, in standard deviations of a Poisson count."""
-
-
-class _Hours:
-    """An hour's calls, in arrays that a worker uses again and again."""
-
-    def __init__(self) -> None:
-        self.times, self.inputs, self.outputs, self.chances = np.zeros((4, 0))
-
-    def reserve(self, calls: int) -> None:
-        """Make room for so many calls."""
-        if len(self.times) < calls:
-            self.times, self.inputs, self.outputs, self.chances = np.zeros((4, calls))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Log:
-    """Calls of a log: lengths relative to their means, and when they came (none where only lengths are drawn)."""
-
-    inputs: Array
-    outputs: Array
-    times: Array
-
-    @classmethod
-    def of(cls, scenario: Scenario, view: Any) -> _Log | None:
-        """The log of a scenario; None where demand and lengths are typed.
-
-        Raises:
-            InputError: another number of calls is asked of a log that is played as recorded.
-        """
-        recorded = scenario.recorded
-        if recorded is None:
-            return None
-        replayed = scenario.replayed
-        asked = float(np.ravel(view.workload.calls_per_day)[0])
-        if replayed is not None and not math.isclose(asked, replayed.calls_per_day, rel_tol=1e-9):
-            raise InputError(
-                f"workload.calls_per_day is {asked:g}; the log that is replayed has {replayed.calls_per_day:g} a day, "
-                "so ask the expected engine, or draw from the log by workload.tokens.trace"
-            )
-        times = np.zeros(0) if replayed is None else replayed.stamps / NS_PER_S
-        return cls(inputs=relative(recorded.inputs), outputs=relative(recorded.outputs), times=times)
-
-    def play(self, day: int, hour: int, hours: _Hours, lengths: np.random.Generator) -> int:
-        """Copy the calls of an hour; by the chances lengths that are scaled become whole tokens."""
-        begin = DAY_S * day + 3600.0 * hour
-        first, after = np.searchsorted(self.times, (begin, begin + 3600.0))
-        count = int(after - first)
-        hours.reserve(count)
-        for column, values in ((hours.times, self.times), (hours.inputs, self.inputs), (hours.outputs, self.outputs)):
-            column[:count] = values[first:after]
-        hours.chances[:count] = lengths.random(count)
-        return count
-
-
-@dataclass(slots=True)
-class _Post:
-    """A server on a day: on duty, called again for a share, or standing in while the other is away.
-
-    A fleet has no `server`; a hybrid has both, and its server takes what overflows.
-    """
-
-    duty: Duty
-    kind: Literal["duty", "again", "away"]
-    generator: np.random.Generator
-    server: CallServer | None = None
-    flows: NDArray[np.int64] | None = None
-    counts: Array | None = None
-    open_s: Array | None = None
-    fleet: FleetServer | None = None
-    tried: np.random.Generator | None = None
-    of_fleet: FleetDay | None = None
-
-    def serve(self, columns: list[Array], end_s: float) -> None:
-        """Serve an hour's calls: times, and relative inputs, outputs and chances of rounding."""
-        if self.fleet is None or self.of_fleet is None or self.tried is None:
-            self._hosted(columns)
-        elif self.fleet.terms.smooth > 0:
-            self.of_fleet.kept.append(tuple(column.copy() for column in columns))
-        else:
-            away = self.fleet.serve_hour(self.tried, self.of_fleet, tuple(columns), end_s)
-            if self.server is not None:
-                self._hosted([column[away] for column in columns])
-
-    def close(self, day: int) -> None:
-        """Serve what was kept for any hour of the day, and note its hours."""
-        if self.fleet is None or self.of_fleet is None or self.tried is None:
-            return
-        if self.of_fleet.kept:
-            moved, away = self.fleet.serve_day(self.tried, self.of_fleet, day)
-            if self.server is not None:
-                self._hosted([column[away] for column in moved])
-        self.fleet.close_day(self.of_fleet, day)
-
-    def _hosted(self, columns: list[Array]) -> None:
-        assert self.server is not None
-        assert self.flows is not None
-        assert self.counts is not None
-        assert self.open_s is not None
-        times, inputs, outputs, chances = columns
-        self.server.serve(self.generator, times, inputs, outputs, chances, self.flows, self.counts, self.open_s)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Day:
-    """Arrivals of a day and what became of them."""
-
-    day: int
-    calls: float
-    peak_per_s: float
-    posts: list[_Post]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Segment:
-    """Days played one after the other, and how the servers stand at their end."""
-
-    days: list[_Day]
-    servers: dict[tuple[Any, ...], CallServer]
-    fleets: dict[str, FleetServer]
 
 
 class CallRun:
@@ -188,7 +66,7 @@ class CallRun:
         self.schedule: Schedule = self.control.play()
         one = {path: values[:1] for path, values in draws.items()}
         self.one: Any = Drawn(scenario, one) if one else scenario
-        self.log = _Log.of(scenario, self.one)
+        self.log = Log.of(scenario, self.one)
         demand = Demand(scenario, self.view, seed, block, self.row + 1)
         days = len(self.schedule.duties)
         self.rates = np.stack([demand.next_rates()[self.row].copy() for _ in range(WARM_DAYS + days)])
@@ -243,9 +121,9 @@ class CallRun:
             yield on, moments
             on = on != (len(moments) % 2 == 1)
 
-    def _segment(self, first: int, after: int, before: _Segment | None = None) -> _Segment:
+    def _segment(self, first: int, after: int, before: Segment | None = None) -> Segment:
         """Days `first` up to `after`: on from the segment before, or after a warm-up whose counts are thrown away."""
-        hours = _Hours()
+        hours = Hours()
         servers: dict[tuple[Any, ...], CallServer] = {}
         fleets: dict[str, FleetServer] = {}
         warm = self._warm_days(first)
@@ -255,13 +133,13 @@ class CallRun:
         days = [
             self._day(day, (first, after), servers, fleets, hours) for day in range(first - warm, after)
         ]
-        return _Segment(days=days[warm:], servers=servers, fleets=fleets)
+        return Segment(days=days[warm:], servers=servers, fleets=fleets)
 
     def _warm_days(self, first: int) -> int:
         """Days in which the caches on duty forget everything."""
         stages = [duty.stage for duty in self._duties(first)]
         lives = [self._opened(self._hosted(stage.option), stage.price, first).ttl_s for stage in stages if stage.price]
-        fleets = [FLEET_WARM_DAYS for stage in stages if stage.option in self.fleets]
+        fleets = [FLEET_WARM_DAYS for stage in stages if stage.option in self.fleets and first > 0]
         return min(WARM_DAYS, max([*(math.ceil(ttl / DAY_S) for ttl in lives), *fleets], default=0))
 
     def _hosted(self, name: str) -> str:
@@ -281,8 +159,8 @@ class CallRun:
         span: tuple[int, int],
         servers: dict[tuple[Any, ...], CallServer],
         fleets: dict[str, FleetServer],
-        hours: _Hours,
-    ) -> _Day:
+        hours: Hours,
+    ) -> Day:
         """Draw the calls of a day and let whoever is on duty serve them."""
         arrivals, lengths, route = (
             stream(self.seed, name, day, self.run, CALL_BY_CALL) for name in ("arrivals", "lengths", "fallback")
@@ -299,7 +177,7 @@ class CallRun:
                 post.serve([column[picked] for column in columns], DAY_S * day + 3600.0 * (hour + 1))
         for post in posts:
             post.close(day)
-        return _Day(day=day, calls=float(total), peak_per_s=peak / 3600.0, posts=posts)
+        return Day(day=day, calls=float(total), peak_per_s=peak / 3600.0, posts=posts)
 
     def _posts(
         self,
@@ -307,7 +185,7 @@ class CallRun:
         span: tuple[int, int],
         servers: dict[tuple[Any, ...], CallServer],
         fleets: dict[str, FleetServer],
-    ) -> list[_Post]:
+    ) -> list[Post]:
         """The option on duty, and its fallback for calls served again and during outages."""
         wanted: list[tuple[Duty, Literal["duty", "again", "away"], str, str]] = []
         for duty in self._duties(day):
@@ -320,8 +198,8 @@ class CallRun:
                         wanted.append((duty, "away", stage.option, stage.price))
         posts = []
         for place, (duty, kind, name, price) in enumerate(wanted):
-            post = _Post(duty, kind, stream(self.seed, "hits", day, self.run, CALL_BY_CALL + place))
-            if name in self.fleets:
+            post = Post(duty, kind, stream(self.seed, "hits", day, self.run, CALL_BY_CALL + place))
+            if name in self.fleets and day >= 0:  # before the first day there is none; caches have a past all the same
                 if name not in fleets:
                     fleets[name] = FleetServer(
                         self.scenario, self.fleets[name], day, span[1], span[0], self.seed, self.run
@@ -356,7 +234,7 @@ class CallRun:
         return {"duty": here, "away": np.flatnonzero(lost), "again": here[generator.random(len(here)) < share]}
 
     def _arrive(
-        self, generator: np.random.Generator, lengths: np.random.Generator, day: int, hour: int, hours: _Hours
+        self, generator: np.random.Generator, lengths: np.random.Generator, day: int, hour: int, hours: Hours
     ) -> int:
         """Draw the calls of an hour, or take them from the log; times count from the first midnight."""
         if self.log is not None and len(self.log.times):
@@ -369,7 +247,7 @@ class CallRun:
             each_call.draw_pairs(lengths, count, *pairs, hours.inputs, hours.outputs, hours.chances)
         return count
 
-    def _timed(self, generator: np.random.Generator, day: int, hour: int, hours: _Hours) -> int:
+    def _timed(self, generator: np.random.Generator, day: int, hour: int, hours: Hours) -> int:
         """Draw when the calls of an hour come."""
         begin, end = 86_400.0 * day + 3600.0 * hour, 86_400.0 * day + 3600.0 * (hour + 1)
         rate = float(self.rates[day + WARM_DAYS, hour])
@@ -393,7 +271,7 @@ class CallRun:
         states = (on + first + np.arange(len(edges) - 1)) % 2
         return edges, np.where(states == 1, self.bursts.on, self.bursts.off)
 
-    def _book(self, played: Played, books: Books, day: _Day) -> None:
+    def _book(self, played: Played, books: Books, day: Day) -> None:
         """Book a day: tokens of every post, and what the calls cost besides."""
         played.calls[0, day.day] = day.calls
         played.peak_per_s[0] = max(played.peak_per_s[0], day.peak_per_s)
@@ -421,7 +299,7 @@ class CallRun:
             own = replace(duty, share=duty.share[self.row : self.row + 1])
             books.day(day.day, own, np.array([served]), np.array([delivered]), streams)
 
-    def _book_fleet(self, played: Played, post: _Post, day: int) -> None:
+    def _book_fleet(self, played: Played, post: Post, day: int) -> None:
         """Book what a fleet did on a day."""
         done, terms, account = post.of_fleet, self.fleets[post.duty.stage.option], played.fleet
         assert done is not None

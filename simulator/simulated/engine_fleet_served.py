@@ -14,7 +14,7 @@ from simulator.simulated.autoscaled import LIVES, AutoscaledFleet
 from simulator.simulated.each_fleet_call import lay_calls, spread_over_day, try_each
 from simulator.simulated.engine_fleet import COUNTED, FleetTerms
 from simulator.simulated.latencies import Latencies
-from simulator.simulated.slots import HOUR_S, SHED
+from simulator.simulated.slots import HOUR_S
 from simulator.simulated.streams import stream
 
 Array = NDArray[np.float64]
@@ -59,7 +59,8 @@ class FleetServer:
         if terms.policy.losses_per_s > 0:
             lives = stream(seed, "spot", first, run).exponential(size=LIVES)
         self.fleet = AutoscaledFleet(terms.engine, terms.policy, self.bounds, lives, self._limits())
-        self.fleet.overloaded[: 24 * max(counted_from - first, 0)] = True
+        self.warm_hours = 24 * max(counted_from - first, 0)
+        self.fleet.overloaded[: self.warm_hours] = True
         self.shed = 0.0
 
     def _limits(self) -> Array:
@@ -73,7 +74,7 @@ class FleetServer:
         other.terms, other.first, other.seed, other.run = self.terms, first, self.seed, self.run
         other.bounds = self.terms.bounds(scenario, first, after)
         other.fleet = self.fleet.continued(other.bounds, other._limits())
-        other.shed = self.shed
+        other.shed, other.warm_hours = self.shed, 0
         return other
 
     @property
@@ -113,8 +114,10 @@ class FleetServer:
         first = calls.size - attempts
         lay_calls(calls, first, times, inputs, outputs, chances, tries, mean)
         hour = self.fleet.hour
+        before = self.fleet.shed
         away = self.fleet.serve(calls, end_s)
-        self.shed += float(np.count_nonzero(calls["emitted"][first:] == SHED))
+        if hour >= self.warm_hours:
+            self.shed += float(self.fleet.shed - before)
         if tries.size:
             away = away[np.cumsum(tries) - tries]  # a call goes where its first attempt goes
         room = max(float(self.terms.room_per_s(self.bounds)[hour]), 1e-12)

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.simulated.arrivals import REFUSED
 from simulator.simulated.kernels import compiled
+from simulator.simulated.slots import SHED, TURNED_AWAY
 
 Array = NDArray[np.float64]
 NAMES = ("ttft_s", "tpot_s", "e2e_s")
@@ -45,8 +47,8 @@ class Latencies:
 
         >>> one = Latencies()
         >>> note(np.array([1.0, 1.0, 1.0, 4.0]), 2, one.counts, one.sums)
-        >>> one.mean_s()[2], [round(float(s), 2) for s in one.percentiles_s()[2]]
-        (1.75, [1.01, 4.02, 4.03])
+        >>> float(one.mean_s()[2]), [round(float(s), 1) for s in one.percentiles_s()[2]]
+        (1.75, [1.0, 4.0, 4.0])
         """
         found = np.full((3, len(SHARES)), np.nan)
         edges = ((np.arange(BINS + 1) + FIRST) << SHIFT).view(np.float64)
@@ -78,24 +80,53 @@ def note(seconds: Array, row: int, counts: Array, sums: Array) -> None:
 
 
 @compiled
-def note_latencies(calls: Any, left_out: NDArray[np.bool_], begin_s: float, counts: Array, sums: Array) -> None:
-    """Add the calls that have ended, but those that arrived in an hour that is left out."""
+def sort_out(
+    calls: Any, first: int, left_out: NDArray[np.bool_], begin_s: float, counts: Array, sums: Array,
+    number: NDArray[np.int64], away: NDArray[np.bool_],
+) -> tuple[int, int, int]:  # fmt: skip
+    """After a piece, note the calls that have ended and bring those under way to the front, in order.
+
+    Args:
+        calls: records of CALL; those from `first` on arrived in the piece.
+        first: see above.
+        left_out: hours whose calls are not noted, from `begin_s` on.
+        begin_s: beginning of the first hour.
+        counts: by bin, (3, BINS), as in `Latencies`.
+        sums: the same, (3, 2).
+        number: written: the new number of every call under way, (N,).
+        away: set for calls that were turned away, by the order of arrival, (N - first,).
+
+    Returns:
+        How many are under way, were refused, and were shed.
+    """
+    under_way, refused, shed = 0, 0, 0
     for i in range(calls.size):
-        whole = calls[i].e2e_s
-        if calls[i].emitted < 0 or whole != whole:
+        call = calls[i]
+        if call.emitted < 0:
+            refused += call.emitted == REFUSED
+            shed += call.emitted == SHED
+            if i >= first:
+                away[i - first] = call.emitted == TURNED_AWAY
             continue
-        hour = int((calls[i].arrival_s - begin_s) / 3600.0)
+        whole = call.e2e_s
+        if whole != whole:
+            number[i] = under_way
+            if under_way < i:
+                calls[under_way] = calls[i]
+            under_way += 1
+            continue
+        hour = int((call.arrival_s - begin_s) / 3600.0)
         if 0 <= hour < left_out.size and left_out[hour]:
             continue
-        first = calls[i].ttft_s
-        counts[0, _bin_of(first)] += 1.0
+        counts[0, _bin_of(call.ttft_s)] += 1.0
         sums[0, 0] += 1.0
-        sums[0, 1] += first
+        sums[0, 1] += call.ttft_s
         counts[2, _bin_of(whole)] += 1.0
         sums[2, 0] += 1.0
         sums[2, 1] += whole
-        if calls[i].output >= 2:
-            each = (whole - first) / (calls[i].output - 1)
+        if call.output >= 2:
+            each = (whole - call.ttft_s) / (call.output - 1)
             counts[1, _bin_of(each)] += 1.0
             sums[1, 0] += 1.0
             sums[1, 1] += each
+    return under_way, refused, shed

@@ -80,6 +80,8 @@ def compare(
         played = play(scenario, runs, seed=seed, fidelity=fidelity, precision=precision)
     results = dict(played.mean) if played else {name: run(scenario, name) for name in scenario.options}
     results = {name: kept_promises(scenario, result) for name, result in results.items()}
+    if played is not None:
+        played = dataclasses.replace(played, mean=results)
     if not any(result.feasible for result in results.values()):
         reasons = "; ".join(f"{name}: {result.why_not}" for name, result in results.items())
         raise NoFeasibleOption(f"no option serves the whole horizon ({reasons})")
