@@ -166,3 +166,18 @@ def test_init_from_nothing_says_what_it_guessed(tmp_path: Path) -> None:
     assert answer.code == 0, answer.err
     assert "workload.calls_per_day: a guess of init" in answer.words
     assert tunepoint("compare", tmp_path / "mine.yaml").code == 0
+
+
+def test_the_share_of_prompts_that_were_cached_is_the_logs(tmp_path: Path) -> None:
+    """Four calls repeat a prompt of 5 tokens, and 15 of those 20 tokens were read from a cache."""
+    (tmp_path / "prompt.md").write_text("Be brief and kind.\n", "utf-8")
+    cached = enumerate((5, 5, 5, 0), start=1)
+    rows = "".join(f"2026-11-0{day} 10:00:00,gpt-4o-mini,200,50,{tokens}\n" for day, tokens in cached)
+    (tmp_path / "log.csv").write_text("time,model,input,output,cached\n" + rows, "utf-8")
+    columns = [f"--column={name}={name}" for name in ("time", "model", "input", "output", "cached")]
+    files = ("--from", tmp_path / "log.csv", "--prompt", tmp_path / "prompt.md", "--out", tmp_path / "mine.yaml")
+    answer = tunepoint("init", *files, *columns)
+    assert answer.code == 0, answer.err
+    today = read_scenario(tmp_path / "mine.yaml").options["today"]
+    assert (today.prefix_tokens, today.price) == (5, "openai/gpt-4o-mini")
+    assert today.cache_hit_rate == pytest.approx(0.75)

@@ -104,6 +104,9 @@ def init(
         known[PATHS["prefix_tokens"]] = words
     if read is not None:                                        # a log counts the prompt as input
         numbers["input_tokens"] = max(1.0, numbers["input_tokens"] - numbers["prefix_tokens"])
+        if (cached := read.total("cached")) and numbers["prefix_tokens"]:
+            more["cache_hit_rate"] = min(1.0, cached / (read.calls * numbers["prefix_tokens"]))
+            known["options.today.cache_hit_rate"] = "cached tokens of the log over the prompts of its calls"
     if dataset is not None:
         check = read_dataset(dataset, lambda text: count_tokens(text, rule.encoding, rule.factor).tokens)
         more |= {"examples": len(check.lengths), "tokens_per_example": check.tokens / len(check.lengths)}

@@ -55,6 +55,10 @@ class CostLedger:
                 total += line.usd
         return total
 
+    def spent_usd(self, *, one_off: bool) -> Array:
+        """Dollars (D, T) that pay back or are paid back: what hardware fetches at the end is no cash until then."""
+        return self.usd(one_off=one_off, without=("residual",))
+
     def by_line(self) -> dict[str, Array]:
         """Dollars over the horizon by line key, shape (D,) each."""
         sums: dict[str, Array] = {}

@@ -282,11 +282,7 @@ def payback(
         results: daily results already at hand, by option name.
     """
     found = {name: (results or {}).get(name) or run(scenario, name) for name in between}
-    # What hardware fetches at the end is no cash until then, so no part of a payback.
-    paid = {
-        name: [found[name].ledger.usd(one_off=kind, without=("residual",))[0] for kind in (True, False)]
-        for name in between
-    }
+    paid = {name: [found[name].ledger.spent_usd(one_off=kind)[0] for kind in (True, False)] for name in between}
     one_offs = {name: float(paid[name][0].sum()) for name in between}
     other, larger = sorted(between, key=lambda name: (one_offs[name], name == between[1]))
     flags = tuple(_common_span(scenario, between)[1])

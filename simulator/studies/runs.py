@@ -102,7 +102,8 @@ def payback_days(result: SimulationResult, base: SimulationResult, days: int) ->
         days: days on which both serve; nothing is paid back after.
     """
     one_off, recurring = (
-        result.ledger.usd(one_off=kind)[:, :days] - base.ledger.usd(one_off=kind)[:, :days] for kind in (True, False)
+        result.ledger.spent_usd(one_off=kind)[:, :days] - base.ledger.spent_usd(one_off=kind)[:, :days]
+        for kind in (True, False)
     )
     found = np.full(len(one_off), np.inf)
     for row in range(len(one_off)):

@@ -86,8 +86,8 @@ def payback_spread(scenario: Scenario, between: tuple[str, str], draws: Draws) -
     for first in range(0, size, DAILY_CHUNK):
         some = {path: values[first : min(first + DAILY_CHUNK, size)] for path, values in draws.items()}
         ledgers = [run(scenario, name, draws=some, daily=True).ledger for name in between]
-        one_offs = [ledger.usd(one_off=True) for ledger in ledgers]
-        recurring = [ledger.usd(one_off=False) for ledger in ledgers]
+        one_offs = [ledger.spent_usd(one_off=True) for ledger in ledgers]
+        recurring = [ledger.spent_usd(one_off=False) for ledger in ledgers]
         larger = int(one_offs[1].sum() >= one_offs[0].sum())
         if one_offs[larger].sum() <= 0:
             return None
