@@ -70,7 +70,7 @@ _WHERE = {
     "fingerprint": "simulator.domain.fingerprint",
     "fit_log": "simulator.intake.counts",
     "fit_settings": "simulator.intake.settings",
-    "fit_trace": "simulator.intake.fit",
+    "fit_trace": "simulator.intake.fit_calls",
     "flips": "simulator.studies.flip",
     "flips_json": "simulator.answers_studies",
     "headlines": "simulator.headline",
