@@ -20,6 +20,7 @@ from simulator.domain.findings import Comparison, CostCurve
 from simulator.domain.uncertain import Explored
 from simulator.formats import day, days, played_how, played_words, reign_words
 from simulator.report_doubt import doubt, doubt_parts
+from simulator.report_machines import machines_table
 from simulator.report_page import escape, items, page, picture, section
 from simulator.report_tables import (
     assumptions_tables,
@@ -50,6 +51,7 @@ def report_html(comparison: Comparison, curve: CostCurve, explored: Explored | N
     charts = _charts(comparison, curve, explored)
     body = "".join([
         _verdict(comparison),
+        _machines(comparison),
         section("pictures", "Pictures", *(
             picture(place, chart.layout.meta["alt"], int(chart.layout.height)) for place, chart in charts.items()
         )),
@@ -74,6 +76,11 @@ def report_html(comparison: Comparison, curve: CostCurve, explored: Explored | N
         footer="<p>Prices age. Before you sign anything, look up the sources above.</p>",
         scripts=[plotly_script(), *(placed(chart, place) for place, chart in charts.items())],
     )
+
+
+def _machines(comparison: Comparison) -> str:
+    found = machines_table(comparison)
+    return section("machines", "Machines", found) if found else ""
 
 
 def _reigns(explored: Explored | None) -> str:
@@ -102,6 +109,8 @@ def _parts(comparison: Comparison) -> dict[str, str]:
     """Parts of this report in order; those of doubt stand only where there is something to tell."""
     parts: dict[str, str] = {}
     for place, title in PARTS.items():
+        if place == "pictures" and machines_table(comparison):
+            parts["machines"] = "Machines"
         if place == "break-even" and comparison.played is not None:
             parts["runs"] = "Runs"
         parts |= (doubt_parts(comparison) if place == "assumptions" else {}) | {place: title}

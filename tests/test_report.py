@@ -18,7 +18,8 @@ import pytest
 from questions import asked
 
 from simulator.domain.findings import Comparison, CostCurve
-from simulator.formats import day
+from simulator.files import default_scenario_path, read_scenario
+from simulator.formats import count, day, share
 from simulator.report import PARTS, report_html
 from simulator.studies.compare import compare, cost_curve
 
@@ -345,3 +346,18 @@ def test_a_browser_draws_every_chart_asks_the_network_for_nothing_and_fits_scree
             assert view.evaluate(WIDTHS) == [834] * 5                   # 900 less the margins of page and figure
         finally:
             browser.close()
+
+
+def test_machines_are_told_where_there_are_any_and_linked_from_the_top() -> None:
+    scenario = read_scenario(default_scenario_path())
+    found = compare(scenario)
+    page = report_html(found, cost_curve(scenario))
+    assert 'href="#machines"' in page
+    use = found.options["own-4090"].result.fleet
+    assert use is not None
+    row = page.split('<section id="machines"')[1].split("</section>")[0].split("own-4090</th>")[1].split("</tr>")[0]
+    assert share(float(use.utilisation[0])) in row
+    assert count(float(use.paid_hours[0])) in row
+    assert "kept" in row
+    hosted = dataclasses.replace(scenario, options={"long-prompt": scenario.options["long-prompt"]})
+    assert "machines" not in report_html(compare(hosted), cost_curve(hosted)).split("<section")[0]
