@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.domain.drawn import find_dial, with_dials
+from simulator.domain.drawn import find_dial, value_at, with_dials
+from simulator.domain.findings import SimulationResult
 from simulator.domain.options import Hybrid, SelfHosted
 from simulator.domain.plan import concerns
 from simulator.domain.scenario import Scenario
@@ -52,25 +54,86 @@ class Stretch:
     open: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scan:
+    """The cheapest option at every point of a dial, from where it stands outwards."""
+
+    along: str
+    points: Array
+    won: list[str]
+
+    @property
+    def today(self) -> float:
+        """Where the dial stands."""
+        return float(self.points[0])
+
+    def first_other(self, choice: str) -> float:
+        """How far out, as a log ratio, another option first wins; infinite where none does."""
+        others = (at for at, name in zip(self.points, self.won, strict=True) if name != choice)
+        return abs(math.log(next(others, math.inf) / self.today))
+
+
+def scans(scenario: Scenario, asked: Sequence[tuple[str, float]], basis: Basis) -> list[Scan]:
+    """Scans of dials from where they stand to an end each, every option run once for all of them.
+
+    Args:
+        scenario: the question.
+        asked: dotted path of a dial that stands above zero, and where its scan ends, above or below.
+        basis: whether wrong answers cost.
+
+    Returns:
+        The scans in order, without those that have no length within the bounds of their dial.
+    """
+    lines = [(along, points) for along, end in asked if (points := _outwards(scenario, along, end)) is not None]
+    if not lines:
+        return []
+    ends = np.cumsum([0, *(len(points) for _, points in lines)])
+    today = {along: value_at(scenario, along) for along, _ in lines}
+    names = sorted(scenario.options, key=lambda name: name != scenario.baseline)
+    usd = np.empty((len(names), ends[-1]))
+    for row, name in enumerate(names):
+        moved = [index for index, (along, _) in enumerate(lines) if concerns(scenario, name, along)]
+        paths = dict.fromkeys(lines[index][0] for index in moved) or {lines[0][0]: None}
+        size = 1 + sum(len(lines[index][1]) for index in moved)
+        draws = {path: np.full(size, today[path]) for path in paths}  # the last draw is today's
+        first = 0
+        for index in moved:
+            along, points = lines[index]
+            draws[along][first : first + len(points)] = points
+            first += len(points)
+        cost = _cost(run(scenario, name, draws=draws), basis)
+        usd[row] = cost[-1]
+        first = 0
+        for index in moved:
+            after = first + len(lines[index][1])
+            usd[row, ends[index] : ends[index + 1]] = cost[first:after]
+            first = after
+    best = [names[index] for index in np.argmin(usd, axis=0)]
+    return [
+        Scan(along=along, points=points, won=best[ends[i] : ends[i + 1]]) for i, (along, points) in enumerate(lines)
+    ]
+
+
+def _outwards(scenario: Scenario, along: str, end: float) -> Array | None:
+    """Points of a dial from where it stands to an end; None where there is no way to go."""
+    dial, today = find_dial(scenario, along), value_at(scenario, along)
+    end = min(max(end, dial.least), dial.most)
+    low, high = sorted((today, end))
+    if not 0 < low < high:
+        return None
+    points = scan_points(scenario, tuple(scenario.options), along, dial, low, high, POINTS)
+    return points[::-1] if end < today else points
+
+
 def stretch(
-    scenario: Scenario,
-    choice: str,
-    along: str,
-    today: float,
-    end: float,
-    *,
-    basis: Basis,
-    digits: int = 3,
-    narrow: float = NARROW,
+    scenario: Scenario, choice: str, scan: Scan, *, basis: Basis, digits: int = 3, narrow: float = NARROW
 ) -> Stretch | None:
-    """The nearest stretch between a dial's value today and an end of the scan over which one other option wins.
+    """The nearest stretch of a scan over which one other option wins.
 
     Args:
         scenario: the question.
         choice: the option that wins today.
-        along: dotted path of the dial.
-        today: where it stands; above zero.
-        end: where the scan ends, above or below.
+        scan: of the dial, outwards from today.
         basis: whether wrong answers cost.
         digits: significant digits of the ends that are said, relative to today for a price factor.
         narrow: stretches whose ends are less than this factor apart are passed over.
@@ -78,15 +141,7 @@ def stretch(
     Returns:
         The stretch, its ends rounded into it; None where `choice` stays or never was the cheapest.
     """
-    dial = find_dial(scenario, along)
-    end = min(max(end, dial.least), dial.most)
-    low, high = sorted((today, end))
-    if not 0 < low < high:
-        return None
-    points = scan_points(scenario, tuple(scenario.options), along, dial, low, high, POINTS)
-    if end < today:
-        points = points[::-1]
-    won = _winners(scenario, along, points, basis)
+    along, points, won, today, end = scan.along, scan.points, scan.won, scan.today, float(scan.points[-1])
     if won[0] != choice:
         return None
     starts = [0, *(index for index in range(1, len(won)) if won[index] != won[index - 1]), len(won)]
@@ -165,10 +220,15 @@ def _winners(scenario: Scenario, along: str, points: Array, basis: Basis) -> lis
     names = sorted(scenario.options, key=lambda name: name != scenario.baseline)
     usd = np.empty((len(names), len(points)))
     for row, name in enumerate(names):
-        result = run(scenario, name, draws={along: points if concerns(scenario, name, along) else points[:1]})
-        cost = result.total_usd if basis == "with_quality" else result.money_usd
-        usd[row] = np.where(result.feasible_draws, cost, np.inf)
+        draws = {along: points if concerns(scenario, name, along) else points[:1]}
+        usd[row] = _cost(run(scenario, name, draws=draws), basis)
     return [names[index] for index in np.argmin(usd, axis=0)]
+
+
+def _cost(result: SimulationResult, basis: Basis) -> Array:
+    """Dollars by draw; infinite where the option does not serve."""
+    cost = result.total_usd if basis == "with_quality" else result.money_usd
+    return np.where(result.feasible_draws, cost, np.inf)
 
 
 def _inside(scenario: Scenario, along: str, outside: float, inside: float, to: str, basis: Basis) -> float:

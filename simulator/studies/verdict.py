@@ -18,7 +18,7 @@ from simulator.formats import count, line_name, per_call, share, usd, usd_exact
 from simulator.studies.breakeven import VOLUME
 from simulator.studies.caveats import caveats
 from simulator.studies.finance import ceiling_usd_per_month
-from simulator.studies.overtake import Basis, stays_throughout, stretch
+from simulator.studies.overtake import Basis, Scan, Stretch, scans, stays_throughout, stretch
 
 TIE = 1e-9
 """A saving under this share of the runner-up's cost is none."""
@@ -195,10 +195,10 @@ def _volume_clause(scenario: Scenario, best: Ranking) -> str:
     dial, now = find_dial(scenario, VOLUME), scenario.workload.calls_per_day
     low, high = min(dial.low, now), max(dial.high, now)
     parts = []
-    for end in (low, high):
-        found = stretch(scenario, best.choice, VOLUME, now, end, basis="money", digits=5, narrow=1.0)
+    for scan in scans(scenario, [(VOLUME, low), (VOLUME, high)], "money"):
+        found = stretch(scenario, best.choice, scan, basis="money", digits=5, narrow=1.0)
         if found is not None and found.open:
-            more = "more" if end > now else "fewer"
+            more = "more" if found.near > now else "fewer"
             parts.append(f"at {found.near:,.10g} calls a day or {more} {found.to} is cheaper")
         elif found is not None:
             between = " and ".join(f"{value:,.10g}" for value in sorted((found.near, found.far)))
@@ -294,15 +294,11 @@ def _flips(scenario: Scenario, best: Ranking, basis: Basis) -> list[str]:
     if best.runner_up is None or scenario.rank_by == "npv_usd":
         return []
     found = []
-    for path, now, words in _asked(scenario, best.choice, best.runner_up):
-        if now <= 0:
-            continue
+    asked = [one for one in _asked(scenario, best.choice, best.runner_up) if one[1] > 0]
+    ways = scans(scenario, [(path, end) for path, now, _ in asked for end in (now / 10.0, now * 10.0)], basis)
+    for path, now, words in asked:
         factor = path.endswith("price_factor")
-        ways = [
-            stretch(scenario, best.choice, path, now, end, basis=basis, digits=2 if factor else 3)
-            for end in (now / 10.0, now * 10.0)
-        ]
-        nearest = min((way for way in ways if way), key=lambda way: abs(np.log(way.near / now)), default=None)
+        nearest = _nearest(scenario, best.choice, [way for way in ways if way.along == path], basis)
         if nearest is not None:
             up, unit = nearest.near > now, now if factor else 1.0
             ends = [f"{value / unit:,.10g}" for value in (nearest.near, nearest.far)]
@@ -315,6 +311,20 @@ def _flips(scenario: Scenario, best: Ranking, basis: Basis) -> list[str]:
             )
             found.append((abs(float(np.log(nearest.near / now))), f"{nearest.to} wins if {text}."))
     return [text for _, text in sorted(found)]
+
+
+def _nearest(scenario: Scenario, choice: str, ways: list[Scan], basis: Basis) -> Stretch | None:
+    """The nearer of the stretches on either side; the farther one is not narrowed where it cannot be nearer."""
+    nearest: Stretch | None = None
+    far = math.inf
+    for way in sorted(ways, key=lambda way: way.first_other(choice)):
+        if way.first_other(choice) >= far:
+            break
+        digits = 2 if way.along.endswith("price_factor") else 3
+        found = stretch(scenario, choice, way, basis=basis, digits=digits)
+        if found is not None and (away := abs(math.log(found.near / way.today))) < far:
+            nearest, far = found, away
+    return nearest
 
 
 def _asked(scenario: Scenario, choice: str, other: str) -> list[tuple[str, float, str]]:
