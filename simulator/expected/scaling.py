@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 BAND, BAND_BY_HOUR = 0.05, 0.10  # relative difference of paid replica-hours: billed by the second, by the hour
 OVERFLOW_BAND = 0.03  # difference of the share of calls that overflow, at up to 1.2 times what the replicas serve
 SURELY = 1.6  # a fleet at so many times less than what asks for one more never asks
-MOST_FOLLOWED = 16  # lengths of calls for which the autoscaler is followed one by one
+MOST_FOLLOWED = 3  # lengths of calls for which the autoscaler is followed one by one
 LEAST_PER_WINDOW = 5.0  # ... where a window sees at least so many calls at mu
 LOADS = 61
 """Loads, equally apart, at which a replica's occupancy is tabulated."""

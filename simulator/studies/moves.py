@@ -28,7 +28,7 @@ FACTOR = 1.25
 """Where nothing is said of a dial, it is tried at 1 / 1.25 and at 1.25 times its value."""
 BEST_EFFORT = Pert(low=0.5, mode=0.9, high=0.99)
 """Share of would-be hits that an automatic cache gives: owners measured 0 to 91 %."""
-SOLD_APART = ("batch_share", "deferrable_share", "storage_gb")
+SOLD_APART = ("disk_gb", "egress_gb_per_month", "batch_share", "deferrable_share", "storage_gb")
 """Dials that put a count on a meter which not every price has."""
 MOST_SUPPOSED = 10
 CONVENTIONS = ("hours_per_month",)
@@ -67,13 +67,16 @@ def spans(scenario: Scenario) -> tuple[Span, ...]:
 def movable(scenario: Scenario) -> tuple[DialAt, ...]:
     """Every dial that can stand elsewhere.
 
-    No convention, no waiting time of an option nobody stands in for, nothing for which a price has no rate.
+    No convention, no waiting time of an option nobody stands in for, nothing for which a price has no rate, and of
+    an autoscaler only what is typed: each value of its dials is a run of its own.
     """
 
     def stuck(at: DialAt) -> bool:
         *above, last = at.path.split(".")
         if last == "ready_after_days":
             return scenario.options[above[1]].until_ready is None
+        if ".fleet." in at.path and is_structural(at.path) and at.path not in scenario.set_paths:
+            return True
         return last in SOLD_APART and any(_unsold(scenario, name, at) for name in scenario.options)
 
     found = (at for at in walk_dials(scenario) if at.path not in CONVENTIONS and not at.path.startswith(NO_COST))
