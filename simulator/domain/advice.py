@@ -155,12 +155,16 @@ class Decided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """How prices of one kind moved in the tables: changes a year, and the log of each change."""
+    """How prices of one kind moved in the tables: changes a year, and the log of each change.
 
-    kind: Literal["tokens", "gpu"]
+    `commitment` tells how a rented GPU is bound; empty for tokens.
+    """
+
+    kind: Literal["tokens", "gpu rents"]
     tables: int
     years: float
     changes: tuple[float, ...]
+    commitment: str = ""
 
     @property
     def per_year(self) -> float:
