@@ -172,5 +172,9 @@ def test_answer_sentence_and_picture_name_both_histories(tmp_path: Path) -> None
     assert rents["log_changes"] == pytest.approx(shipped.changes)
     said = tunepoint("outlook", tmp_path / "question.yaml", "--wait", "2").out
     assert all(name in " ".join(said.split()) for name in ("Token prices in the tables", "GPU rents (on demand)"))
-    drawn = str(charts.outlook(looked(tmp_path, BOOK)).to_dict())
-    assert all(name in drawn.replace("<br>", " ") for name in ("Token prices in the tables", "GPU rents (on demand)"))
+    seen = looked(tmp_path, BOOK)
+    layout = charts.outlook(seen).to_dict()["layout"]
+    written = " ".join(words["text"] for words in layout["annotations"]).replace("<br>", " ")
+    assert "Token prices in the tables never changed; GPU rents (on demand) changed 1.00 times a year" in written
+    choice = layout["title"]["subtitle"]["text"].replace("<br>", " ").replace("&#36;", "$")
+    assert f"{seen.history} {choice}" == seen.sentence

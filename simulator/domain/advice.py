@@ -185,7 +185,10 @@ class Waited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """Commit now or wait: the same horizon, prices that drift and jump as they did in the tables."""
+    """Commit now or wait: the same horizon, prices that drift and jump as they did in the tables.
+
+    `history` tells how they did, and is how `sentence` begins.
+    """
 
     draws: int
     seed: int
@@ -194,5 +197,6 @@ class Outlook:
     expected_usd: Mapping[str, float]
     waits: tuple[Waited, ...]
     best: str
+    history: str
     sentence: str
     notes: tuple[str, ...] = ()

@@ -174,6 +174,7 @@ def outlook(
         )
         for months, then in rows
     )
+    history = "; ".join(f"{_named(one)} {_pace(one)}" for one in (moves, *rents.values())) + "."
     best = min(means, key=lambda name: (means[name], names.index(name)))
     return Outlook(
         draws=draws,
@@ -183,7 +184,8 @@ def outlook(
         expected_usd=means,
         waits=waited,
         best=best,
-        sentence=_sentence(best, means, committed, (moves, *rents.values())),
+        history=history,
+        sentence=f"{history} {_choice(best, means, committed)}",
         notes=(
             *(() if moves.changes else ("no price in the tables had changed by the start, so none changes here",)),
             *(note for moved in rents.values() if rented for note in _short(moved, days)),
@@ -260,16 +262,13 @@ def _short(moves: Drift, days: int) -> Iterator[str]:
         )
 
 
-def _sentence(
-    best: str, means: Mapping[str, float], committed: Mapping[str, Array], moves: Sequence[Drift]
-) -> str:
-    said = "; ".join(f"{_named(one)} {_pace(one)}" for one in moves) + ". "
+def _choice(best: str, means: Mapping[str, float], committed: Mapping[str, Array]) -> str:
     now = min(committed, key=lambda name: means[name])
     if best in committed:
         waiting = min((name for name in means if name not in committed), key=lambda name: means[name], default=None)
         tail = "" if waiting is None else f", {usd(means[waiting] - means[best])} less than to {waiting}"
-        return f"{said}Commit now: {best} costs {usd(means[best])} on average{tail}."
-    return f"{said}To {best} costs {usd(means[now] - means[best])} less on average than to commit to {now} now."
+        return f"Commit now: {best} costs {usd(means[best])} on average{tail}."
+    return f"To {best} costs {usd(means[now] - means[best])} less on average than to commit to {now} now."
 
 
 def _named(moves: Drift) -> str:
