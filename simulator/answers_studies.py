@@ -153,8 +153,8 @@ def outlook_json(found: Outlook) -> dict[str, Any]:
             "draws": found.draws,
             "seed": found.seed,
             "drift": [
-                {"kind": one.kind, "tables": one.tables, "years": one.years, "per_year": one.per_year,
-                 "log_changes": list(one.changes)}
+                {"kind": one.kind, "commitment": one.commitment or None, "tables": one.tables, "years": one.years,
+                 "per_year": one.per_year, "log_changes": list(one.changes)}
                 for one in found.drift
             ],
             "expected_usd": dict(found.expected_usd),

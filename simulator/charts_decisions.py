@@ -101,9 +101,10 @@ def outlook(found: Outlook) -> go.Figure:
     cheapest = {**found.expected_usd, **{f"wait {one.months}": one.expected_usd for one in found.waits}}
     chart = figure(
         title="Commit now, or wait for other prices?",
-        subtitle=found.sentence,
-        foot=[f"{found.draws:,} price paths that drift and jump as prices did in the tables; after a wait, what is "
-              "cheapest then is chosen.", *(line for note in found.notes for line in wrapped(note))],
+        subtitle=found.sentence.removeprefix(found.history).strip(),
+        foot=[f"{found.draws:,} paths on which token prices and GPU rents drift and jump as they did in the "
+              "tables; after a wait, what is cheapest then is chosen.",
+              *(line for told in (found.history, *found.notes) for line in wrapped(told))],
         alt=f"{found.sentence} " + "; ".join(f"{way} {usd(mean)}, between {usd(ends[0])} and {usd(ends[2])}"
                                              for way, _, mean, ends in ways) + ".",
         x={"title": {"text": "Cost over the horizon, USD; mean, and 5 to 95 of 100 paths"}, "showgrid": True,

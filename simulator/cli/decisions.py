@@ -87,11 +87,12 @@ def outlook(
     bare: Bare = False,
     json: Json = False,
 ) -> None:
-    """Commit now, or wait some months: prices drift and jump as they did in the tables."""
-    from simulator import charts, outlook, outlook_json, read_scenario, shipped_book
+    """Commit now, or wait some months: token prices and GPU rents drift and jump as they did in the tables."""
+    from simulator import charts, outlook, outlook_json, read_scenario, shipped_book, shipped_hardware
     from simulator.cli.decisions_shown import show_outlook
 
-    found = outlook(read_scenario(scenario, set_ or (), bare), shipped_book(), waits=wait, seed=seed)
+    asked = read_scenario(scenario, set_ or (), bare)
+    found = outlook(asked, shipped_book(), hardware=shipped_hardware(), waits=wait, seed=seed)
     if out is not None:
         charts.write_page(charts.outlook(found), out)
     if json:

@@ -155,12 +155,16 @@ class Decided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """How prices of one kind moved in the tables: changes a year, and the log of each change."""
+    """How prices of one kind moved in the tables: changes a year, and the log of each change.
 
-    kind: Literal["tokens", "gpu"]
+    `commitment` tells how a rented GPU is bound; empty for tokens.
+    """
+
+    kind: Literal["tokens", "gpu rents"]
     tables: int
     years: float
     changes: tuple[float, ...]
+    commitment: str = ""
 
     @property
     def per_year(self) -> float:
@@ -181,7 +185,10 @@ class Waited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """Commit now or wait: the same horizon, prices that drift and jump as they did in the tables."""
+    """Commit now or wait: the same horizon, prices that drift and jump as they did in the tables.
+
+    `history` tells how they did, and is how `sentence` begins.
+    """
 
     draws: int
     seed: int
@@ -190,5 +197,6 @@ class Outlook:
     expected_usd: Mapping[str, float]
     waits: tuple[Waited, ...]
     best: str
+    history: str
     sentence: str
     notes: tuple[str, ...] = ()

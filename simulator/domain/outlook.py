@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pricing.changes import known_on
+from pricing.hardware import Commitment, GpuTable
 from pricing.table import ALWAYS, STRICT, PriceTable
 from simulator.domain.advice import Drift
 from simulator.domain.dials import Dial, check_dials
@@ -55,17 +56,50 @@ def drift(tables: Sequence[PriceTable], known_by: date) -> Drift:
         tables: token prices.
         known_by: the day until which history is read.
     """
+    known = (known_on(table, known_by) for table in tables)
+    return _moved("tokens", (_history(table, known_by) for table in known if table is not None), known_by)
+
+
+def rent_drift(tables: Sequence[GpuTable], known_by: date, commitment: Commitment = "on_demand") -> Drift:
+    """How rents of GPUs moved up to a day, for one commitment; a GPU that is owned has no rent.
+
+    Corrections (a later word on the same day) are no changes of rent. Only what was known by then counts.
+
+    Args:
+        tables: prices of GPUs.
+        known_by: the day until which history is read.
+        commitment: how one is bound; each has a history of its own.
+    """
+    rents = (_rents(table, known_by, commitment) for table in tables)
+    return _moved("gpu rents", rents, known_by, commitment)
+
+
+def _moved(
+    kind: Literal["tokens", "gpu rents"],
+    histories: Iterable[list[tuple[date, float]]],
+    known_by: date,
+    commitment: str = "",
+) -> Drift:
+    """Exposure and changes of histories of (day, price), oldest first; a table without one is not counted."""
     years, changes, seen = 0.0, [], 0
-    for table in tables:
-        known = known_on(table, known_by)
-        baskets = [] if known is None else _history(known, known_by)
-        if not baskets:
+    for prices in histories:
+        if not prices:
             continue
         seen += 1
-        years += (known_by - baskets[0][0]).days / 365.0
-        logs = [math.log(after / before) for (_, before), (_, after) in pairwise(baskets)]
+        years += (known_by - prices[0][0]).days / 365.0
+        logs = [math.log(after / before) for (_, before), (_, after) in pairwise(prices)]
         changes += [change for change in logs if abs(change) > SMALLEST]
-    return Drift(kind="tokens", tables=seen, years=years, changes=tuple(changes))
+    return Drift(kind=kind, tables=seen, years=years, changes=tuple(changes), commitment=commitment)
+
+
+def _rents(table: GpuTable, until: date, commitment: Commitment) -> list[tuple[date, float]]:
+    """Day and rent from each effective day, the last word on that day, as it was known."""
+    latest = {
+        version.effective: version.usd_per_gpu_hour[commitment]
+        for version in table.versions
+        if version.effective <= until and version.recorded <= until and commitment in version.usd_per_gpu_hour
+    }
+    return [(day, rent) for day, rent in sorted(latest.items()) if day > ALWAYS]
 
 
 def _history(table: PriceTable, until: date) -> list[tuple[date, float]]:

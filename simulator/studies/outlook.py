@@ -1,8 +1,9 @@
 """Commit now or wait: what prices did in the tables is played forward, and choices of different days are compared.
 
-Prices of one kind change at random times, as often as their tables changed, each time by a factor drawn from
-the changes that happened (they fall and rise). Costs are linear in a price, so the bill of every day is
-scaled by the index of its price; what is not billed by the provider (people, data sets) is not scaled.
+Token prices and rents of GPUs change at random times, each kind as often as its tables changed, each time by a
+factor drawn from the changes that happened (they fall and rise). Costs are linear in a price, so the bill of every
+day is scaled by the index of its price; what nobody bills by the token or the hour (people, data sets, cards of
+one's own) is not scaled. A rent that is typed moves like one of the tables, as typed token prices do.
 Waiting means: the baseline serves, then the option is chosen that is cheapest at the prices of that day.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -18,12 +19,13 @@ from numpy.typing import NDArray
 
 from pricing.book import PriceBook
 from pricing.errors import InputError, NoFeasibleOption, TunepointError
+from pricing.hardware import Commitment, HardwareBook
 from simulator.domain.advice import Drift, Outlook, Waited
 from simulator.domain.drawn import with_dials
 from simulator.domain.findings import SimulationResult
 from simulator.domain.ledger import TOKEN_LINES
-from simulator.domain.options import HostedOption, Hybrid
-from simulator.domain.outlook import drift
+from simulator.domain.options import HostedOption, Hybrid, SelfHosted
+from simulator.domain.outlook import drift, rent_drift
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import spread
 from simulator.formats import usd
@@ -35,21 +37,47 @@ DRAWS = 2000
 WAITS = (1, 3, 6, 12)
 BOOKED = TOKEN_LINES | {"hosting", "storage"}
 """Lines that move with a provider's price."""
+RENTED = ("gpu", "gpu_idle")
+"""Lines that move with the rent of a GPU."""
+FEW_CHANGES = 10
+"""From fewer changes the pace of a Poisson process is known no better than to a third of it, 1 / sqrt(n)."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """Daily cost of an option from some day on: scaled by its price's index, and not scaled, (days,) each."""
+    """Daily cost of an option from some day on, (days,): by the price or rent it is scaled with, and not scaled."""
 
-    price: str
-    booked: Array
+    moving: Mapping[str, Array]
     other: Array
 
     def total(self, index: Mapping[str, Array], first: int) -> Array:
         """Cost by draw of the days from `first`, (D,)."""
-        path = index[self.price][:, first : first + len(self.booked)]
-        total: Array = path @ self.booked + self.other.sum()
+        moved = [index[key][:, first : first + len(usd)] @ usd for key, usd in self.moving.items()]
+        total: Array = np.sum(moved, axis=0) + self.other.sum()
         return total
+
+    def held(self, index: Mapping[str, Array], day: int) -> Array:
+        """Cost by draw if every price stayed what it is on a day, (D,)."""
+        moved = [index[key][:, day] * usd.sum() for key, usd in self.moving.items()]
+        total: Array = np.sum(moved, axis=0) + self.other.sum()
+        return total
+
+    def until(self, step: int) -> _Plan:
+        """The first days of it."""
+        return _Plan(moving={key: usd[:step] for key, usd in self.moving.items()}, other=self.other[:step])
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Rent:
+    """The GPU that an option rents, or the path of the rent that is typed for it, and how it is bound."""
+
+    gpu: str
+    commitment: Commitment
+
+    @property
+    def key(self) -> str:
+        """Apart from every price of tokens, which may have the same id."""
+        return f"rent of {self.gpu}, {self.commitment}"
 
 
 def index_paths(moves: Drift, price: str, days: int, size: int, seed: int) -> Array:
@@ -75,13 +103,20 @@ def index_paths(moves: Drift, price: str, days: int, size: int, seed: int) -> Ar
 
 
 def outlook(
-    scenario: Scenario, book: PriceBook, *, waits: Sequence[int] | None = None, draws: int = DRAWS, seed: int = 0
+    scenario: Scenario,
+    book: PriceBook,
+    *,
+    hardware: HardwareBook | None = None,
+    waits: Sequence[int] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> Outlook:
     """Compare committing to each option now with waiting some months at the baseline.
 
     Args:
         scenario: the question; ranges are taken at their means.
         book: every price there is: its history up to the start says how prices move.
+        hardware: every price of a GPU, which says the same of rents (default: none, and rents stay).
         waits: months to wait, each inside the horizon (default: 1, 3, 6 and 12, as far as they fit).
         draws: number of price paths.
         seed: the same seed gives the same paths.
@@ -106,17 +141,20 @@ def outlook(
         raise NoFeasibleOption(f"the baseline {scenario.baseline} cannot serve while one waits: {why}")
     moves = drift(tuple(book.prices.values()), scenario.start)
     prices = sorted({_price(plain, name) for name in able} - {""})
+    rented = sorted({rent for name in able if (rent := _rent(plain, name))}, key=lambda rent: rent.key)
+    bound: list[Commitment] = sorted({rent.commitment for rent in rented}) or ["on_demand"]
+    tables = tuple((hardware or HardwareBook()).gpus.values())
+    rents = {commitment: rent_drift(tables, scenario.start, commitment) for commitment in bound}
     index = {price: index_paths(moves, price, days, draws, seed) for price in prices} | {"": np.ones((draws, days))}
+    index |= {rent.key: index_paths(rents[rent.commitment], rent.gpu, days, draws, seed) for rent in rented}
     now = {name: _plan(plain, results[name]) for name in able}
     committed = {name: plan.total(index, 0) for name, plan in now.items()}
     base, rows, paths = now[scenario.baseline], [], dict(committed)
     for months, step in steps.items():
         rest = _later(plain, able, step)
-        before = _Plan(price=base.price, booked=base.booked[:step], other=base.other[:step]).total(index, 0)
+        before = base.until(step).total(index, 0)
         # What can be seen on the day of the choice: prices of that day, held to the end.
-        expected = np.stack(
-            [index[plan.price][:, step] * plan.booked.sum() + plan.other.sum() for plan in rest.values()]
-        )
+        expected = np.stack([plan.held(index, step) for plan in rest.values()])
         chosen = np.argmin(expected, axis=0)
         after = np.stack([plan.total(index, step) for plan in rest.values()])
         paths[_waiting(months)] = before + after[chosen, np.arange(draws)]
@@ -136,27 +174,36 @@ def outlook(
         )
         for months, then in rows
     )
+    history = "; ".join(f"{_named(one)} {_pace(one)}" for one in (moves, *rents.values())) + "."
     best = min(means, key=lambda name: (means[name], names.index(name)))
     return Outlook(
         draws=draws,
         seed=seed,
-        drift=(moves,),
+        drift=(moves, *rents.values()),
         committed={name: spread(cost) for name, cost in committed.items()},
         expected_usd=means,
         waits=waited,
         best=best,
-        sentence=_sentence(best, means, committed, moves),
-        notes=() if moves.changes else ("no price in the tables had changed by the start, so none changes here",),
+        history=history,
+        sentence=f"{history} {_choice(best, means, committed)}",
+        notes=(
+            *(() if moves.changes else ("no price in the tables had changed by the start, so none changes here",)),
+            *(note for moved in rents.values() if rented for note in _short(moved, days)),
+        ),
     )
 
 
 def _plan(scenario: Scenario, result: SimulationResult) -> _Plan:
     cash = result.ledger.usd()[0]
-    booked = np.zeros_like(cash)
+    price, rent = _price(scenario, result.option), _rent(scenario, result.option)
+    moving = {key: np.zeros_like(cash) for key in (price, *((rent.key,) if rent else ()))}
     for line in result.ledger.lines:
-        if line.line in BOOKED:
-            booked += np.broadcast_to(line.usd, (1, len(cash)))[0]
-    return _Plan(price=_price(scenario, result.option), booked=booked, other=cash - booked)
+        usd = np.broadcast_to(line.usd, (1, len(cash)))[0]
+        if rent and line.line in RENTED:
+            moving[rent.key] += usd
+        elif line.line in BOOKED and not (rent and line.price_version.startswith(f"{rent.gpu}@")):
+            moving[price] += usd  # the disk of a rented machine is no storage of the provider of tokens
+    return _Plan(moving=moving, other=cash - np.sum(list(moving.values()), axis=0))
 
 
 def _price(scenario: Scenario, name: str) -> str:
@@ -165,6 +212,19 @@ def _price(scenario: Scenario, name: str) -> str:
     if isinstance(option, Hybrid):
         option = scenario.options[option.overflow_option]
     return option.price if isinstance(option, HostedOption) else ""
+
+
+def _rent(scenario: Scenario, name: str) -> _Rent | None:
+    """The GPU an option rents, or that of the fleet it rests on; None where cards are owned, or there are none."""
+    option = scenario.options[name]
+    if isinstance(option, Hybrid):
+        name, option = option.fleet_option, scenario.options[option.fleet_option]
+    if not isinstance(option, SelfHosted):
+        return None
+    if option.gpu_usd_per_hour is not None:
+        return _Rent(gpu=option.gpu or f"options.{name}.gpu_usd_per_hour", commitment=option.commitment)
+    owned = scenario.gpu_on(str(option.gpu), option.commitment).owned
+    return None if owned else _Rent(gpu=str(option.gpu), commitment=option.commitment)
 
 
 def _later(scenario: Scenario, able: Sequence[str], step: int) -> dict[str, _Plan]:
@@ -190,18 +250,44 @@ def _later(scenario: Scenario, able: Sequence[str], step: int) -> dict[str, _Pla
     return found
 
 
-def _sentence(best: str, means: Mapping[str, float], committed: Mapping[str, Array], moves: Drift) -> str:
-    said = (
-        f"Token prices in the tables changed {moves.per_year:.2f} times a year, "
-        f"{sum(change < 0 for change in moves.changes)} of {len(moves.changes)} changes downwards. "
-    )
+def _short(moves: Drift, days: int) -> Iterator[str]:
+    """What to say of a history of rents that is shorter than the days played, or has few changes."""
+    seen = f"{_counted(moves.tables, 'table')} and {moves.years:.1f} table-years"
+    if not moves.changes:
+        yield f"{_named(moves)}: none had changed by the start in {seen}, so none changes here"
+    elif len(moves.changes) < FEW_CHANGES or moves.years < moves.tables * days / 365.0:
+        yield (
+            f"{_named(moves)}: {_counted(len(moves.changes), 'change')} in {seen} make a short history, "
+            f"{365.0 * moves.years / moves.tables:.0f} days a table on average for the {days} days ahead"
+        )
+
+
+def _choice(best: str, means: Mapping[str, float], committed: Mapping[str, Array]) -> str:
     now = min(committed, key=lambda name: means[name])
     if best in committed:
         waiting = min((name for name in means if name not in committed), key=lambda name: means[name], default=None)
         tail = "" if waiting is None else f", {usd(means[waiting] - means[best])} less than to {waiting}"
-        return f"{said}Commit now: {best} costs {usd(means[best])} on average{tail}."
-    return f"{said}To {best} costs {usd(means[now] - means[best])} less on average than to commit to {now} now."
+        return f"Commit now: {best} costs {usd(means[best])} on average{tail}."
+    return f"To {best} costs {usd(means[now] - means[best])} less on average than to commit to {now} now."
+
+
+def _named(moves: Drift) -> str:
+    if moves.kind == "tokens":
+        return "Token prices in the tables"
+    return f"GPU rents ({moves.commitment.replace('_', ' ')})"
+
+
+def _pace(moves: Drift) -> str:
+    """How often, and which way."""
+    downwards = sum(change < 0 for change in moves.changes)
+    if not moves.changes:
+        return "never changed"
+    return f"changed {moves.per_year:.2f} times a year, {downwards} of {len(moves.changes)} changes downwards"
 
 
 def _waiting(months: int) -> str:
-    return f"wait {months} month{'s' if months > 1 else ''}"
+    return f"wait {_counted(months, 'month')}"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
