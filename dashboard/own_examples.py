@@ -14,7 +14,9 @@ from simulator import (
     dataset_settings,
     describe_dataset,
     parse_dataset,
+    rented_training,
     shipped_book,
+    shipped_hardware,
     training_offers,
 )
 from simulator.formats import count, quantity, usd
@@ -60,11 +62,16 @@ def _read(raw: bytes, name: str) -> DatasetCheck:
 def _prices(check: DatasetCheck) -> None:
     """What a run costs wherever one can be started, cheapest first."""
     on = st.date_input("A run started on", value=date.today(), key="examples on")
-    offers = training_offers(shipped_book().prices, on, len(check.lengths), {None: check.tokens})
+    examples = len(check.lengths)
+    offers = sorted([
+        *training_offers(shipped_book().prices, on, examples, {None: check.tokens}),
+        *rented_training(shipped_hardware(), on, examples, check.tokens),
+    ], key=lambda one: one.usd)
     sold = [one for one in offers if one.confidence != "unverified"]
     shown.table(
-        {"training at": "", "method": "", "epochs": "n", "tokens": "n", "a run": "n", "": ""},
-        [(one.price, one.method, quantity(one.epochs), count(one.tokens), usd(one.usd), one.note)
+        {"training at": "", "method": "", "epochs": "n", "tokens": "n", "GPU-h": "n", "a run": "n", "": ""},
+        [(one.price, one.method, quantity(one.epochs), count(one.tokens),
+          "" if one.gpu_hours is None else f"{one.gpu_hours:.2f}", usd(one.usd), one.note)
          for one in sold[:OFFERED]],
     )
     if len(offers) > OFFERED:

@@ -108,6 +108,7 @@ _WHERE = {
     "rehearsal_parts": "simulator.studies.rehearsal",
     "rehearse": "simulator.studies.rehearsal",
     "reigns": "simulator.studies.reign",
+    "rented_training": "simulator.studies.training_rented",
     "replay": "simulator.studies.replay",
     "replay_calls": "simulator.run",
     "replay_blocks": "simulator.studies.replay",

@@ -13,10 +13,12 @@ from command_line import is_one_sentence, tunepoint
 
 from pricing.errors import InputError
 from pricing.load import shipped_book
+from pricing.load_hardware import shipped_hardware
 from simulator.intake.dataset import example_tokens, read_dataset
 from simulator.intake.lines import LONGEST
 from simulator.intake.tokens import count
 from simulator.studies.training_cost import training_offers
+from simulator.studies.training_rented import rented_training
 
 COOKBOOK = Path(__file__).parent / "data" / "openai_cookbook"
 TOY, DRONE = COOKBOOK / "toy_chat_fine_tuning.jsonl", COOKBOOK / "drone_training.jsonl"
@@ -155,3 +157,35 @@ def test_the_command_has_the_keys_of_the_contract() -> None:
 def test_reading_is_refused_where_nothing_is(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no such file"):
         read_dataset(tmp_path / "a.jsonl", words)
+
+
+def test_a_rented_card_is_paid_by_the_hour_that_its_arithmetic_takes() -> None:
+    # Llama 3.1 8B multiplies a token with 7.505e9 weights, 4 + 2 FLOPs each; an RTX 4090 does 165.2e12 a second in
+    # bf16, of which QLoRA with Unsloth reaches 0.32 x 1.9; 1,000 examples of 2,048 tokens, 3 times, and 10 minutes.
+    day = date(2026, 11, 1)
+    offers = rented_training(shipped_hardware(), day, 1000, 2_048_000)
+    [found] = [one for one in offers if one.price == "runpod-community/rtx-4090" and one.method == "qlora-unsloth"]
+    hours = 3 * 2_048_000 / (0.32 * 1.9 * 165.2e12 / (6 * 7.505e9)) / 3600 + 10 / 60
+    assert (found.gpu_hours, found.usd) == (pytest.approx(hours), pytest.approx(hours * 0.34))
+    assert (found.epochs, found.tokens) == (3, 3 * 2_048_000)
+
+
+def test_the_cheapest_verified_rent_of_a_single_card_is_taken() -> None:
+    """Seen on 2026-11-23: openrelay and verda ask less, but nobody verified it; Lambda's A100s come in eights."""
+    offers = rented_training(shipped_hardware(), date(2026, 11, 23), 100, 50_000)
+    assert {(one.price, one.method) for one in offers} == {
+        (card, method) for method in ("qlora-unsloth", "lora-hf")
+        for card in ("runpod-community/rtx-4090", "runpod-community/a100-80gb-pcie", "runpod-community/h100-pcie")
+    }
+    assert [one.usd for one in offers] == sorted(one.usd for one in offers)
+    assert rented_training(shipped_hardware(), date(2020, 1, 1), 100, 50_000) == []
+
+
+def test_rented_cards_stand_beside_the_providers() -> None:
+    answer = tunepoint("dataset", TOY, "--on", "2026-11-23", "--json").json["training"]
+    rented = [one for one in answer if one["gpu_hours"] is not None]
+    assert len(rented) == 6
+    assert [one["usd"] for one in answer] == sorted(one["usd"] for one in answer)
+    shown = tunepoint("dataset", TOY, "--on", "2026-11-23").words
+    assert all(one["price"] in shown for one in rented)
+    assert "GPU-h" in shown

@@ -12,7 +12,7 @@ from simulator.cli.output import emit_csv, emit_json, points, say, table
 
 PLAIN = "o200k_base"
 SHOWN = 15
-OFFER_COLUMNS = ("price", "method", "epochs", "tokens", "usd", "confidence", "note")
+OFFER_COLUMNS = ("price", "method", "epochs", "tokens", "gpu_hours", "usd", "confidence", "note")
 
 
 def dataset(
@@ -22,14 +22,25 @@ def dataset(
     json: Json = False,
     csv: Csv = False,
 ) -> None:
-    """Check a training set by line, count its tokens, and price a run at everybody who still sells one."""
-    from simulator import count_tokens, describe_dataset, read_dataset, shipped_book, training_offers
+    """Check a training set by line, count its tokens, and price a run at all who still sell one and on rented GPUs."""
+    from simulator import (
+        count_tokens,
+        describe_dataset,
+        read_dataset,
+        rented_training,
+        shipped_book,
+        shipped_hardware,
+        training_offers,
+    )
 
     one_form(json, csv)
     book = shipped_book()
     encoding = PLAIN if model is None else book.table(model).versions[-1].rules.tokens.encoding or PLAIN
     check = read_dataset(file, lambda text: count_tokens(text, encoding).tokens)
-    offers = training_offers(book.prices, day_or_today(on), len(check.lengths), {None: check.tokens})
+    day, examples = day_or_today(on), len(check.lengths)
+    sold = training_offers(book.prices, day, examples, {None: check.tokens})
+    rented = rented_training(shipped_hardware(), day, examples, check.tokens)
+    offers = sorted([*sold, *rented], key=lambda offer: offer.usd)
     told = describe_dataset(check)
     found: dict[str, Any] = {
         "records": check.records,
@@ -65,9 +76,16 @@ def _show(found: dict[str, Any], source: str) -> None:
         say(f"{found['problem_count']:,} problems:", points([*lines, *([f"and {more:,} more"] if more else [])]))
     if found["notes"]:
         say("Good to know:", points(found["notes"]))
-    sold = [one for one in found["training"] if one["confidence"] != "unverified"]
-    rows = [(one["price"], one["method"], f"{one['epochs']:g}", usd(one["usd"]), one["note"]) for one in sold[:SHOWN]]
-    heads = {"training at": "left", "method": "fixed", "epochs": "right", "a run": "right", "": "left"}
+    sold = [one for one in found["training"] if one["gpu_hours"] is None and one["confidence"] != "unverified"]
+    shown = [one for one in found["training"] if one["gpu_hours"] is not None or one in sold[:SHOWN]]
+    hours = ["" if one["gpu_hours"] is None else f"{one['gpu_hours']:.2f}" for one in shown]
+    rows = [
+        (one["price"], one["method"], f"{one['epochs']:g}", taken, usd(one["usd"]), one["note"])
+        for one, taken in zip(shown, hours, strict=True)
+    ]
+    heads = {
+        "training at": "left", "method": "fixed", "epochs": "right", "GPU-h": "right", "a run": "right", "": "left",
+    }
     say(table(heads, rows))
     hidden = len(found["training"]) - len(rows)
     if hidden:

@@ -20,7 +20,10 @@ SUPERVISED = ("sft", "sft_full")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOffer:
-    """One run at one price; `usd` is for `tokens` = data set x epochs, at least the provider's minimum fee."""
+    """One run at one price; `usd` is for `tokens` = data set x epochs, at least the provider's minimum fee.
+
+    On a rented card `price` names its rent, and `gpu_hours` are paid; a provider does not tell them.
+    """
 
     price: str
     method: str
@@ -29,6 +32,7 @@ class TrainingOffer:
     usd: float
     confidence: str
     note: str = ""
+    gpu_hours: float | None = None
 
 
 def training_offers(
