@@ -143,4 +143,6 @@ def test_idle_share_is_what_a_waiting_fleet_costs_of_all_it_costs() -> None:
     with_fleet = dataclasses.replace(found, options={**found.options, name: fleet})
     facts = {one.option: one.facts for one in simulator.headlines(with_fleet)}
     assert facts[name]["idle"] == "25 %"
-    assert all("idle" not in facts[other] for other in facts if other != name)
+    hosted = [other for other, one in found.options.items() if one.result.fleet is None and other != name]
+    assert hosted
+    assert all("idle" not in facts[other] for other in hosted)

@@ -35,7 +35,6 @@ SAID = {
     "scenarios: [question.yaml]\ndraws: 5\n" + CALLS + "{from: 1, to: 2, points: 3}}": "points stands beside draws",
     "scenarios: [question.yaml]\nruns: 5": "runs: 5",
     "scenarios: [question.yaml]\nengine: guess": "not one of",
-    "scenarios: [question.yaml]\nengine: simulated": "priced by the expected engine",
     "scenarios: [question.yaml]\nchunk_points: 0": "chunk_points: 0",
     "scenarios: [question.yaml]\ndraws: 1e6\n" + CALLS + "{from: 1, to: 2}}\nchunk_points: 2.5": "a whole number",
     "scenarios: [nowhere.yaml]": "there is no such file",

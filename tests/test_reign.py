@@ -59,7 +59,7 @@ def test_at_a_handover_both_cost_the_same_and_beside_it_each_is_the_cheapest(nam
         for option in scenario.options:
             result = run(scenario, option, draws={CALLS: sides})
             if result.feasible:
-                usd[option] = result.total_usd
+                usd[option] = np.where(result.feasible_draws, result.total_usd, np.inf)
         assert [min(usd, key=lambda option, i=i: usd[option][i]) for i in (0, 1)] == [before.cheapest, after.cheapest]
         if after.begins == "root":
             low, high = (usd[str(one.cheapest)] for one in (before, after))
