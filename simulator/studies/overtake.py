@@ -235,7 +235,8 @@ def _inside(scenario: Scenario, along: str, outside: float, inside: float, to: s
     """The end of a stretch between a point outside and one inside it, on the inner side."""
     cuts = np.linspace(outside, inside, PARTS + 1)
     without = [index for index, name in enumerate(_winners(scenario, along, cuts, basis)) if name != to]
-    return float(cuts[min(without[-1] + 1, PARTS)])
+    # A scan of many lengths at once knows a fleet less exactly than this one does: it may win all along.
+    return float(cuts[min(without[-1] + 1, PARTS) if without else 0])
 
 
 def _rounded(value: float, digits: int, *, up: bool) -> float:
