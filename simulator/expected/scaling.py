@@ -146,8 +146,8 @@ class Occupancy(NamedTuple):
 def busy_replicas(serving: ArrayLike, calls: ArrayLike, alone: ArrayLike) -> Array:
     """Mean number of replicas with a call in them, where a call goes to the replica with the fewest.
 
-    So calls share a replica only when all others have one too: `E[min(N, R)]`, N Poisson. What one replica alone is
-    busy is known better than that, and kept.
+    So calls share a replica only when all others have one too: `E[min(N, R)] = E[N] P(N <= R - 2) + R P(N >= R)`, N
+    Poisson, on a line between whole R. What one replica alone is busy is known better than that, and kept.
 
     serving: replicas, R. calls: mean calls in one. alone: share of time in which one alone would be busy.
 
@@ -158,9 +158,10 @@ def busy_replicas(serving: ArrayLike, calls: ArrayLike, alone: ArrayLike) -> Arr
 
     count, mean = np.asarray(serving, dtype=np.float64), np.asarray(calls, dtype=np.float64)
     total = count * mean
-    busy = np.zeros(np.broadcast(count, mean).shape)
-    for k in range(int(np.ceil(count.max(initial=0.0)))):
-        busy = busy + np.clip(count - k, 0.0, 1.0) * (1.0 - pdtr(k, total))
+    whole = np.floor(count)
+    most, fewer = 1.0 - pdtr(np.maximum(whole - 1.0, 0.0), total), pdtr(np.maximum(whole - 2.0, 0.0), total)
+    busy = np.where(whole >= 1.0, whole * most, 0.0) + np.where(whole >= 2.0, total * fewer, 0.0)
+    busy = busy + (count - whole) * (1.0 - pdtr(whole, total))
     apart = -np.expm1(-np.maximum(mean, 1e-12))
     return np.asarray(np.minimum(busy * np.asarray(alone) / apart, count))
 
