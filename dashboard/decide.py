@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simulator.domain.findings import Comparison
 
 DIALS_PX = 880
-CHART_PX, BILL_PX = 440, 480
+CHART_PX, HEIGHTS_PX = 440, {"cost-against-volume": 500, "bill-by-line": 480}
 
 
 @st.fragment
@@ -25,7 +25,7 @@ def page() -> None:
     left, right = st.columns([0.28, 0.72], gap="medium")
     with left, guarded():
         _scenario()
-        with st.container(height=DIALS_PX, border=False):
+        with st.container(height=DIALS_PX, border=False, key="dials"):
             dials.show()
     with right, guarded():
         asked = question.asked()
@@ -59,8 +59,9 @@ def _sent() -> None:
 
 
 def _answer(asked: Question) -> None:
-    comparison = answer.comparison_of(asked)
-    curve = answer.curve_of(asked)
+    with shown.working():
+        comparison = answer.comparison_of(asked)
+        curve = answer.curve_of(asked)
     shown.verdict(comparison)
     shown.cards(headlines(comparison, shown.dark()))
     careful = len(behind.cautions(comparison))
@@ -81,7 +82,7 @@ def _answer(asked: Question) -> None:
     with two:
         _pin(asked)
     for name, figure in figures.items():
-        pictures.show(name, figure, BILL_PX if name == "bill-by-line" else CHART_PX)
+        pictures.show(name, figure, HEIGHTS_PX.get(name, CHART_PX))
     _side_by_side(asked, comparison)
     behind.reasons(comparison)
     behind.doubt(comparison)
@@ -109,9 +110,9 @@ def _side_by_side(asked: Question, comparison: Comparison) -> None:
     pinned = st.session_state.get("pinned")
     if pinned is not None:
         with guarded():
-            behind.side_by_side({
-                "Pinned": (_state(pinned), answer.comparison_of(pinned)), "Now": (_state(asked), comparison),
-            })
+            with shown.working():
+                before = answer.comparison_of(pinned)
+            behind.side_by_side({"Pinned": (_state(pinned), before), "Now": (_state(asked), comparison)})
 
 
 def _state(asked: Question) -> str:

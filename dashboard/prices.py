@@ -1,4 +1,4 @@
-"""What things cost, since when, and who says so; and a price of one's own for this session."""
+"""What tokens and machines cost, since when, and who says so; and a price of one's own for this session."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import answer, pictures, question, shown, take
+from dashboard import answer, gpu_prices, pictures, question, shown, take
 from dashboard.guard import guarded
 from pricing.changes import between, history, watch
 from simulator import as_csv, charts, shipped_book
@@ -19,14 +19,20 @@ if TYPE_CHECKING:
 
 METERS = ("input", "cached_input", "output")
 STALE = timedelta(days=90)
+KINDS = ("Tokens and training", "GPUs and serving")
 
 
 @st.fragment
 def page() -> None:
     """The list, one price, what changed, what to look after, and an override."""
-    shown.title("Prices", "What does it cost, since when, and who says so? USD per million tokens.")
+    shown.title("Prices", "What does it cost, since when, and who says so?")
     with guarded():
         question.keep_in_address(question.asked())
+        kind = st.segmented_control("What is priced", KINDS, default=KINDS[0], key="kind", required=True,
+                                    label_visibility="collapsed")
+        if kind != KINDS[0]:
+            gpu_prices.show()
+            return
         listed, one, changed, ahead, own = st.tabs(
             ["All prices", "One price over time", "What changed", "Look after", "My own price"]
         )
@@ -53,11 +59,12 @@ def _list(book: PriceBook) -> None:
         row |= {"source": version.source.title, "link": version.source.href, "retires_on": _told(row["retires_on"])}
         if all(word in f"{price} {row['confidence']} {row['source']}".lower() for word in words):
             rows.append(row)
-    shown.say(f"{len(rows)} prices in force on {written(day)}.")
+    shown.say(f"{len(rows)} prices in force on {written(day)}, USD per million tokens.")
     st.dataframe(
-        rows, hide_index=True, height=560, key="price list",
+        rows, hide_index=True, height=560, key="price list", placeholder="",
         column_config={
-            "link": st.column_config.LinkColumn("source page"), "version": None, "age_days": "days since seen",
+            "link": st.column_config.LinkColumn("page", display_text=shown.HOST), "version": None,
+            "age_days": "days since seen",
             "retires_on": "retires on", "effective": "since", "confidence": "how sure",
             **{meter: st.column_config.NumberColumn(meter.replace("_", " "), format="$%.4g") for meter in METERS},
         },
@@ -94,7 +101,7 @@ def _changed(book: PriceBook) -> None:
     counts = f"{len(found.added)} added, {len(found.changed)} changed, {len(found.retired)} retired"
     shown.say(f"From {written(from_day)} to {written(to_day)}: {counts}.")
     st.dataframe([{key: _told(cell) for key, cell in row.items()} for row in rows], hide_index=True, height=520,
-                 key="price changes")
+                 key="price changes", placeholder="")
 
 
 def _ahead(book: PriceBook) -> None:

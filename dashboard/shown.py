@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -20,10 +21,10 @@ STYLE = """<style>
 .tp-verdict p {font-size: 1.12rem; line-height: 1.42; margin: 0; font-weight: 500}
 .tp-verdict p + p {font-size: .95rem; font-weight: 400; margin-top: .3rem}
 .tp-question {margin: 0 0 .45rem; font-size: .92rem; opacity: .78; min-height: 1.4rem}
-.tp-cards {display: grid; grid-template-columns: repeat(auto-fit, minmax(11.5rem, 1fr)); gap: .7rem;
+.tp-cards {display: grid; grid-template-columns: repeat(auto-fit, minmax(10.4rem, 1fr)); gap: .7rem;
   margin: .2rem 0}
-.tp-card {border: 1px solid rgba(128,128,128,.35);
-  border-top: 4px solid var(--own); border-radius: .45rem; padding: .5rem .75rem .55rem}
+.tp-card {border: 1px solid rgba(128,128,128,.35); display: grid; grid-row: span 5; grid-template-rows: subgrid;
+  row-gap: 0; border-top: 4px solid var(--own); border-radius: .45rem; padding: .5rem .75rem .55rem}
 .tp-card.chosen {background: rgba(128,128,128,.1)}
 .tp-card h3 {font-size: .92rem; margin: 0; padding: 0; font-weight: 600; overflow-wrap: anywhere}
 .tp-card h3 span {font-weight: 500; font-size: .74rem; border: 1px solid currentColor; border-radius: 1rem;
@@ -48,8 +49,20 @@ STYLE = """<style>
 .tp-table td.w {white-space: nowrap}
 .tp-title {font-size: 1.45rem; margin: 0; padding: 0}
 .tp-note {font-size: .86rem; opacity: .8; margin: 0}
+[data-testid=stColumn]:has(.st-key-dials) {position: sticky; top: 3.6rem; align-self: flex-start}
+.st-key-dials {max-height: calc(100vh - 11.5rem)}
 .st-key-plotly {position: absolute; height: 0; overflow: hidden}
 </style>"""
+
+
+HOST = r"https?://([^/?#]+)"
+"""What of an address a table shows."""
+WORKING = "Working it out; where machines serve calls, a new question takes a few seconds."
+
+
+def working(words: str = WORKING) -> AbstractContextManager[None]:
+    """A sentence that turns up where an answer is not at hand within a moment."""
+    return st.spinner(words, show_time=True)
 
 
 def dark() -> bool:

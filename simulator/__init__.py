@@ -123,6 +123,7 @@ _WHERE = {
     "shipped_book": "pricing.load",
     "shipped_hardware": "pricing.load_hardware",
     "shipped_scenarios": "simulator.files",
+    "shipped_serving": "pricing.load_serving",
     "small_multiples": "simulator.studies.map",
     "sobol": "simulator.studies.sensitivity",
     "sobol_json": "simulator.answers_studies",

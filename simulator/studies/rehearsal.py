@@ -90,6 +90,7 @@ def rehearse(part: Part) -> Rehearsal:
         ),
         days=days,
         paid_usd={name: _paid(result, days) for name, result in results.items()},
+        slo=scenario.workload.slo,
     )
 
 
