@@ -34,7 +34,8 @@ STYLE = """<style>
 .tp-card .against {font-size: .84rem; margin: 0 0 .3rem}
 .tp-card .less::before {content: "\\25BC  "; color: #1a9c75}
 .tp-card .more::before {content: "\\25B2  "; color: #d55e00}
-.tp-card dl {display: grid; grid-template-columns: 1fr auto; gap: 0 .5rem; margin: 0; padding: 0; font-size: .8rem}
+.tp-card dl {display: grid; align-content: start; grid-template-columns: 1fr auto; gap: 0 .5rem;
+  margin: 0; padding: 0; font-size: .8rem}
 .tp-card dt {opacity: .75; white-space: nowrap; margin: 0; padding: 0; font-weight: 400}
 .tp-card dd {margin: 0; text-align: right; font-variant-numeric: tabular-nums}
 .tp-card .no {font-size: .8rem; margin: .3rem 0 0; color: #d55e00}
@@ -49,8 +50,10 @@ STYLE = """<style>
 .tp-table td.w {white-space: nowrap}
 .tp-title {font-size: 1.45rem; margin: 0; padding: 0}
 .tp-note {font-size: .86rem; opacity: .8; margin: 0}
-[data-testid=stColumn]:has(.st-key-dials) {position: sticky; top: 3.6rem; align-self: flex-start}
-.st-key-dials {max-height: calc(100vh - 11.5rem)}
+@media (min-width: 641px) {
+  [data-testid=stColumn]:has(.st-key-dials) {position: sticky; top: 3.6rem; align-self: flex-start}
+  .st-key-dials {max-height: calc(100vh - 11.5rem)}
+}
 .st-key-plotly {position: absolute; height: 0; overflow: hidden}
 </style>"""
 
