@@ -12,9 +12,7 @@ def main() -> None:
     """
     import streamlit as st
 
-    from dashboard import (
-        about, batches, breakeven, decide, door, own_data, pictures, prices, question, shown, simulate,
-    )
+    from dashboard import about, batches, breakeven, decide, door, own_data, pictures, prices, question, shown, simulate
     from dashboard.guard import guarded
 
     icon = Path(__file__).parent / "dashboard" / "icon.png"  # an icon by name would be asked of another server
