@@ -43,13 +43,13 @@ def page() -> None:
             _formulas(answer.scenario_of(asked), comparison)
         with assumed:
             shown.table(
-                {"path": "", "value": "n", "where from": "", "set by you": ""},
+                {"path": "w", "value": "n", "where from": "", "set by you": "w"},
                 [(item.path, item.value if isinstance(item.value, str) else quantity(item.value), item.source,
                   "yes" if item.set_by_user else "default") for item in comparison.assumptions],
             )
         with paid:
             shown.table(
-                {"price": "", "in force from": "", "how sure": "", "seen": "n", "who says so": ""},
+                {"price": "w", "in force from": "w", "how sure": "w", "seen": "n", "who says so": ""},
                 [(price.id, day(price.effective), price.confidence, f"{price.age_days} days before the start",
                   f"{price.title} {price.href or ''}") for price in comparison.prices_used],
             )

@@ -28,7 +28,7 @@ def show() -> None:
         _group(group, list(members))
     _diagnosis()
     _any_value()
-    if st.session_state.laid or st.session_state.rates:
+    if st.session_state.laid or st.session_state.rates or st.session_state.machines:
         st.button("Back to the scenario as written", on_click=question.forget, width="stretch")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,12 @@ import streamlit as st
 
 from dashboard import answer, pictures, question, shown, take
 from dashboard.guard import guarded
-from simulator import as_csv, charts, gpu_json, gpu_rows, shipped_hardware, shipped_serving
+from simulator import TunepointError, as_csv, charts, gpu_json, gpu_rows, shipped_hardware, shipped_serving
 from simulator.formats import day as written
 from simulator.formats import quantity, rate
 
 if TYPE_CHECKING:
-    from pricing.hardware import GpuTable, HardwareBook
+    from pricing.hardware import Commitment, GpuRate, GpuTable, HardwareBook
 
 SOURCES: dict[str, Any] = {
     "source": "who says so", "link": st.column_config.LinkColumn("page", display_text=shown.HOST),
@@ -32,13 +33,15 @@ WORDS = {
 }
 """Terms of rent and figures of ownership, as a person says them."""
 TALL_PX = 520
+OWN = ("purchase_usd", "host_usd", "life_years", "electricity_usd_per_kwh")
+"""What of a card of one's own is typed in place of the book's figure."""
 
 
 def show() -> None:
-    """Four views of the hardware book."""
+    """Four views of the hardware book, and a price of one's own."""
     book = shipped_hardware()
-    listed, one, cards, serving = st.tabs(["All machines", "One machine over time", "What cards can do",
-                                           "What engines reach"])
+    listed, one, cards, serving, own = st.tabs(["All machines", "One machine over time", "What cards can do",
+                                                "What engines reach", "My own price"])
     with listed, guarded():
         _list(book)
     with one, guarded():
@@ -47,6 +50,8 @@ def show() -> None:
         _cards(book)
     with serving, guarded():
         _serving()
+    with own, guarded():
+        _own()
 
 
 def _list(book: HardwareBook) -> None:
@@ -150,6 +155,47 @@ def _serving() -> None:
 
 KEPT = ("mbu", "mfu", "step_overhead_s", "per_sequence_s", "kv_tokens", "max_num_seqs", "points", "error_share",
         "confidence", "seen_on", "source", "link")
+
+
+def _own() -> None:
+    """What a machine costs in this session; the link and the saved scenario carry it."""
+    scenario = answer.scenario_of(question.asked())
+    if not scenario.gpus:
+        shown.say("No option of this scenario uses machines.")
+        return
+    turn = st.session_state.round
+    name = st.selectbox("Machine of this scenario", sorted(scenario.gpus), key=f"own machine {turn}")
+    table = scenario.gpus[name]
+    stands = {bound: rate.usd_per_gpu_hour[bound] for bound in table.commitments
+              if (rate := _in_force(table, bound, scenario.start)) is not None}
+    version = table.on(scenario.start, *list(stands)[:1])
+    owned = {} if version.owned is None else dataclasses.asdict(version.owned)
+    asked = {key: (WORDS[key], owned[key]) for key in OWN if key in owned} or {
+        bound: (f"{bound.replace('_', ' ')}, USD a card and hour", usd) for bound, usd in stands.items()}
+    keys = {key: f"own {name} {key} {turn}" for key in asked}
+    with st.form("own machine"):
+        for column, (key, (words, value)) in zip(st.columns(len(asked)), asked.items(), strict=True):
+            column.number_input(words, min_value=0.0, value=float(value), format="%.6g", key=keys[key])
+        st.form_submit_button("Use in this session", on_click=_use, args=(table, version, keys))
+    for changed in list(st.session_state.machines):
+        st.button(f"Back to the book: {changed}", on_click=st.session_state.machines.pop, args=(changed,))
+
+
+def _use(table: GpuTable, version: GpuRate, keys: Mapping[str, str]) -> None:
+    typed = {key: st.session_state[widget] for key, widget in keys.items()}
+    terms = {key: value for key, value in dataclasses.asdict(version.terms).items() if value is not None}
+    costs: dict[str, Any] = {"usd_per_gpu_hour": typed, "gpus_per_instance": version.gpus_per_instance}
+    if version.owned is not None:
+        owned = dataclasses.asdict(version.owned)
+        costs = {"owned": {**owned, **typed, "unverified": [one for one in owned["unverified"] if one not in typed]}}
+    st.session_state.machines[table.id] = {"gpu": table.gpu, **costs, "terms": terms}
+
+
+def _in_force(table: GpuTable, bound: Commitment, day: date) -> GpuRate | None:
+    try:
+        return table.on(day, bound)
+    except TunepointError:
+        return None
 
 
 def _flat(told: dict[str, Any]) -> dict[str, Any]:

@@ -47,7 +47,8 @@ STYLE = """<style>
 .tp-table th, .tp-table td {text-align: left; padding: .22rem .6rem .22rem 0; vertical-align: top;
   border-bottom: 1px solid rgba(128,128,128,.25); overflow-wrap: anywhere}
 .tp-table td.n, .tp-table th.n {text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap}
-.tp-table td.w {white-space: nowrap}
+.tp-scroll {overflow-x: auto}
+.tp-table td.w, .tp-table th {white-space: nowrap}
 .tp-title {font-size: 1.45rem; margin: 0; padding: 0}
 .tp-note {font-size: .86rem; opacity: .8; margin: 0}
 @media (min-width: 641px) {
@@ -129,7 +130,8 @@ def table(columns: Mapping[str, str], rows: Iterable[Sequence[str]]) -> None:
         ) + "</tr>"
         for row in rows
     )
-    st.html(f'<table class="tp-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+    inner = f'<table class="tp-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    st.html(f'<div class="tp-scroll">{inner}</div>')
 
 
 def send(name: str, settings: Mapping[str, str], title: str = "As settings of the scenario") -> None:

@@ -75,6 +75,7 @@ _WHERE = {
     "flips_json": "simulator.answers_studies",
     "headlines": "simulator.headline",
     "idle_axes": "simulator.studies.sweep:idle",
+    "gpu_override": "simulator.files",
     "gpu_json": "simulator.answers_machines",
     "gpu_rows": "simulator.answers_machines",
     "is_counts": "simulator.intake.counts",

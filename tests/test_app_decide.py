@@ -16,15 +16,16 @@ import simulator
 from simulator.cli import main
 from simulator.domain.ledger import LedgerLine
 from simulator.formats import share, usd
+from tests.dashboards import HOSTED, HOSTED_PATH
 
 PAGE = "from dashboard import decide, question\nquestion.begin()\ndecide.page()\n"
 RANGES = ("workload.calls_per_day={low: 5000, mode: 12000, high: 30000}",
-          "options.tuned-api.dataset.minutes_per_example={low: 1, high: 5}")
+          "options.tuned.dataset.minutes_per_example={low: 1, high: 5}")
 
 
 def opened(**asked: Any) -> AppTest:
     page = AppTest.from_string(PAGE, default_timeout=60)
-    for key, value in asked.items():
+    for key, value in {"scenario": HOSTED, **asked}.items():
         page.query_params[key] = value
     page.run()
     assert not page.exception
@@ -37,7 +38,7 @@ def words(page: AppTest) -> str:
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
     capsys.readouterr()
-    assert main(["compare", *arguments, "--json"]) == 0
+    assert main(["compare", str(HOSTED_PATH), *arguments, "--json"]) == 0
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
     return answer
 
@@ -99,9 +100,8 @@ def open_ones() -> Any:
 
 
 def test_cautions_are_counted_above_and_said_below(capsys: pytest.CaptureFixture[str]) -> None:
-    page = opened(scenario="support-triage-2024-09")
-    path = next(path for path in simulator.shipped_scenarios() if path.stem == "support-triage-2024-09")
-    answer = told(capsys, str(path))
+    page = opened()
+    answer = told(capsys)
     shown = words(page)
     found = re.search(r"(\d+) things? to be careful about", shown)
     assert found
@@ -125,10 +125,13 @@ def test_a_pinned_scenario_stands_beside_the_present_one(drawn: dict[str, Any]) 
     assert verdict in pinned
     assert verdict in shown
     assert {"side 0", "side 1"} <= set(drawn)
+    saved = [button.proto.label for button in page.get("download_button")]
+    for state in ("pinned", "now"):
+        assert {f"cumulative-cost {state} (HTML)", f"cumulative-cost {state} (CSV)"} <= set(saved)
 
 
 def test_idle_share_is_what_a_waiting_fleet_costs_of_all_it_costs() -> None:
-    found = simulator.compare(simulator.read_scenario(simulator.default_scenario_path()))
+    found = simulator.compare(simulator.read_scenario(HOSTED_PATH))
     name = found.baseline
     option = found.options[name]
     ledger = option.result.ledger

@@ -82,3 +82,23 @@ def test_cards_and_profiles_are_all_there(machines: AppTest) -> None:
                for name in serving.profiles}
     assert set(profiles["id"]) == shipped
     assert all(profiles["source"])
+
+
+def test_a_price_of_ones_own_for_a_machine_reaches_the_scenario_and_the_link(capsys: pytest.CaptureFixture[str]) -> None:
+    page = AppTest.from_string(PAGE, default_timeout=120)
+    page.query_params["scenario"] = "fifteen-percent"
+    page.run()
+    page.segmented_control(key="kind").set_value("GPUs and serving").run()
+    name = page.selectbox(key="own machine ''").value
+    field = next(box for box in page.number_input if box.label.startswith("on demand"))
+    field.set_value(2 * field.value)
+    next(button for button in page.button if button.label == "Use in this session").click().run()
+    assert not page.exception
+    assert not [part for part in page.get("html") if '"tp-wrong"' in part.proto.body]
+    assert f"Back to the book: {name}" in [button.label for button in page.button]
+    kept = page.query_params["set"]
+    flag = kept if isinstance(kept, str) else kept[0]
+    path = next(path for path in simulator.shipped_scenarios() if path.stem == "fifteen-percent")
+    scenarios = [simulator.read_scenario(path, flags) for flags in ((), (flag,))]
+    plain, doubled = (one.gpus[name].on(one.start).usd_per_gpu_hour["on_demand"] for one in scenarios)
+    assert doubled == pytest.approx(2 * plain)
