@@ -49,7 +49,7 @@ def page() -> None:
         st.button("Run the batch", icon=":material/play_arrow:", type="primary", disabled=over,
                   on_click=_begin, args=(key, batch))
         if job is not None and job.state == "running":
-            workshop.progress(key, job, "parts")
+            workshop.progress(key, "parts")
         elif job is not None:
             workshop.ended(job)
             points, problems = _priced(sent, job)

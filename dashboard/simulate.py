@@ -45,7 +45,7 @@ def page() -> None:
             shown.say(f"{question.called(asked)} has not been simulated with these settings and dials. The runs are "
                       "played by other processes of this server; every page stays as quick as it is.")
         elif job.state == "running":
-            workshop.progress(key, job, "parts")
+            workshop.progress(key, "parts")
         else:
             workshop.ended(job)
             if job.found:

@@ -98,9 +98,10 @@ def _me() -> str:
 
 
 @st.fragment(run_every=LOOK_S)
-def progress(asked: Hashable, job: Job, unit: str) -> None:
-    """How far a job is, looked at by itself: the page around it is drawn again only when the job has ended."""
-    if job.state != "running":
+def progress(asked: Hashable, unit: str) -> None:
+    """How far a job is, looked at by itself: the page around it is drawn again only when it has ended, or was left."""
+    job = job_of(asked)
+    if job is None or job.state != "running":
         st.rerun()
     left = "" if job.left_s is None else f", {_seconds(job.left_s)} to go"
     st.progress(job.done_share, f"{len(job.found)} of {len(job.tasks)} {unit} done{left}")

@@ -84,7 +84,7 @@ def test_cards_and_profiles_are_all_there(machines: AppTest) -> None:
     assert all(profiles["source"])
 
 
-def test_a_price_of_ones_own_for_a_machine_reaches_the_scenario_and_the_link(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_price_of_ones_own_for_a_machine_reaches_the_scenario_and_the_link() -> None:
     page = AppTest.from_string(PAGE, default_timeout=120)
     page.query_params["scenario"] = "fifteen-percent"
     page.run()
