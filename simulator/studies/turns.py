@@ -108,8 +108,10 @@ def turns(points: Array, whole: bool, width: float = WIDTH) -> Turns:
 
 
 def _cuts(low: Array, high: Array, ends: Array) -> Array:
-    """Rising points within each bracket, (brackets, n), both its ends among them: evenly, and ever closer to the root
-    of the straight line between the ends. A smooth root is so found in two rounds, and a jump in a few more.
+    """Rising points within each bracket, (brackets, n), both its ends among them.
+
+    Evenly, and ever closer to the root of the straight line between the ends: a smooth root is so found in two rounds,
+    a jump in a few more.
     """
     apart = ends[1] - ends[0]
     root = np.clip(-ends[0] / np.where(apart == 0.0, 1.0, apart), 0.0, 1.0)[:, None]
