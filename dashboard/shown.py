@@ -55,6 +55,7 @@ STYLE = """<style>
   [data-testid=stColumn]:has(.st-key-dials) {position: sticky; top: 3.6rem; align-self: flex-start}
   .st-key-dials {max-height: calc(100vh - 11.5rem)}
 }
+.st-key-said {min-height: 25rem}
 .st-key-plotly {position: absolute; height: 0; overflow: hidden}
 </style>"""
 
