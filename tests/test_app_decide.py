@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import html
 import json
@@ -98,6 +99,25 @@ def open_ones() -> Any:
         return plain(label, expanded=True, **more)
 
     return expander
+
+
+def test_a_state_too_long_for_a_link_says_so_and_offers_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    import streamlit as st
+
+    monkeypatch.setattr("streamlit.popover", lambda label, **_: st.expander(label, expanded=True, on_change="rerun"))
+    noise = base64.b64encode(np.random.default_rng(1).bytes(9000)).decode()
+    sent = {name: f"# {noise if name == 'long' else name}\n".encode() + HOSTED_PATH.read_bytes()
+            for name in ("short", "long")}
+    for name, raw in sent.items():
+        page = AppTest.from_string(PAGE, default_timeout=60)
+        page.session_state.source, page.session_state.round = (f"{name}.yaml", raw, None), "'"
+        for own in ("laid", "linked", "rates", "machines"):
+            page.session_state[own] = {}
+        page.run()
+        assert not page.exception
+        assert ("too long for a link" in words(page)) is (name == "long")
+        assert any(block.value.startswith("http") or "yaml=" in block.value for block in page.code) is (name == "short")
+        assert "Scenario (YAML)" in [button.proto.label for button in page.get("download_button")]
 
 
 def test_cautions_are_counted_above_and_said_below(capsys: pytest.CaptureFixture[str]) -> None:
