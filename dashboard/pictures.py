@@ -77,9 +77,10 @@ export default function ({ data, parentElement }) {
   place.tpNext = data;
   const draw = () => {
     if (place.tpNext !== data) return;
+    place.tpWidth = place.clientWidth;
+    if (!place.tpWidth) return;
     const figure = fitted(JSON.parse(data.figure), data.room, place.clientWidth);
     window.Plotly.react(place, figure.data, figure.layout, data.config);
-    place.tpWidth = place.clientWidth;
     place.tpDrawn = (place.tpDrawn || 0) + 1;
   };
   place.tpDraw = draw;
@@ -89,7 +90,7 @@ export default function ({ data, parentElement }) {
     else setTimeout(draw);
   };
   place.tpLook ??= new ResizeObserver(() => {
-    if (place.tpWidth && Math.abs(place.clientWidth - place.tpWidth) > 20) place.tpDraw();
+    if (place.tpWidth !== undefined && Math.abs(place.clientWidth - place.tpWidth) > 20) place.tpDraw();
   });
   place.tpLook.observe(place);
   if (window.Plotly) inTurn();
@@ -98,7 +99,7 @@ export default function ({ data, parentElement }) {
 """
 """What is in sight is drawn first; words and legend are laid out for the width that is there.
 
-A newer figure takes the place of one that still waits.
+What a closed tab hides is drawn when it is opened. A newer figure takes the place of one that still waits.
 """
 
 
