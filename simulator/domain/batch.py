@@ -61,7 +61,7 @@ class Member:
     additive recurrence of Roberts (2018), "The unreasonable effectiveness of quasirandom sequences": point `i`
     stands on axis `j` at the fraction of `0.5 + (i + 1) g^-(j + 1)`, `g` the root of `g^(d + 1) = g + 1`.
     With `decided_on`, every point is a decision of that day at the prices known then, paid at those that followed
-    up to `until` (default: the scenario's horizon); days vary slowest.
+    up to `until` (default: the scenario's horizon); days vary slowest. `seed` is that of a simulation.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Member:
     draws: int | None = None
     decided_on: tuple[date, ...] = ()
     until: date | None = None
+    seed: int = 0
 
     @property
     def points(self) -> int:
@@ -182,6 +183,8 @@ class Batch:
             whole.update(repr((member.name, member.scenario.digest, axes, member.draws)).encode())
             if member.decided_on:
                 whole.update(repr((member.decided_on, member.until)).encode())
+            if member.seed:
+                whole.update(repr(("seed", member.seed)).encode())
         return whole.hexdigest()[:12]
 
     def pieces(self) -> Iterator[Piece]:

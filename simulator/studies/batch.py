@@ -25,9 +25,9 @@ Array = NDArray[np.float64]
 Packed = Callable[[Iterable[Mapping[str, NDArray[Any]]], tuple[str, ...]], bytes]
 """Makes bytes of blocks of columns; `choice`, `runner_up` and `best` hold numbers of the options given with them."""
 
-QUICK_BLOCK, DAILY_BLOCK = 32_768, 2_048
-"""Points priced at once: 32,768 keep about 60 arrays by price period under 64 MiB, 2,048 those by day."""
-BLOCK_POINTS = 65_536
+QUICK_BLOCK, DAILY_BLOCK = 16_384, 2_048
+"""Points priced at once: 16,384 keep about 60 arrays by price period under 32 MiB, 2,048 those by day."""
+BLOCK_POINTS = 16_384
 """Points whose columns are held at once; a longer piece is packed block by block, so it needs no more memory."""
 RUNS_TOGETHER = 100
 """Runs of a simulation played at once; more only fill the memory."""
@@ -71,6 +71,7 @@ def price_batch(batch: Batch, todo: list[Piece], place: Place, packed: Packed) -
     )
     for finished in spread(price_task, tasks, place):
         yield from finished
+        del finished                                            # else two tasks' bytes are held while one is priced
 
 
 def price_task(task: Task) -> list[Done]:
@@ -176,7 +177,7 @@ def _played(member: Member, first: int, after: int) -> dict[str, NDArray[Any]]:
             sums = np.zeros(2)
             for begin in range(0, runs, RUNS_TOGETHER):
                 some = range(begin, min(begin + RUNS_TOGETHER, runs))
-                result = run(at, name, engine="simulated", runs=some, daily=True)
+                result = run(at, name, engine="simulated", runs=some, seed=member.seed, daily=True)
                 if not result.feasible:
                     break
                 sums += result.total_usd.sum(), result.calls.sum()
