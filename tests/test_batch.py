@@ -118,7 +118,7 @@ def test_fleets_whose_calls_differ_in_length_cost_together_what_each_costs_alone
         found = together[f"total_usd.{name}"]
         assert np.isnan(found)[np.isnan(alone)].all()
         served = np.isfinite(found)
-        assert served.sum() >= 4
+        assert served.sum() >= 3
         np.testing.assert_allclose(found[served], np.asarray(alone)[served], rtol=1e-8)
 
 
@@ -136,7 +136,7 @@ def test_a_scenario_without_axes_is_answered_as_compare_answers_it(tmp_path: Pat
     """Fleets that would be the cheapest and miss their latency target are no choice in either."""
     text = default_scenario_path().read_text("utf-8").replace("ttft_p95_s: 2.0", "ttft_p95_s: 0.001")
     assert "0.001" in text
-    text = text.replace("calls_per_day: 50_000", "calls_per_day: 400_000")
+    text = text.replace("calls_per_day: 50_000", "calls_per_day: 700_000")
     for targets, chosen in ((text, "cheap-prompt"), (re.sub(r"\n  slo: .*", "", text), "own-4090")):
         batch = written(tmp_path, BATCH.split("vary")[0], targets)
         assert tunepoint("batch", batch, "--out", tmp_path / chosen).code == 0

@@ -24,9 +24,9 @@ Value = float | str | bool | None
 QUICK_ROWS, SLOW_ROWS = 1_048_576, 16_384
 """Points x options that take about half a second on one core: measured 1.8 million a second where only rates
 and lengths vary, 15 thousand where the shape of the days varies by draw (bench/batch.py)."""
-FLEET_ROWS, FLEET_SLOW_ROWS, OVERFLOW_ROWS = 6_144, 512, 48
+FLEET_ROWS, FLEET_SLOW_ROWS, OVERFLOW_ROWS = 6_144, 512, 120
 """Points of one fleet that take as long: where its calls' lengths vary (measured 8 to 12 thousand a second), where the
-shape of the days varies by draw (1 thousand), and where drawn lengths decide what overflows (100)."""
+shape of the days varies by draw (1 thousand), and where drawn lengths decide what overflows (250)."""
 LENGTHS = ("prefix_tokens", "input_tokens", "output_tokens", "reasoning_tokens")
 DECIDED_ROWS = 48
 """The same for decisions of earlier days, each of which is planned and paid: measured 90 a second."""
