@@ -141,8 +141,9 @@ def replica_tables(serving: Replica | Capacity, lengths: Lengths, prefix_caching
 
 
 def many_tables(serving: Replica | Capacity, lengths: Lengths, prefix_caching: bool, adapters: int) -> Tables:
-    """The same for D lengths of calls at once, given as columns (D,)."""
-    return _many_tables(serving, np.stack(lengths).tobytes(), prefix_caching, adapters)
+    """The same for D lengths of calls at once, given as columns (D,); lengths that come twice are counted once."""
+    columns, member = np.unique(np.stack(lengths), axis=1, return_inverse=True)
+    return _many_tables(serving, columns.tobytes(), prefix_caching, adapters).rows(member)
 
 
 @functools.lru_cache(maxsize=32)

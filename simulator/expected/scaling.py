@@ -31,6 +31,8 @@ LEAST_PER_WINDOW = 5.0  # ... where a window sees at least so many calls at mu
 LOADS = 61
 """Loads, equally apart, at which a replica's occupancy is tabulated."""
 ALMOST_FULL = 0.999
+FEW_REPLICAS = 16
+"""Replicas up to which a Poisson law is summed term by term; the incomplete gamma function costs ten times as much."""
 
 
 class Policy(NamedTuple):
@@ -154,16 +156,32 @@ def busy_replicas(serving: ArrayLike, calls: ArrayLike, alone: ArrayLike) -> Arr
     >>> float(busy_replicas(1.0, 0.3, 0.25)), round(float(busy_replicas(2.0, 0.25, 1.0 - np.exp(-0.25))), 4)
     (0.25, 0.4837)
     """
-    from scipy.special import pdtr
-
-    count, mean = np.asarray(serving, dtype=np.float64), np.asarray(calls, dtype=np.float64)
+    count, mean = np.broadcast_arrays(np.asarray(serving, dtype=np.float64), np.asarray(calls, dtype=np.float64))
     total = count * mean
     whole = np.floor(count)
-    most, fewer = 1.0 - pdtr(np.maximum(whole - 1.0, 0.0), total), pdtr(np.maximum(whole - 2.0, 0.0), total)
-    busy = np.where(whole >= 1.0, whole * most, 0.0) + np.where(whole >= 2.0, total * fewer, 0.0)
-    busy = busy + (count - whole) * (1.0 - pdtr(whole, total))
+    fewer, less, up_to = _poisson_sums(whole, total)
+    busy = whole * (1.0 - less) + total * fewer + (count - whole) * (1.0 - up_to)
     apart = -np.expm1(-np.maximum(mean, 1e-12))
     return np.asarray(np.minimum(busy * np.asarray(alone) / apart, count))
+
+
+def _poisson_sums(whole: Array, mean: Array) -> tuple[Array, Array, Array]:
+    """P(N <= R - 2), P(N <= R - 1) and P(N <= R) for N Poisson and whole R: the series while R is small."""
+    last = np.exp(-mean)
+    fewer, before = np.zeros_like(mean), np.zeros_like(mean)
+    for k in range(1, int(min(whole.max(initial=0.0), FEW_REPLICAS)) + 1):
+        inside = whole >= k
+        fewer += np.where(inside, before, 0.0)
+        before = np.where(inside, last, before)
+        last = np.where(inside, last * (mean / k), last)
+    less = np.asarray(fewer + before)
+    up_to = np.asarray(less + last)
+    if (many := whole > FEW_REPLICAS).any():
+        from scipy.special import pdtr
+
+        for sums, gap in ((fewer, 2.0), (less, 1.0), (up_to, 0.0)):
+            sums[many] = pdtr(whole[many] - gap, mean[many])
+    return fewer, less, up_to
 
 
 def occupancy(at: Station, saturation_per_s: Array) -> Occupancy:
