@@ -18,7 +18,7 @@ from simulator.domain.scenario import Scenario
 from simulator.domain.usage import FleetUse
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar
-from simulator.expected.engine_hours import STEP, HourBins, hour_bins
+from simulator.expected.engine_hours import REACH, STEP, HourBins, hour_bins
 from simulator.expected.engine_kinds import Windows, by_kind, distinct, reach
 from simulator.expected.engine_replica import (
     Lengths,
@@ -209,8 +209,16 @@ class FleetHours:
         """How the autoscaler sees the fleet within bounds, for some of all lengths that are drawn."""
         key = (bounds.min, bounds.max)
         if key not in self._looks:
-            self._looks[key] = looks_of(self.plain.fleet, bounds, self.tables)
+            most = np.zeros(len(self.tables.saturation_per_s))
+            np.maximum.at(most, self.kind, self.attempts)
+            self._looks[key] = looks_of(self.plain.fleet, bounds, self.tables, most * self._highest())
         return self._looks[key]
+
+    def _highest(self) -> float:
+        """The highest rate of any hour for one call a day on the first, its spread included."""
+        calendar, demand = self.calendar, self.scenario.workload.demand
+        peak = float(calendar._admitted[:, self.days].max() * calendar.weekday.max() * calendar.hours.max())
+        return max(peak, 1.0) / 86_400 * float(np.exp(REACH * np.hypot(demand.day_sd, demand.hour_sd)))
 
     def use(self, *, latency: bool) -> FleetUse:
         """The fleet's own account over the span; `latency` asks for mean times and backlogs, which take longer."""

@@ -10,7 +10,7 @@ from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pricing.serving import Replica
 from simulator.domain.fleet import TARGET_LOAD, Capacity, Fleet, Replicas
@@ -21,6 +21,7 @@ from simulator.expected.scaling import (
     Looks,
     Policy,
     busy_replicas,
+    may_ask,
     occupancy,
     overflow_share,
     replicas_running,
@@ -246,12 +247,19 @@ def _asks_at(fleet: Fleet, tables: Tables) -> tuple[Array, Array]:
     return load, np.maximum(load, 1e-9) * saturation
 
 
-def looks_of(fleet: Fleet, bounds: Replicas, tables: Tables) -> Looks | None:
-    """How the autoscaler sees the fleet, for some of D lengths; None where nothing scales, or a speed is typed."""
+def looks_of(fleet: Fleet, bounds: Replicas, tables: Tables, most_per_s: ArrayLike = np.inf) -> Looks | None:
+    """How the autoscaler sees the fleet, for some of D lengths; None where nothing scales, or a speed is typed.
+
+    `most_per_s` is the most calls a second there ever are, (D,): lengths that then never ask are left out.
+    """
     if (tables.station is None and tables.alone is None) or bounds.max <= max(bounds.min, 1.0):
         return None
-    log_mu = np.log(_asks_at(fleet, tables)[1])
-    rows = spread_out(log_mu)
+    mu = _asks_at(fleet, tables)[1]
+    asks = np.flatnonzero(may_ask(np.asarray(most_per_s), mu, int(bounds.min)) | (fleet.interruptions_per_day > 0))
+    asks = asks if asks.size else np.array([mu.argmin()])
+    log_mu = np.log(mu[asks])
+    few = spread_out(log_mu)
+    rows = asks[few]
 
     def look(number: int) -> Look:
         row = int(rows[number])
@@ -259,7 +267,7 @@ def looks_of(fleet: Fleet, bounds: Replicas, tables: Tables) -> Looks | None:
         assert at is not None
         return _looks(fleet, bounds, at, float(tables.saturation_per_s[row]))
 
-    return Looks(log_mu[rows], look)
+    return Looks(log_mu[few], look)
 
 
 @functools.lru_cache(maxsize=256)

@@ -119,7 +119,7 @@ def _followed(policy: Policy, rate: Array) -> tuple[Array, Array, Array]:
     flat = rate.reshape(mu.size, -1)
     found = np.zeros((3, *flat.shape))
     asks = policy.interruptions_per_day > 0
-    rows = np.flatnonzero(asks | (flat.max(axis=1, initial=0.0) * SURELY >= mu * max(policy.least, 1)))
+    rows = np.flatnonzero(asks | may_ask(flat.max(axis=1, initial=0.0), mu, policy.least))
     if rows.size:
         log_mu = np.log(mu[rows])
         at = np.interp(log_mu, policy.looks.log_mu, np.arange(policy.looks.log_mu.size))
@@ -134,6 +134,15 @@ def _followed(policy: Policy, rate: Array) -> tuple[Array, Array, Array]:
                 part[chosen] += weight * np.interp(log_rate, more.log_rate, values)
     paid, up, fresh = found.reshape(3, *rate.shape)
     return paid, up, fresh
+
+
+def may_ask(most_per_s: Array, mu_per_s: Array, least: int) -> NDArray[np.bool_]:
+    """Whether a fleet may ever ask for more than the fewest replicas, at the most calls a second there are.
+
+    >>> may_ask(np.array([1.0, 4.0]), np.array([2.0, 2.0]), 1).tolist()
+    [False, True]
+    """
+    return np.asarray(most_per_s * SURELY >= mu_per_s * max(least, 1))
 
 
 def spread_out(places: Array, most: int = MOST_FOLLOWED) -> NDArray[np.int64]:
