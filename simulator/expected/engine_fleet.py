@@ -18,7 +18,7 @@ from simulator.domain.scenario import Scenario
 from simulator.domain.usage import FleetUse
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar
-from simulator.expected.engine_hours import STEP, HourBins, hour_bins
+from simulator.expected.engine_hours import STEP, HourBins, Tally, hour_bins
 from simulator.expected.engine_replica import (
     Lengths,
     Tables,
@@ -167,7 +167,7 @@ class FleetHours:
         over the hours is read between two whole positions.
         """
         policy = policy_of(self.plain.fleet, bounds, tables, self.granularity_s)
-        width, whole = bins.hours.shape[1], np.floor(at).astype(np.int64)
+        width, whole = bins.hours.spread.shape[1], np.floor(at).astype(np.int64)
         one = len(tables.saturation_per_s) == 1
         start = np.array([whole.min()]) if one else whole
         span = width + int(whole.max() - whole.min()) + 1 if one else width + 1
@@ -176,17 +176,21 @@ class FleetHours:
         law = hour_law(policy, tables, rate, above)
         part, low = (at - whole)[:, None], whole - start
 
-        def summed(values: Array, weights: Array) -> Array:
+        places, where = np.unique(np.concatenate([low, low + 1]), return_inverse=True)
+
+        def summed(values: Array, tally: Tally) -> Array:
             """The sum over the hours, (D, T), between the whole positions below and above."""
-            windows = np.lib.stride_tricks.sliding_window_view(values, width, axis=1)
-            found = windows @ weights.T
-            rows = np.zeros(len(at), dtype=np.int64) if one else np.arange(len(at))
-            return np.asarray(found[rows, low] * (1.0 - part) + found[rows, low + 1] * part)
+            if one:
+                below, beyond = np.split(tally.over(values[0], places)[where], 2)
+            else:
+                windows = np.lib.stride_tricks.sliding_window_view(values, width, axis=1)
+                below, beyond = np.moveaxis(windows @ tally.spread.T, 1, 0)
+            return np.asarray(below * (1.0 - part) + beyond * part)
 
         calls = np.exp(at * STEP)[:, None]
         self.paid[rows] += summed(law.paid, bins.hours)
         self.busy[rows] += summed(law.busy, bins.hours)
-        self.calls[rows] += calls * bins.calls.sum(axis=1)
+        self.calls[rows] += calls * bins.calls.spread.sum(axis=1)
         self.overload[rows] += calls * summed(law.overload, bins.calls)
         self.overflow[rows] += calls * summed(law.overflow, bins.calls)
         self.used[rows] += calls * summed(law.served, bins.calls) / tables.saturation_per_s[:, None] / 3600.0
