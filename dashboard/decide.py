@@ -59,8 +59,38 @@ def _sent() -> None:
 
 
 def _answer(asked: Question) -> None:
+    """The charts first, as they are known first: what would change the choice takes as long again."""
+    said, saved, drawn, behind_it = st.container(), st.container(), st.container(), st.container()
+    bills = answer.bills_of(asked)
+    figures = {
+        "cumulative-cost": charts.cumulative_cost(bills),
+        "cost-against-volume": charts.cost_against_volume(answer.curve_of(asked), bills.break_even, bills),
+        "bill-by-line": charts.bill_by_line(bills),
+    }
+    with drawn:
+        for name, figure in figures.items():
+            pictures.show(name, figure, BILL_PX if name == "bill-by-line" else CHART_PX)
     comparison = answer.comparison_of(asked)
-    curve = answer.curve_of(asked)
+    with said:
+        _said(comparison)
+    doubt = charts.unsure_pictures(comparison)
+    with saved:
+        one, two = st.columns(2)
+        with one:
+            take.show(asked, comparison, figures | doubt)
+        with two:
+            _pin(asked)
+    with behind_it:
+        _side_by_side(asked, comparison)
+        behind.reasons(comparison)
+        behind.doubt(comparison)
+        for name, figure in doubt.items():
+            pictures.show(name, figure, CHART_PX)
+        behind.saving(asked)
+
+
+def _said(comparison: Comparison) -> None:
+    """The verdict, the bills, and the most there is to save."""
     shown.verdict(comparison)
     shown.cards(headlines(comparison, shown.dark()))
     careful = len(behind.cautions(comparison))
@@ -69,25 +99,6 @@ def _answer(asked: Question) -> None:
         f"all that {comparison.baseline} costs. {careful} {'thing' if careful == 1 else 'things'} to be careful "
         "about: see below."
     )
-    figures = {
-        "cumulative-cost": charts.cumulative_cost(comparison),
-        "cost-against-volume": charts.cost_against_volume(curve, comparison.break_even, comparison),
-        "bill-by-line": charts.bill_by_line(comparison),
-    }
-    doubt = charts.unsure_pictures(comparison)
-    one, two = st.columns(2)
-    with one:
-        take.show(asked, comparison, figures | doubt)
-    with two:
-        _pin(asked)
-    for name, figure in figures.items():
-        pictures.show(name, figure, BILL_PX if name == "bill-by-line" else CHART_PX)
-    _side_by_side(asked, comparison)
-    behind.reasons(comparison)
-    behind.doubt(comparison)
-    for name, figure in doubt.items():
-        pictures.show(name, figure, CHART_PX)
-    behind.saving(asked)
 
 
 def _pin(asked: Question) -> None:

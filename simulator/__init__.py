@@ -141,6 +141,7 @@ _WHERE = {
     "unpack_link": "simulator.files:unpacked",
     "usage_settings": "simulator.intake.settings",
     "voi_json": "simulator.answers_studies",
+    "with_flips": "simulator.studies.compare",
     "worth_of_knowing": "simulator.studies.probability",
     "write_fitted": "simulator.files.fitted",
     "size": "simulator.studies.sizing",

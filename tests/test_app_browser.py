@@ -53,7 +53,7 @@ def moved(page: Page, presses: int = 3) -> str:
     for _ in range(presses):
         page.get_by_role("slider", name="Calls per day").press("ArrowRight")
     page.wait_for_function("before => document.querySelector('.tp-verdict')?.innerText !== before", arg=before)
-    page.get_by_text("100,000 calls a day").first.wait_for()
+    page.locator(".tp-verdict", has_text="at 100,000 calls a day").wait_for()
     return verdict(page)
 
 

@@ -13,7 +13,7 @@ from simulator.domain.drawn import with_dials
 from simulator.domain.scenario import Scenario
 from simulator.expected.engine_hours import MANY_PERIODS, hour_bins
 from simulator.run import run
-from simulator.studies.breakeven import VOLUME, Costs, break_even
+from simulator.studies.breakeven import VOLUME, Difference, break_even
 from tests.questions import asked
 
 STAIRS = """
@@ -51,7 +51,7 @@ def test_every_crossing_of_a_staircase_of_forty_replicas_is_found(
     scenario = asked(tmp_path, stairs(price, rack))
     found = break_even(scenario, PAIR, low=LOW, high=HIGH)
     points = np.geomspace(LOW, HIGH, 100_000)
-    difference, _ = Costs().difference(scenario, PAIR, VOLUME, "horizon")(points)
+    difference, _ = Difference(scenario, PAIR, "horizon").at(VOLUME, points)
     turns = np.flatnonzero(np.sign(difference[1:]) != np.sign(difference[:-1]))
     mine = [crossing for crossing in found.crossings if crossing.basis == "horizon"]
     assert len(mine) == len(turns) == roots + 1

@@ -70,8 +70,6 @@ class FleetHours:
         self.calls, self.overload, self.overflow = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         level = np.minimum(np.arange(size), len(calendar._admitted) - 1)
         apart = [self.smooth, self.limit, self.least, self.most, level]
-        if overflow_above is not None and not alike:
-            apart.append(np.arange(size))  # what overflows is solved for one law of lengths at a time
         if all(np.all(column == column[0]) for column in apart):
             self._add(np.arange(size))
             return
@@ -153,8 +151,6 @@ class FleetHours:
             at = np.log(calls) / STEP
             if len(self.tables.saturation_per_s) == 1:
                 self._book(rows, self.tables, bounds, bins, at)
-            elif self.above is not None:
-                self._book(rows, self.of_row(row), bounds, bins, at)
             else:
                 for begin in range(0, len(rows), CHUNK):
                     some = slice(begin, begin + CHUNK)
