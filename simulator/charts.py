@@ -16,7 +16,15 @@ from simulator.charts_fleet import fleet_week, fleet_weeks
 from simulator.charts_map import cost_map
 from simulator.charts_moves import flips, sobol, tornado, worth
 from simulator.charts_page import on_page, page_config, page_json, plotted, standalone
-from simulator.charts_played import cost_fan, event_rows, events, payback_chances, played_pictures
+from simulator.charts_played import (
+    cost_fan,
+    event_rows,
+    events,
+    payback_chances,
+    played_pictures,
+    rehearsed,
+    timeline,
+)
 from simulator.charts_prices import price_over_time
 from simulator.charts_style import CONFIG, placed, plotly_script
 from simulator.charts_unsure import backtests, bridge, cost_distribution
@@ -28,7 +36,8 @@ __all__ = ["CONFIG", "Figure", "backtests", "batch_scatter", "bill_by_line", "br
            "crossing_words", "cumulative_cost", "decisions", "event_rows", "events", "fleet_week",
            "fleet_weeks", "flips", "moving_pictures", "on_page", "outlook", "page_config", "page_json",
            "payback_chances", "pictures", "placed", "played_pictures", "plotly_script", "plotted",
-           "price_over_time", "sobol", "standalone", "tornado", "unsure_pictures", "worth", "write_page"]
+           "price_over_time", "rehearsed", "sobol", "standalone", "timeline", "tornado", "unsure_pictures", "worth",
+           "write_page"]
 
 
 def pictures(comparison: Comparison, curve: CostCurve, explored: Explored | None = None) -> dict[str, go.Figure]:

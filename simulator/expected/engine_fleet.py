@@ -18,7 +18,7 @@ from simulator.domain.scenario import Scenario
 from simulator.domain.usage import FleetUse
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar
-from simulator.expected.engine_hours import REACH, STEP, HourBins, hour_bins
+from simulator.expected.engine_hours import REACH, STEP, HourBins, Tally, hour_bins
 from simulator.expected.engine_kinds import Windows, by_kind, distinct, reach
 from simulator.expected.engine_replica import (
     Lengths,
@@ -159,7 +159,7 @@ class FleetHours:
                 continue
             bins = hour_bins(offsets[inside], period[np.nonzero(inside)[0]], periods, spread)
             at = np.log(calls) / STEP
-            for some, kinds, number in by_kind(self.kind[rows], at, bins.hours.shape[1]):
+            for some, kinds, number in by_kind(self.kind[rows], at, bins.hours.spread.shape[1]):
                 self._book(rows[some], self.tables.rows(kinds), number, bounds, bins, at[some])
 
     def _book(
@@ -178,7 +178,7 @@ class FleetHours:
         positions.
         """
         policy = policy_of(self.plain.fleet, bounds, tables, self.granularity_s, self._looks_of(bounds))
-        width, whole = bins.hours.shape[1], np.floor(at).astype(np.int64)
+        width, whole = bins.hours.spread.shape[1], np.floor(at).astype(np.int64)
         start, span = reach(number, whole)
         rate = np.exp((start[:, None] + bins.first + np.arange(width + int(span.max()) + 1)) * STEP)
         above = None if self.above is None else float(self.limit[rows[0]])
@@ -186,15 +186,15 @@ class FleetHours:
         part, low = (at - whole)[:, None], whole - start[number]
         found = Windows(number, low)
 
-        def summed(values: Array, weights: Array) -> Array:
+        def summed(values: Array, tally: Tally) -> Array:
             """The sum over the hours, (D, T), between the whole positions below and above."""
-            below, above = found.summed(values, weights)
+            below, above = found.summed(values, tally)
             return np.asarray(below * (1.0 - part) + above * part)
 
         calls = np.exp(at * STEP)[:, None]
         self.paid[rows] += summed(law.paid, bins.hours)
         self.busy[rows] += summed(law.busy, bins.hours)
-        self.calls[rows] += calls * bins.calls.sum(axis=1)
+        self.calls[rows] += calls * bins.calls.spread.sum(axis=1)
         self.overload[rows] += calls * summed(law.overload, bins.calls)
         self.overflow[rows] += calls * summed(law.overflow, bins.calls)
         self.used[rows] += calls * summed(law.served, bins.calls) / tables.saturation_per_s[number, None] / 3600.0

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.expected.engine_hours import Tally
+
 Array = NDArray[np.float64]
 CELLS = 2**17
 """Lengths times rates tabulated at once, so that memory stays small."""
@@ -21,8 +23,8 @@ FEW = 4
 class Windows:
     """Stretches of tables (K, B) that begin at `low` and one bin later, of table `number`, by draw.
 
-    >>> one = Windows(np.array([0, 0]), np.array([0, 1]))
-    >>> [part.tolist() for part in one.summed(np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([[1.0, 10.0]]))]
+    >>> one, hours = Windows(np.array([0, 0]), np.array([0, 1])), Tally(np.array([[1.0, 10.0]]), None, np.ones(1))
+    >>> [part.tolist() for part in one.summed(np.array([[1.0, 2.0, 3.0, 4.0]]), hours)]
     [[[21.0], [32.0]], [[32.0], [43.0]]]
     """
 
@@ -31,19 +33,18 @@ class Windows:
         self._used, at = np.unique(np.concatenate([low, low + 1]), return_inverse=True)
         self._below, self._above = np.split(np.ravel(at), 2)
 
-    def summed(self, values: Array, weights: Array) -> tuple[Array, Array]:
-        """Sums of every draw's two stretches of tables (K, B), weighted by (T, width): (D, T) each."""
+    def summed(self, values: Array, tally: Tally) -> tuple[Array, Array]:
+        """Sums of every draw's two stretches of tables (K, B) over the hours or calls of T periods: (D, T) each."""
         if not values.any():
-            nothing = np.zeros((self._number.size, len(weights)))
+            nothing = np.zeros((self._number.size, len(tally.spread)))
             return nothing, nothing
         if len(values) <= FEW:
-            places = [np.stack([np.correlate(row, one, "valid") for one in weights], axis=1) for row in values]
-            found = np.stack(places)[:, self._used]
+            found = np.stack([tally.over(row, self._used) for row in values])
         else:
             size = 1 << (values.shape[1] - 1).bit_length()
             turned = np.fft.rfft(values, size)
-            every = [np.fft.irfft(turned * np.fft.rfft(one, size).conj(), size)[:, self._used] for one in weights]
-            found = np.stack(every, axis=2)
+            hours = [np.fft.rfft(one, size).conj() for one in tally.spread]
+            found = np.stack([np.fft.irfft(turned * one, size)[:, self._used] for one in hours], axis=2)
         return found[self._number, self._below], found[self._number, self._above]
 
 
