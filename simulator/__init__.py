@@ -54,6 +54,7 @@ _WHERE = {
     "cost_map": "simulator.studies.map",
     "count_tokens": "simulator.intake.tokens:count",
     "dashboard_path": "simulator.files",
+    "dominance_json": "simulator.answers",
     "dataset_settings": "simulator.intake.settings",
     "decision_rows": "simulator.files.decisions",
     "decode_prompt": "simulator.intake.tokens",

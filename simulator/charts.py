@@ -17,7 +17,15 @@ from simulator.charts_latency import latency
 from simulator.charts_map import cost_map
 from simulator.charts_moves import flips, sobol, tornado, worth
 from simulator.charts_page import on_page, page_config, page_json, page_room, plotted, standalone
-from simulator.charts_played import cost_fan, event_rows, events, payback_chances, played_pictures
+from simulator.charts_played import (
+    cost_fan,
+    event_rows,
+    events,
+    payback_chances,
+    played_pictures,
+    rehearsed,
+    timeline,
+)
 from simulator.charts_prices import gpu_price_over_time, price_over_time
 from simulator.charts_style import CONFIG, placed, plotly_script
 from simulator.charts_unsure import backtests, bridge, cost_distribution
@@ -29,8 +37,8 @@ __all__ = ["CONFIG", "Figure", "backtests", "batch_scatter", "bill_by_line", "br
            "crossing_words", "cumulative_cost", "decisions", "event_rows", "events", "fleet_week",
            "fleet_weeks", "flips", "gpu_price_over_time", "latency", "moving_pictures", "on_page",
            "outlook", "page_config", "page_json", "page_room", "payback_chances", "pictures", "placed",
-           "played_pictures", "plotly_script", "plotted", "price_over_time", "sobol", "standalone",
-           "tornado", "unsure_pictures", "worth", "write_page"]
+           "played_pictures", "plotly_script", "plotted", "price_over_time", "rehearsed", "sobol", "standalone",
+           "timeline", "tornado", "unsure_pictures", "worth", "write_page"]
 
 
 def pictures(comparison: Comparison, curve: CostCurve, explored: Explored | None = None) -> dict[str, go.Figure]:
