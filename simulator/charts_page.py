@@ -16,9 +16,10 @@ from simulator.charts_words import text, wrapped
 
 DARK = {
     "white": "#0e1117", INK: "#fafafa", FAINT: "#b4b8c0", GRID: "#2c313b", AXIS: "#7d8590", RED: "#ff7b8a",
-    VEIL: "rgba(14,17,23,0.75)", "#000000": "#ffffff", "#0072B2": "#4aa8e0", "#009E73": "#1fc196",
+    VEIL: "rgba(14,17,23,0.75)", "#000000": "#ffffff", "#0072B2": "#1a80c4", "#009E73": "#1fc196",
 }
-"""Colours by day to colours by night: paper and ink change places, the two darkest of the palette are lifted.
+"""Colours by day to colours by night: paper and ink change places, the two darkest of the palette are lifted,
+the blue no further than it stays apart from the sky blue beside it in every bill.
 
 Contrast of each colour of an option against the dark page is at least 3 (WCAG 2.2, 1.4.11), as tested.
 """

@@ -39,7 +39,7 @@ def wrong(page: Page) -> list[str]:
 
 
 def test_a_simulation_shows_how_far_it_is_and_then_its_charts(page: Page, app: Served) -> None:
-    asked(page, f"{app.url}/simulate?scenario={HOSTED}", 150)
+    asked(page, f"{app.url}/simulate?scenario={HOSTED}&set=horizon_days=120", 150)
     page.get_by_role("button", name="Stop").wait_for()
     page.get_by_text(re.compile(r"of 3 parts done")).wait_for()
     page.locator(".js-plotly-plot .main-svg").nth(2).wait_for(state="attached")

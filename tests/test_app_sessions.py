@@ -8,6 +8,7 @@ import pytest
 
 from bench._served import served
 from bench._session import Session
+from tests.dashboards import HOSTED
 
 TOGETHER = 16
 WAIT_S = 240.0
@@ -16,7 +17,7 @@ WAIT_S = 240.0
 async def asked(url: str) -> list[tuple[int, int, float]]:
     """Sessions opened at once on volumes of their own, then moved: mistakes, moves of their slider, where it stands."""
     async def reader(number: int) -> tuple[int, int, float]:
-        async with Session(url, set=f"workload.calls_per_day={1000 * (number + 1)}") as session:
+        async with Session(url, scenario=HOSTED, set=f"workload.calls_per_day={1000 * (number + 1)}") as session:
             begun = session.slider.default[0]
             value = float(session.slider.options[int(begun)].replace(",", ""))
             moves = 0

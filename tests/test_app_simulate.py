@@ -31,6 +31,7 @@ from tests.test_charts_latency import FLEET
 ROOT = Path(__file__).parents[1]
 PAGE = "from dashboard import question, simulate\nquestion.begin()\nsimulate.page()\n"
 WAIT_S = 120.0
+SHORT = "horizon_days=120"
 
 
 def until(so: Callable[[], Any]) -> None:
@@ -64,8 +65,9 @@ def played(page: AppTest) -> AppTest:
     return page
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def crew() -> Iterator[Crew]:
+    """One worker for all; whoever kills it gets a new one."""
     found = Crew(1)
     yield found
     found.close()
@@ -73,7 +75,7 @@ def crew() -> Iterator[Crew]:
 
 @pytest.fixture(scope="module")
 def scenario() -> simulator.Scenario:
-    return simulator.read_scenario(HOSTED_PATH)
+    return simulator.read_scenario(HOSTED_PATH, [SHORT])
 
 
 def nap(seconds: float) -> int:
@@ -86,10 +88,10 @@ def refuse(sentence: str) -> None:
 
 
 def test_the_page_shows_what_the_command_line_simulates(capsys: pytest.CaptureFixture[str]) -> None:
-    page = played(pressed(opened(20), "Simulate"))
+    page = played(pressed(opened(20, set=[SHORT]), "Simulate"))
     assert not page.exception
     capsys.readouterr()
-    assert main(["compare", str(HOSTED_PATH), "--engine", "simulated", "--runs", "20", "--json"]) == 0
+    assert main(["compare", str(HOSTED_PATH), "--set", SHORT, "--engine", "simulated", "--runs", "20", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     shown = words(page)
     for option in answer["options"].values():
