@@ -169,7 +169,7 @@ class _Block:
         if name not in self.fleets:
             self.fleets[name] = FleetBlock(self.scenario, self.view, name, BLOCK_RUNS)
         fleet = self.fleets[name]
-        outcome = fleet.serve(played, day, calls, self.demand.mean_per_s, present, streams)
+        outcome = fleet.serve(played, day, duty.share, calls, self.demand.mean_per_s, present, streams)
         if not isinstance(plain, Hybrid):
             return outcome
         away = thin(streams("overflow", 0), calls, fleet.overflow_share)
