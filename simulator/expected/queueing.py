@@ -25,8 +25,8 @@ from simulator.expected.steptime import Engine, Station, StepTime, station
 Array = NDArray[np.float64]
 __all__ = ["BAND", "Engine", "Station", "Stay", "StepTime", "in_domain", "saturation_per_s", "station", "stay"]
 
-TAIL = 1e-10  # probability left beyond the last state
-MOST_STATES = 20_000
+HUGE = 1e200  # shares are scaled down before they overflow
+LEAST_LEFT = 1e-6  # of a server's time at the top level; a law without any left has no mean
 MOST_AT_ONCE = 96
 """Prefills in one step that are told apart at most."""
 
@@ -141,20 +141,19 @@ def _laws(at: Station, rate: Array, replicas: int) -> tuple[Array, ...]:
         tail = 1.0 / (1.0 - rho)[:, :, None]  # one at a time, in time stretched by prefill
     law = _levels(rate, tau, levels, tail, float(at.steps))
     top = levels.size - 1
-    state = np.minimum(np.arange(law.shape[1]), top)
-    weight = law / (1.0 - rho[:, state])  # a level's share of all time, prefill included
-    whole = weight.sum(axis=1)
-    weight = weight / whole[:, None]
-    number = np.arange(law.shape[1])
-    decoding = weight @ np.minimum(number, levels[top])
-    queued = weight @ np.maximum(number - levels[top], 0.0)
+    weight = law.known / (1.0 - rho)  # a level's share of all time, prefill included
+    beyond, excess = law.beyond / (1.0 - rho[:, top]), law.excess / (1.0 - rho[:, top])
+    whole = weight.sum(axis=1) + beyond
+    weight, beyond, excess = weight / whole[:, None], beyond / whole, excess / whole
+    decoding = weight @ levels + beyond * levels[top]
+    queued = (weight[:, top] + beyond) * (top - levels[top]) + excess
     half = 0.0
     if at.engine.scheduler == "stall" or at.steps == 0:
-        half = np.sum(weight[:, 1:] * tau[state[1:]], axis=1) / 2.0
-    ttft = queued / rate + np.sum(weight * first[:, state], axis=1) + half
+        half = (weight @ tau + beyond * tau[top]) / 2.0
+    ttft = queued / rate + np.sum(weight * first, axis=1) + beyond * first[:, top] + half
     e2e = ttft + decoding / rate
     tpot = decoding / rate / at.steps if at.steps > 0 else np.zeros_like(e2e)
-    return e2e, ttft, tpot, decoding, 1.0 - law[:, 0] / whole
+    return e2e, ttft, tpot, decoding, 1.0 - law.known[:, 0] / whole
 
 
 def _stall_first_token(at: Station, rate: Array, replicas: int) -> Array:
@@ -185,27 +184,42 @@ def _batch_tail(rho: Array, spread: Array) -> Array:
     return np.stack(tail, axis=2)
 
 
-def _levels(rate: Array, tau: Array, levels: Array, tail: Array, steps: float) -> Array:
-    """Stationary law of the number decoding or waiting to, (L, states), over the time outside prefill."""
+class _Law(NamedTuple):
+    """Shares of the time outside prefill, not scaled to one, by the number decoding or waiting to.
+
+    known: (L, top + 1), from none to as many as there can be. beyond: (L,), all states above. excess: (L,), by how
+    many they lie above, summed.
+    """
+
+    known: Array
+    beyond: Array
+    excess: Array
+
+
+def _levels(rate: Array, tau: Array, levels: Array, tail: Array, steps: float) -> _Law:
+    """Stationary law of the number decoding or waiting to, by balance across every level, from below.
+
+    Above the top level nothing depends on the level any more: `pi_(top+i) = a (u_i + sum_{0<k<i} pi_(top+k) T_(i-1-k))`
+    with a the constant factor, T the tail of G and u what jumps there from below. Summed over i, once plain and once
+    times i, that gives the two sums without their states: `P = a (sum u + P E[G])`, and Q alike.
+    """
     top, span = levels.size - 1, tail.shape[2]
-    law = [np.ones(rate.size)]
-    up = np.zeros((rate.size, span + 1))  # calls per second crossing the next levels upwards, less the rate
-    total, ratio = law[0].copy(), np.zeros(rate.size)
-    while len(law) < MOST_STATES:
-        up[:, :span] += law[-1][:, None] * tail[:, min(len(law) - 1, top)]
-        k = min(len(law), top)
-        now = rate * steps * tau[k] / levels[k] * up[:, 0]
-        up[:, :-1] = up[:, 1:]
-        ratio = np.minimum(now / np.maximum(law[-1], 1e-300), 1.0 - 1e-9)
-        law.append(now)
-        total += now
-        if total.max() > 1e200:
-            law = [part / total for part in law]
-            up /= total[:, None]
-            total = np.ones(rate.size)
-        if steps == 0 or (len(law) > top + 2 and np.all(now * np.maximum(1.0, 1.0 / (1.0 - ratio)) < TAIL * total)):
-            break
-    return np.stack(law, axis=1) / total[:, None]
+    factor = rate[:, None] * steps * tau[1:] / levels[1:]
+    known = np.zeros((rate.size, top + 1))
+    known[:, 0] = 1.0
+    up = np.zeros((rate.size, top + span))  # calls per second crossing each level upwards, less the rate
+    for n in range(1, top + 1):
+        up[:, n - 1 : n - 1 + span] += known[:, n - 1, None] * tail[:, n - 1]
+        known[:, n] = factor[:, n - 1] * up[:, n - 1]
+        if (most := known[:, n].max()) > HUGE:
+            known, up = known / most, up / most
+    u, last, a = up[:, top:], tail[:, top], factor[:, -1]
+    u = u + known[:, top, None] * last
+    far = np.arange(1.0, span + 1.0)
+    left = np.maximum(1.0 - a * last.sum(axis=1), LEAST_LEFT)
+    beyond = a * u.sum(axis=1) / left
+    excess = a * (u @ far + beyond * (last @ far)) / left
+    return _Law(known, beyond, excess)
 
 
 def _most_at_once(mean: float) -> int:
