@@ -9,11 +9,11 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from simulator.charts_style import AXIS, COLOURS, FAINT, GRID, figure
+from simulator.charts_style import AXIS, COLOURS, FAINT, GRID, SHARES, figure
 from simulator.charts_words import foot_lines, on_date, text
 from simulator.domain.findings import Comparison
 from simulator.domain.usage import FleetRecord
-from simulator.formats import day, short
+from simulator.formats import day, share, short
 
 Array = NDArray[np.float64]
 WEEK_H = 168
@@ -64,8 +64,9 @@ def drawn_week(record: FleetRecord, option: str, start: date, foot: Sequence[str
     filled, calls, overflow = record.utilisation[week], record.calls[week], record.overflow[week]
     sent = float(overflow.sum() / max(calls.sum(), 1.0))
     begins = day(date.fromordinal(start.toordinal() + record.begin_day + week.start // 24))
-    told = f"{np.mean(filled):.0%} of what was paid for was used, {np.max(filled):.0%} in the fullest hour"
-    also = f"; {sent:.1%} of the calls found it full and went to the hosted option" if sent > 0 else ""
+    used, most = share(float(filled.mean())), share(float(filled.max()))
+    told = f"{used} of what was paid for was used, {most} in the fullest hour"
+    also = f"; {share(sent)} of the calls found it full and went to the hosted option" if sent > 0 else ""
     chart = figure(
         title=f"How busy is {short(option)} in its busiest week?",
         subtitle=f"The week from {begins} in run 0 of the simulation, hour by hour: {told}{also}.",
@@ -79,12 +80,12 @@ def drawn_week(record: FleetRecord, option: str, start: date, foot: Sequence[str
            "tickformat": "~r"},
         height=620, legend_rows=4,
     )
-    axis = {"gridcolor": GRID, "zeroline": False, "ticks": "outside", "ticklen": 4, "tickcolor": AXIS,
-            "rangemode": "tozero"}
+    axis = {"gridcolor": GRID, "linecolor": AXIS, "zeroline": False, "ticks": "outside", "tickcolor": AXIS,
+            "ticklen": 4, "rangemode": "tozero"}
     named = {"standoff": 10, "font": {"size": 13}}
     chart.update_layout(
         hovermode="x unified", legend={"traceorder": "normal"},
-        yaxis2={**axis, "domain": BANDS[1], "title": {**named, "text": "Share"}, "tickformat": ".0%",
+        yaxis2={**axis, "domain": BANDS[1], "title": {**named, "text": "Share"}, **SHARES,
                 "range": [0, max(1.0, 1.05 * float(filled.max(initial=0.0)))]},
         yaxis3={**axis, "domain": BANDS[2], "title": {**named, "text": "Calls waiting"}, "range": [0, _top(queue)],
                 "tickformat": "~s" if _top(queue) > 1000 else "~r"},
@@ -95,22 +96,29 @@ def drawn_week(record: FleetRecord, option: str, start: date, foot: Sequence[str
     chart.add_scatter(x=when, y=_steps(serving), name="serving", mode="lines",
                       line={**step, "color": COLOURS[5], "dash": "dot"}, hovertemplate="%{y:.2f} serving")
     chart.add_scatter(x=when, y=_steps(filled), name="utilisation", mode="lines", line={**step, "color": COLOURS[1]},
-                      fill="tozeroy", fillcolor="rgba(213,94,0,0.15)", yaxis="y2", hovertemplate="%{y:.0%} used")
+                      fill="tozeroy", fillcolor="rgba(213,94,0,0.15)", yaxis="y2", customdata=_told(filled),
+                      hovertemplate="%{customdata} used")
     chart.add_scatter(x=when, y=_steps(queue), name="waiting for a place", mode="lines",
                       line={**step, "color": COLOURS[2]}, yaxis="y3", hovertemplate="%{y:.3~s} waiting")
     if sent > 0:
         chart.add_scatter(x=when, y=_steps(overflow / np.maximum(calls, 1.0)), name="overflow", mode="lines",
                           line={**step, "color": COLOURS[4], "dash": "dash"}, yaxis="y2",
-                          hovertemplate="%{y:.0%} of the calls overflow")
+                          customdata=_told(overflow / np.maximum(calls, 1.0)),
+                          hovertemplate="%{customdata} of the calls overflow")
     for (_, top), words in zip(BANDS, WORDS, strict=True):
         chart.add_annotation(x=0, y=top, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False,
-                             text=text(words), font={"size": 11, "color": FAINT})
+                             text=text(words), font={"size": 12, "color": FAINT})
     return chart.figure()
 
 
 def _steps(values: Array) -> Array:
     """Values by hour with the last one repeated, where its step ends."""
     return np.append(values, values[-1])
+
+
+def _told(values: Array) -> list[str]:
+    """Shares in words, the last one repeated as in `_steps`."""
+    return [share(value) for value in _steps(values).tolist()]
 
 
 def _top(values: Array) -> float:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from simulator.charts_drawing import Drawing
 from simulator.charts_fleet import drawn_week
 from simulator.charts_latency import latency, timed_fleets
-from simulator.charts_style import COLOURS, INK, SYMBOLS, TICKS_USD, WASH, figure, line_style
+from simulator.charts_style import COLOURS, INK, SHARES, SYMBOLS, TICKS_USD, WASH, figure, line_style
 from simulator.charts_words import on_date, text
 from simulator.domain.findings import Comparison
 from simulator.domain.rehearsed import Rehearsal
@@ -94,7 +94,7 @@ def payback_chances(found: Rehearsal) -> go.Figure:
         alt=f"Share of runs that have paid back against {found.baseline}, by day. "
             + " ".join(_paid(found, name) for name in names),
         x={**DATES, "range": [on_date(found.start, -0.02 * shown), on_date(found.start, shown)]},
-        y={"title": {"text": "Share of runs paid back"}, "tickformat": ".0%", "range": [-0.02, 1.02]},
+        y={"title": {"text": "Share of runs paid back"}, **SHARES, "range": [-0.02, 1.02]},
         legend_rows=len(names),
     )
     chart.update_layout(hovermode="x unified")
@@ -108,7 +108,8 @@ def payback_chances(found: Rehearsal) -> go.Figure:
         chart.add_scatter(
             x=[on_date(found.start, one) for one in at], y=[0.0, *steps.tolist(), steps[-1] if len(steps) else 0.0],
             name=_named(found, name), mode="lines", line={**looks["line"], "shape": "hv"},
-            hovertemplate="paid back in %{y:.0%} of runs",
+            hovertemplate="paid back in %{customdata} of runs",
+            customdata=[share(one) for one in (0.0, *steps.tolist(), steps[-1] if len(steps) else 0.0)],
         )
     return chart.figure()
 

@@ -58,6 +58,9 @@ TICKS_USD = [
 ]
 """$0.5, $500, $1.5k, $2M by the distance of two ticks: with one rule for all, d3 writes half a dollar as $500m."""
 
+SHARES = {"tickmode": "array", "tickvals": [0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
+          "ticktext": ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"]}
+"""Ticks of an axis of shares, written as everywhere else."""
 CONFIG: dict[str, Any] = {
     "displaylogo": False,
     "responsive": True,

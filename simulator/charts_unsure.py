@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from simulator.charts_style import COLOURS, GREY, INK, TICKS_USD, VEIL, figure, line_style
+from simulator.charts_style import COLOURS, GREY, INK, SHARES, TICKS_USD, VEIL, figure, line_style
 from simulator.charts_words import foot_lines, text
 from simulator.domain.advice import Backtest, Bridge
 from simulator.domain.findings import Comparison
@@ -37,7 +37,7 @@ def cost_distribution(found: Uncertainty, comparison: Comparison | None = None) 
             f"{name} costs between {usd(risk.interval_usd[0])} and {usd(risk.interval_usd[2])} in 9 of 10 draws"
             for name, risk in found.options.items()) + ".",
         x={"title": {"text": "Cost over the horizon, USD"}, "showgrid": True, **_cost_axis(found)},
-        y={"title": {"text": "Chance to cost less"}, "tickformat": ".0%", "range": [-0.02, 1.02]},
+        y={"title": {"text": "Chance to cost less"}, **SHARES, "range": [-0.02, 1.02]},
         legend_rows=len(found.options),
     )
     for place, (name, risk) in enumerate(found.options.items()):
@@ -46,7 +46,8 @@ def cost_distribution(found: Uncertainty, comparison: Comparison | None = None) 
         looks = line_style(place, risk.feasible_share == 1.0)
         levels = np.linspace(0, 1, len(risk.quantiles_usd))
         chart.add_scatter(x=risk.quantiles_usd, y=levels, name=text(short(name)), mode="lines", line=looks["line"],
-                          legendgroup=name, hovertemplate="%{y:.0%} below %{x:$,.4~s}")
+                          legendgroup=name, customdata=[share(level) for level in levels.tolist()],
+                          hovertemplate="%{customdata} below %{x:$,.4~s}")
         chart.add_scatter(x=risk.interval_usd, y=[0.05, 0.5, 0.95], mode="markers", showlegend=False, legendgroup=name,
                           marker={**looks["marker"], "color": looks["line"]["color"]}, hoverinfo="skip")
     return chart.figure()

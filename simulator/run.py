@@ -94,6 +94,21 @@ def run(
     return _joined(parts, size, bool(daily))
 
 
+def simulate_all(
+    scenario: Scenario, *, seed: int = 0, runs: int | range | None = None, fidelity: str | None = None
+) -> dict[str, SimulationResult]:
+    """Every option as `run` simulates it; call by call they are played side by side, and a call is drawn once."""
+    fidelity = _checked_fidelity(scenario, fidelity or scenario.simulation.fidelity)
+    numbers = _numbered(scenario, runs, None)
+    how = _How(engine="simulated", seed=_checked_seed(seed), runs=numbers, fidelity=fidelity)
+    if fidelity != "call":
+        return {name: _run_together(scenario, name, how, {}, True) for name in scenario.options}
+    from simulator.simulated import engine as simulated
+
+    counted = simulated.count_each_call(scenario, tuple(scenario.options), {}, seed=seed, runs=numbers)
+    return {name: _billed(scenario, scenario, activity, len(numbers), how) for name, activity in counted.items()}
+
+
 def _alike(scenario: Scenario, structural: Draws, size: int) -> Iterator[tuple[Scenario, NDArray[np.int64]]]:
     """The draws that share the values of all structural dials, and the scenario with those values set."""
     if not structural:
@@ -251,6 +266,10 @@ def _run_together(scenario: Scenario, option: str, how: _How, draws: Draws, dail
 
         activity = simulated.count(scenario, option, draws, seed=how.seed, runs=how.runs, fidelity=how.fidelity)
         size = len(how.runs)
+    return _billed(scenario, view, activity, size, how)
+
+
+def _billed(scenario: Scenario, view: Any, activity: Activity, size: int, how: _How) -> SimulationResult:
     result = _stamped(scenario, view, activity, bill(scenario, activity, view, size), how.engine)
     return result if how.engine == "expected" else dataclasses.replace(result, runs=tuple(how.runs.tolist()))
 
@@ -276,10 +295,7 @@ def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedg
             tokens[count.basis.meter] = tokens[count.basis.meter] + 1e6 * count.quantity.sum(axis=1)
     flags = list(activity.flags) + _over_limits(scenario, view, activity)
     return SimulationResult(
-        option=activity.option,
-        kind=option.kind,
-        engine=engine,
-        ledger=ledger,
+        option=activity.option, kind=option.kind, engine=engine, ledger=ledger,
         calls=np.broadcast_to(activity.calls.sum(axis=1), (size,)),
         served_calls=served,
         delivered_calls=np.broadcast_to(delivered, (size,)),
@@ -292,11 +308,10 @@ def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedg
         serves_until=until,
         flags=tuple(flags),
         approximate=activity.approximate,
-        timeline=activity.timeline,
+        timeline=activity.timeline, record=activity.record,
         ruled_out=short if short.any() else None,
         fleet=fleet,
-        record=activity.record,
-    )
+    )  # fmt: skip
 
 
 def _broadcast(use: FleetUse, size: int) -> FleetUse:

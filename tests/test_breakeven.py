@@ -212,7 +212,7 @@ def test_every_zero_of_a_wave_is_found_and_none_is_a_jump(frequency: float, phas
 
 
 CHANGES: dict[str, Callable[[float, float], dict[str, float]]] = {
-    r"the prices of b fell to ([\d.]+)% of today's": lambda x, premium: {"options.b.price_factor": premium * x / 100},
+    r"the prices of b fell to ([\d.]+) % of today's": lambda x, premium: {"options.b.price_factor": premium * x / 100},
     r"the prices of a rose to ([\d.]+) times today's": lambda x, premium: {"options.a.price_factor": x},
     r"the prompt of a were ([\d,]+) tokens long": lambda x, premium: {"options.a.prefix_tokens": x},
 }

@@ -98,7 +98,7 @@ def test_draws_in_which_an_option_does_not_serve_are_counted_and_shown() -> None
         answer = tunepoint("sensitivity", CASE, "--set", "horizon_days={low: 600, high: 900}", "--method", "voi")
     assert answer.code == 0, answer.err
     for name in ("long-prompt", "gpt-4o", "tuned"):
-        assert f"{name} does not serve in 53.1% of the draws" in answer.words      # 17 of 32 nodes above 743 days
+        assert f"{name} does not serve in 53.1 % of the draws" in answer.words      # 17 of 32 nodes above 743 days
 
 
 def test_a_backtest_before_the_first_price_says_which_day_was_the_first() -> None:

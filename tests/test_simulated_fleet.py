@@ -210,6 +210,29 @@ def test_what_no_chance_touches_is_the_same_to_the_ninth_digit(tmp_path: Path, f
             assert simulated[line] == pytest.approx(expected[line][0], rel=1e-9), (name, line)
 
 
+BESIDE = """options.fleet={kind: self_hosted, serving: vllm/rtx-4090/llama-3.1-8b/bf16, gpu: mine/card,
+  disk_gb: 50, egress_gb_per_month: 200, fleet: {replicas: {min: LEAST, max: 4}}, ready_after_days: 5,
+  until_ready: hosted}"""
+MINE = """gpus={mine/card: {gpu: rtx-4090, usd_per_gpu_hour: {on_demand: 1}, terms: {storage_usd_per_gb_month: 0.2,
+  egress_usd_per_gb: 0.09}}}"""
+
+
+@pytest.mark.parametrize("fidelity", ["aggregate", "call"])
+def test_disks_and_traffic_are_paid_alike_from_the_day_the_fleet_serves(tmp_path: Path, fidelity: str) -> None:
+    """Four cards of 50 GB at 0.20 and 200 GB a month at 0.09 over 23 days; an autoscaled disk goes with its card."""
+    months = 23 * 24 / 730
+    always = asked(tmp_path, QUESTION, BESIDE.replace("LEAST", "4"), MINE)
+    for name, days in (("fleet", months), ("both", 28 / 23 * months)):
+        for result in both_engines(always, name, fidelity):
+            lines = result.ledger.by_line()
+            assert lines["storage"].mean() == pytest.approx(days * 4 * 50 * 0.2, rel=1e-9), (name, result.engine)
+            assert lines["egress"].mean() == pytest.approx(days * 200 * 0.09, rel=1e-9), (name, result.engine)
+    scaled = asked(tmp_path, QUESTION, BESIDE.replace("LEAST", "1"), MINE)
+    simulated, expected = both_engines(scaled, "fleet", fidelity)
+    ratio = simulated.ledger.by_line()["storage"].mean() / expected.ledger.by_line()["storage"].mean()
+    assert ratio == pytest.approx(1.0, abs=BAND + abs(float(simulated.calls.mean() / expected.calls[0]) - 1.0))
+
+
 CASES = {
     "as it is": ([], BAND),
     "a spare": (["options.fleet.fleet.spare=1"], BAND),

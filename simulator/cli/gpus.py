@@ -154,7 +154,7 @@ def _tell(done: ServingRun, title: str) -> None:
         f"{title}: {done.calls:,} calls",
         table({"seconds": "left", **dict.fromkeys(("mean", "p50", "p95", "p99"), "right")}, rows),
         f"{done.output_tokens_per_s:,.4g} output tokens a second, {done.requests_per_s:,.4g} calls a second; "
-        f"{done.utilisation:.0%} of the {done.saturation_per_s:,.3g} that can be served",
+        f"{100 * done.utilisation:.0f} % of the {done.saturation_per_s:,.3g} that can be served",
         f"{done.mean_concurrency:,.3g} calls in flight, {done.preemptions:,} preemptions, "
         f"{done.refused:,} refused, over {done.makespan_s:,.4g} s",
     )

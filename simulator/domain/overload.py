@@ -15,7 +15,7 @@ def overwhelmed(use: FleetUse) -> str | None:
         return None
     return (
         f"calls come faster than its replicas serve ({use.most_per_s[0]:,.3g} a second at most): "
-        f"{use.overload_share[0]:.0%} of the calls come in such hours, they wait up to "
+        f"{100 * use.overload_share[0]:.0f} % of the calls come in such hours, they wait up to "
         f"{use.backlog_s[0] / 86_400:,.1f} days, and {use.end_backlog_calls[0]:,.0f} are unserved at the end; "
         "allow more replicas or a faster one"
     )
@@ -26,6 +26,6 @@ def fleet_flags(use: FleetUse) -> list[str]:
     if float(use.overload_share[0]) <= TOLD_OVERLOAD or float(use.backlog_s[0]) > LONGEST_WAIT_S:
         return []
     return [
-        f"{use.overload_share[0]:.1%} of the calls come in hours beyond what the fleet can serve "
+        f"{100 * use.overload_share[0]:.1f} % of the calls come in hours beyond what the fleet can serve "
         f"({use.most_per_s[0]:,.3g} a second) and wait up to {use.backlog_s[0] / 60:,.0f} min"
     ]

@@ -89,6 +89,7 @@ class AutoscaledFleet:
                 slot.lost_s = begin_s + self._lives[state.lives % self._lives.size] / self.policy.losses_per_s
                 state.lives += 1
                 state.due_s = min(state.due_s, slot.lost_s)
+        state.seen = up
         self._last_wanted[: up + 1] = begin_s
 
     @property

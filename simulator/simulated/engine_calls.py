@@ -1,4 +1,4 @@
-"""The part of the simulated engine that plays one run call by call.
+"""The part of the simulated engine that plays one run of one option or several call by call.
 
 The horizon is cut into twelve fixed segments, whatever the number of workers, so that the numbers do not depend on
 it; each begins a time to live early, with the same calls its forerunner saw, and so finds its caches as they were; a
@@ -11,9 +11,9 @@ import copy
 import itertools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal
@@ -25,10 +25,10 @@ from simulator.domain.drawn import Drawn, Draws
 from simulator.domain.options import Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.simulated import each_call
-from simulator.simulated.bursts import switches
-from simulator.simulated.engine_calls_day import DAY_S, Day, Hours, Log, Post, Segment
+from simulator.simulated.engine_calls_day import DAY_S, Day, Hours, Post, Segment
+from simulator.simulated.engine_calls_drawn import CALL_BY_CALL, DrawnCalls
 from simulator.simulated.engine_control import Control, Duty, Schedule
-from simulator.simulated.engine_demand import WARM_DAYS, Demand
+from simulator.simulated.engine_demand import WARM_DAYS
 from simulator.simulated.engine_fleet import FleetTerms
 from simulator.simulated.engine_fleet_served import FleetDay, FleetServer
 from simulator.simulated.engine_lines import Books
@@ -38,16 +38,68 @@ from simulator.simulated.streams import BLOCK_RUNS, stream
 
 Array = NDArray[np.float64]
 SEGMENTS = 12
-CALL_BY_CALL = 10_000
-"""First part of the streams of this fidelity; the hourly totals use the parts below."""
 FLEET_WARM_DAYS = 1
 """A fleet that is not behind forgets within minutes how it stood; a day also brings its autoscaler round."""
-SPARE_SDS = 20.0
-"""Room for an hour's calls above their mean, in standard deviations of a Poisson count."""
+
+
+@dataclass(slots=True)
+class Side:
+    """An option in a segment: who serves there, and the days played so far, from `begins` on."""
+
+    run: CallRun
+    begins: int
+    servers: dict[tuple[Any, ...], CallServer]
+    fleets: dict[str, FleetServer]
+    days: list[Day] = field(default_factory=list)
+
+
+def play(calls: DrawnCalls, runs: Sequence[CallRun]) -> list[Played]:
+    """Play options of one run side by side, so that every call is drawn once; the numbers are those of each alone."""
+    edges = sorted({calls.days * part // SEGMENTS for part in range(SEGMENTS + 1)})
+    spans = list(itertools.pairwise(edges))
+    with ThreadPoolExecutor(max_workers=min(len(spans), os.cpu_count() or 1)) as pool:
+        parts = list(pool.map(lambda span: _segments(calls, span, [run.side(span) for run in runs]), spans))
+    found = []
+    for run, own in zip(runs, map(list, zip(*parts, strict=True)), strict=True):
+        for place in range(1, len(own)):
+            if any(fleet.behind for fleet in own[place - 1].fleets.values()):
+                own[place] = _segments(calls, spans[place], [run.side(spans[place], own[place - 1])])[0]
+        found.append(run.booked(own))
+    return found
+
+
+def _segments(calls: DrawnCalls, span: tuple[int, int], sides: Sequence[Side]) -> list[Segment]:
+    hours = Hours()
+    for day in range(min(side.begins for side in sides), span[1]):
+        _play_day(calls, day, span, [side for side in sides if side.begins <= day], hours)
+    return [
+        Segment(days=side.days[span[0] - side.begins :], servers=side.servers, fleets=side.fleets) for side in sides
+    ]
+
+
+def _play_day(calls: DrawnCalls, day: int, span: tuple[int, int], sides: Sequence[Side], hours: Hours) -> None:
+    """Draw the calls of a day and let whoever is on duty in each option serve them."""
+    arrivals, lengths = calls.streams(day)
+    routes = [calls.stream("fallback", day) for _ in sides]
+    posts = [side.run.posts(day, span, side.servers, side.fleets) for side in sides]
+    total, peak = 0, 0
+    for hour in range(24):
+        count = calls.arrive(arrivals, lengths, day, hour, hours)
+        total, peak = total + count, max(peak, count)
+        columns = [column[:count] for column in (hours.times, hours.inputs, hours.outputs, hours.chances)]
+        for side, route, serving in zip(sides, routes, posts, strict=True):
+            chosen = side.run.routed(route, day, hour, count)
+            for post in serving:
+                picked = slice(None) if chosen is None else chosen[post.kind]
+                post.serve([column[picked] for column in columns], DAY_S * day + 3600.0 * (hour + 1))
+    for side, serving in zip(sides, posts, strict=True):
+        for post in serving:
+            post.close(day)
+        side.days.append(Day(day=day, calls=float(total), peak_per_s=peak / 3600.0, posts=serving))
 
 
 class CallRun:
-    """One run, call by call.
+    """One option in one run, call by call.
 
     Args:
         scenario: the question.
@@ -61,20 +113,12 @@ class CallRun:
         self.scenario, self.option, self.seed, self.run = scenario, option, seed, run
         block, self.row = divmod(run, BLOCK_RUNS)
         whole = {path: np.full(BLOCK_RUNS, values[0]) for path, values in draws.items()}
-        self.view: Any = Drawn(scenario, whole) if whole else scenario
-        self.control = Control(scenario, self.view, option, seed, block, told=self.row)
+        view: Any = Drawn(scenario, whole) if whole else scenario
+        self.control = Control(scenario, view, option, seed, block, told=self.row)
         self.schedule: Schedule = self.control.play()
         one = {path: values[:1] for path, values in draws.items()}
         self.one: Any = Drawn(scenario, one) if one else scenario
-        self.log = Log.of(scenario, self.one)
-        demand = Demand(scenario, self.view, seed, block, self.row + 1)
         days = len(self.schedule.duties)
-        self.rates = np.stack([demand.next_rates()[self.row].copy() for _ in range(WARM_DAYS + days)])
-        tokens = self.one.workload.tokens
-        sds = (np.sqrt(np.log1p(np.square(np.ravel(cv)[0]))) for cv in (tokens.input_cv, tokens.output_cv))
-        self.law = np.array([*sds, np.ravel(tokens.correlation)[0]], dtype=float)
-        self.bursts, self.cap = demand.bursts, demand.cap_per_s
-        self.switches = list(self._switches(days)) if self.bursts else []
         on_duty = {duty.stage.option for day in range(days) for duty in self._duties(day)}
         self.fleets = {
             name: FleetTerms.of(scenario, self.one, name)
@@ -82,16 +126,17 @@ class CallRun:
             if isinstance(scenario.options[name], SelfHosted | Hybrid)
         }
 
-    def play(self) -> Played:
-        """Play the segments, and book what they counted."""
+    def side(self, span: tuple[int, int], before: Segment | None = None) -> Side:
+        """How the option begins a segment: as the one before ended, or with a warm-up that is not counted."""
+        first, after = span
+        if before is None:
+            return Side(run=self, begins=first - self._warm_days(first), servers={}, fleets={})
+        fleets = {name: fleet.continued(self.scenario, first, after) for name, fleet in before.fleets.items()}
+        return Side(run=self, begins=first, servers=copy.deepcopy(before.servers), fleets=fleets)
+
+    def booked(self, parts: list[Segment]) -> Played:
+        """Book what the segments counted."""
         days = len(self.schedule.duties)
-        edges = sorted({days * part // SEGMENTS for part in range(SEGMENTS + 1)})
-        spans = list(itertools.pairwise(edges))
-        with ThreadPoolExecutor(max_workers=min(len(spans), os.cpu_count() or 1)) as pool:
-            parts = list(pool.map(lambda span: self._segment(*span), spans))
-        for place in range(1, len(parts)):
-            if any(fleet.behind for fleet in parts[place - 1].fleets.values()):
-                parts[place] = self._segment(*spans[place], parts[place - 1])
         played = Played(self.option, 1, days, self.schedule)
         here = slice(self.row, self.row + 1)
         played.price_index = {price: index[here] for price, index in self.schedule.price_index.items()}
@@ -109,31 +154,6 @@ class CallRun:
         for fleet in parts[-1].fleets.values():
             played.fleet.sums["end_backlog_calls"] += fleet.left
         return played
-
-    def _switches(self, days: int) -> Iterator[tuple[bool, Array]]:
-        """State at midnight and the moments at which it changes, for every day from the first warm one."""
-        assert self.bursts is not None
-        first = stream(self.seed, "burst path", -WARM_DAYS, self.run, 1)
-        on = bool(first.random() < self.bursts.on_share)
-        for day in range(-WARM_DAYS, days):
-            generator = stream(self.seed, "burst path", day, self.run)
-            moments = switches(generator, on, self.bursts.leave_on_per_s, self.bursts.leave_off_per_s)
-            yield on, moments
-            on = on != (len(moments) % 2 == 1)
-
-    def _segment(self, first: int, after: int, before: Segment | None = None) -> Segment:
-        """Days `first` up to `after`: on from the segment before, or after a warm-up whose counts are thrown away."""
-        hours = Hours()
-        servers: dict[tuple[Any, ...], CallServer] = {}
-        fleets: dict[str, FleetServer] = {}
-        warm = self._warm_days(first)
-        if before is not None:
-            warm, servers = 0, copy.deepcopy(before.servers)
-            fleets = {name: fleet.continued(self.scenario, first, after) for name, fleet in before.fleets.items()}
-        days = [
-            self._day(day, (first, after), servers, fleets, hours) for day in range(first - warm, after)
-        ]
-        return Segment(days=days[warm:], servers=servers, fleets=fleets)
 
     def _warm_days(self, first: int) -> int:
         """Days in which the caches on duty forget everything."""
@@ -153,33 +173,7 @@ class CallRun:
     def _opened(self, name: str, price: str, day: int) -> CallServer:
         return CallServer(self.scenario, self.one, name, price, self.scenario.price_on(price, max(day, 0)))
 
-    def _day(
-        self,
-        day: int,
-        span: tuple[int, int],
-        servers: dict[tuple[Any, ...], CallServer],
-        fleets: dict[str, FleetServer],
-        hours: Hours,
-    ) -> Day:
-        """Draw the calls of a day and let whoever is on duty serve them."""
-        arrivals, lengths, route = (
-            stream(self.seed, name, day, self.run, CALL_BY_CALL) for name in ("arrivals", "lengths", "fallback")
-        )
-        posts = self._posts(day, span, servers, fleets)
-        total, peak = 0, 0
-        for hour in range(24):
-            count = self._arrive(arrivals, lengths, day, hour, hours)
-            total, peak = total + count, max(peak, count)
-            columns = [column[:count] for column in (hours.times, hours.inputs, hours.outputs, hours.chances)]
-            chosen = self._routed(route, day, hour, count)
-            for post in posts:
-                picked = slice(None) if chosen is None else chosen[post.kind]
-                post.serve([column[picked] for column in columns], DAY_S * day + 3600.0 * (hour + 1))
-        for post in posts:
-            post.close(day)
-        return Day(day=day, calls=float(total), peak_per_s=peak / 3600.0, posts=posts)
-
-    def _posts(
+    def posts(
         self,
         day: int,
         span: tuple[int, int],
@@ -219,7 +213,7 @@ class CallRun:
             posts.append(post)
         return posts
 
-    def _routed(
+    def routed(
         self, generator: np.random.Generator, day: int, hour: int, count: int
     ) -> dict[str, NDArray[np.int64]] | None:
         """Which calls go where; None where all go to the option on duty."""
@@ -232,44 +226,6 @@ class CallRun:
         here = np.flatnonzero(~lost)
         share = 0.0 if fallback is None else float(np.ravel(fallback.share)[0])
         return {"duty": here, "away": np.flatnonzero(lost), "again": here[generator.random(len(here)) < share]}
-
-    def _arrive(
-        self, generator: np.random.Generator, lengths: np.random.Generator, day: int, hour: int, hours: Hours
-    ) -> int:
-        """Draw the calls of an hour, or take them from the log; times count from the first midnight."""
-        if self.log is not None and len(self.log.times):
-            return self.log.play(day, hour, hours, lengths)
-        count = self._timed(generator, day, hour, hours)
-        if self.log is None:
-            each_call.draw_lengths(lengths, count, self.law, hours.inputs, hours.outputs, hours.chances)
-        else:
-            pairs = (self.log.inputs, self.log.outputs)
-            each_call.draw_pairs(lengths, count, *pairs, hours.inputs, hours.outputs, hours.chances)
-        return count
-
-    def _timed(self, generator: np.random.Generator, day: int, hour: int, hours: Hours) -> int:
-        """Draw when the calls of an hour come."""
-        begin, end = 86_400.0 * day + 3600.0 * hour, 86_400.0 * day + 3600.0 * (hour + 1)
-        rate = float(self.rates[day + WARM_DAYS, hour])
-        edges, factors = np.array([begin, end]), np.ones(1)
-        if self.bursts is not None:
-            edges, factors = self._pieces(day, begin, end)
-        rates = rate * factors
-        if self.cap is not None:
-            rates = np.minimum(rates, float(np.ravel(self.cap)[min(self.row, len(np.ravel(self.cap)) - 1)]))
-        mean = float(np.diff(edges) @ rates)
-        hours.reserve(int(mean + SPARE_SDS * math.sqrt(mean)) + 100)
-        return each_call.draw_arrivals(generator, edges, rates, hours.times)
-
-    def _pieces(self, day: int, begin: float, end: float) -> tuple[Array, Array]:
-        """Moments in an hour at which the burst state changes, and the relative rate of each piece."""
-        assert self.bursts is not None
-        on, moments = self.switches[day + WARM_DAYS]
-        moments = moments + 86_400.0 * day
-        first, last = np.searchsorted(moments, (begin, end))
-        edges = np.concatenate([[begin], moments[first:last], [end]])
-        states = (on + first + np.arange(len(edges) - 1)) % 2
-        return edges, np.where(states == 1, self.bursts.on, self.bursts.off)
 
     def _book(self, played: Played, books: Books, day: Day) -> None:
         """Book a day: tokens of every post, and what the calls cost besides."""

@@ -42,13 +42,14 @@ class FleetBlock:
         self.overflow_share = np.zeros((rows, 24))
 
     def serve(
-        self, played: Played, day: int, calls: Array, rates: Array, present: Array, streams: Streams
+        self, played: Played, day: int, on_duty: Array, calls: Array, rates: Array, present: Array, streams: Streams
     ) -> Outcome:
         """Serve a day's calls and book what it took.
 
         Args:
             played: where it is booked.
             day: the column.
+            on_duty: 1 for runs in which the fleet serves that day, else 0, (rows,).
             calls: by hour, (rows, 24).
             rates: mean calls per second of the workload by hour, (rows, 24).
             present: share of each hour in which the fleet is asked, (rows, 24) or (rows, 1).
@@ -71,7 +72,7 @@ class FleetBlock:
             level = (1.0 - terms.smooth) * level + terms.smooth * level.mean(axis=1, keepdims=True)
             self._group(played, terms, rows, day, level, attempts, hours, asked)
         played.fleet.add(
-            played.tally, self.scenario, self.view, self.groups[0][0].option, day, hours, saturation
+            played.tally, self.scenario, self.view, self.groups[0][0].option, day, hours, saturation, on_duty
         )
         played.fleet.sums["calls"] += attempts.sum(axis=1)
         self.overflow_share = hours["turned_away"] / np.maximum(attempts, 1e-300)

@@ -40,8 +40,9 @@ class FleetAccount:
         self.first_day = days
 
     def add(
-        self, tally: Tally, scenario: Scenario, view: Any, name: str, day: int, hours: Any, saturation_per_s: Any
-    ) -> None:
+        self, tally: Tally, scenario: Scenario, view: Any, name: str, day: int, hours: Any, saturation_per_s: Any,
+        on_duty: Any = 1.0,
+    ) -> None:  # fmt: skip
         """Book a day.
 
         Args:
@@ -52,12 +53,13 @@ class FleetAccount:
             day: the column.
             hours: by name of HOUR, (rows, 24) each.
             saturation_per_s: calls a second of one replica, a number or (rows,).
+            on_duty: 1 for runs in which it serves that day, else 0; a number or (rows,).
         """
         used = hours["finished"] / np.reshape(saturation_per_s, (-1, 1))
         paid_h = (hours["paid_s"] + hours["rounded_s"]).sum(axis=1) / 3600.0
         used_h, busy_h = np.minimum(used.sum(axis=1) / 3600.0, paid_h), hours["busy_s"].sum(axis=1) / 3600.0
         busy_h = np.minimum(busy_h, paid_h)
-        book_machines(tally, scenario, view, name, day, paid_h, used_h, busy_h)
+        book_machines(tally, scenario, view, name, day, on_duty, paid_h, used_h, busy_h)
         for key, value in (("paid_hours", paid_h), ("used_hours", used_h), ("busy_hours", busy_h)):
             self.sums[key] += value
         for key in ("starts", "losses"):

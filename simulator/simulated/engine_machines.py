@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pricing.errors import InputError
 from simulator.domain.options import SelfHosted
 from simulator.domain.scenario import Scenario
-from simulator.domain.usage import Basis, GpuPrice, Typed
+from simulator.domain.usage import Basis, GpuPrice, GpuRateName, Typed
 from simulator.simulated.engine_tally import Tally
 from simulator.simulated.gpu_training import hours_of_run, speed_per_s
 
@@ -139,14 +140,28 @@ def trades(scenario: Scenario, view: Any, name: str, first: int, after: int) -> 
 
 
 def book_machines(
-    tally: Tally, scenario: Scenario, view: Any, name: str, day: int, paid_h: Array, used_h: Array, busy_h: Array
-) -> None:
-    """A day of a fleet: rent, used and idle apart, or the electricity of what is owned; replica-hours, (rows,) each."""
+    tally: Tally, scenario: Scenario, view: Any, name: str, day: int, on_duty: Any, paid_h: Array, used_h: Array,
+    busy_h: Array,
+) -> None:  # fmt: skip
+    """A day of a fleet: rent, used and idle apart, or the electricity of what is owned, and what is rented beside it.
+
+    Args:
+        tally: where it is booked.
+        scenario: whose machines they are.
+        view: the same with drawn dials.
+        name: the self-hosted option.
+        day: the column.
+        on_duty: 1 for runs in which the fleet serves that day, else 0; a number or (rows,).
+        paid_h: replica-hours, (rows,), as the next two.
+        used_h: of them, what the calls fill.
+        busy_h: of them, with a call.
+    """
     option = scenario.options[name]
     assert isinstance(option, SelfHosted)
     cards = cards_of_replica(scenario, option)
     if not isinstance(option.serving, str):
         paid_h = paid_h * option.serving.billed_share
+    _book_beside(tally, view, name, option, day, on_duty, paid_h)
     used_h, busy_h = np.minimum(used_h, paid_h), np.minimum(busy_h, paid_h)
     owned = owned_terms(scenario, option)
     if owned is not None:
@@ -161,6 +176,25 @@ def book_machines(
         rent = GpuPrice(gpu=str(option.gpu), rate="usd_per_gpu_hour", commitment=option.commitment)
     tally.add(day, used_h * cards, "gpu", "GPU-h", rent, name)
     tally.add(day, (paid_h - used_h) * cards, "gpu_idle", "GPU-h", rent, name)
+
+
+def _book_beside(
+    tally: Tally, view: Any, name: str, option: SelfHosted, day: int, on_duty: Any, paid_h: Array
+) -> None:
+    """The disk of every replica for as long as it is paid, and the traffic out of days of service."""
+    month_h = np.asarray(view.hours_per_month)
+    disk = paid_h / month_h * np.asarray(view.options[name].disk_gb)
+    out = 24.0 / month_h * np.asarray(view.options[name].egress_gb_per_month) * on_duty
+    rates: tuple[tuple[str, str, Array, GpuRateName], ...] = (
+        ("storage", "GB-month", disk, "storage_usd_per_gb_month"), ("egress", "GB", out, "egress_usd_per_gb"),
+    )  # fmt: skip
+    for line, unit, quantity, rate in rates:
+        if not np.any(quantity > 0):
+            continue
+        if option.gpu is None:
+            raise InputError(f"options.{name}: a typed rent has no price of a GB; type recurring_usd_per_month")
+        basis = GpuPrice(gpu=option.gpu, rate=rate, commitment=option.commitment)
+        tally.add(day, quantity, line, unit, basis, name)
 
 
 def _typed(usd: Any, path: str) -> Typed:

@@ -87,7 +87,7 @@ def drive_fleet(
         arrival = np.inf if i == calls.size else calls[i].arrival_s
         now = min(min(arrival, state.due_s), end_s)
         best = -1
-        for r in range(fleet.size):
+        for r in range(state.seen):
             rep = fleet[r]
             while rep.event_s < now:
                 at, before = rep.event_s, rep.load
@@ -122,6 +122,7 @@ def drive_fleet(
                 queue_call(state, hours, calls, i, now)
                 if not any_coming(slots) and most[state.hour] > 0:
                     last_wanted[1] = now
+                    state.seen = max(state.seen, 1)
                     start_replica(slots[0], state, hours, policy, now)
             else:
                 hold(state, hours, slots[best], fleet[best].load, now)
@@ -152,13 +153,12 @@ def _happen(
         mean = _mean_inside(state, ring, policy, now) if state.look_s <= now else state.inside
         _look(fleet, slots, state, last_wanted, hours, lives, policy, least[state.hour], most[state.hour], mean, now)
     _dispatch(fleet, slots, state, calls, limits, hours, now)
-    due = min(state.look_s, state.edge_s)
+    due, seen = min(state.look_s, state.edge_s), 0
     for r in range(fleet.size):
-        if slots[r].state == STARTING:
-            due = min(due, slots[r].ready_s)
-        elif slots[r].state != OFF:
-            due = min(due, slots[r].lost_s)
-    state.due_s = due
+        if slots[r].state != OFF:
+            due = min(due, slots[r].ready_s if slots[r].state == STARTING else slots[r].lost_s)
+            seen = r + 1
+    state.due_s, state.seen = due, seen
 
 
 @compiled_in_place

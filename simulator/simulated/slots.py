@@ -44,6 +44,7 @@ STATE = np.dtype(
         ("first_queued", "i8"),  # of the calls that wait for any replica, or -1
         ("last_queued", "i8"),
         ("queued", "i8"),
+        ("seen", "i8"),  # replicas up to the last that is not off
         ("lives", "i8"),  # how many lengths of life were used
     ]
 )

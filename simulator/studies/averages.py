@@ -51,7 +51,7 @@ def averaged(point: SimulationResult, drawn: SimulationResult, approximate: tupl
     def mean(values: Array) -> Array:
         return np.asarray([float(values.mean())])
 
-    served = f"{1 - drawn.feasible_draws.mean():.1%} of the draws rule it out"
+    served = f"{100 * (1 - drawn.feasible_draws.mean()):.1f} % of the draws rule it out"
     return dataclasses.replace(
         point,
         ledger=CostLedger(option=point.option, edges=point.ledger.edges, lines=tuple(lines), draws=1),

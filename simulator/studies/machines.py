@@ -42,7 +42,7 @@ def machine_assumptions(scenario: Scenario, option: SelfHosted) -> Iterator[tupl
         replica = scenario.serving[option.serving]
         profile = replica.profile
         origin = profile.source.title
-        error = f", {profile.error_share:.0%} mean error" if profile.error_share is not None else ""
+        error = f", {100 * profile.error_share:.0f} % mean error" if profile.error_share is not None else ""
         kind = "measured" if replica.measured else "estimated"
         yield "serving.profile", kind, f"{origin}{error}; {profile.source.note or ''}".rstrip("; ")
         slow, fast = served_between(scenario, option)

@@ -150,7 +150,7 @@ def uncertainty(found: Sample, regret_above: tuple[float, ...] = ()) -> Uncertai
 def notes(scenario: Scenario, options: Mapping[str, OptionRisk]) -> tuple[str, ...]:
     """What the draws leave out, and in how many of them an option does not serve."""
     said = [
-        f"{name} does not serve in {1 - risk.feasible_share:.1%} of the draws"
+        f"{name} does not serve in {100 * (1 - risk.feasible_share):.1f} % of the draws"
         for name, risk in options.items()
         if 0 < risk.feasible_share < 1
     ]

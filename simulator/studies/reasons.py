@@ -81,8 +81,8 @@ def _premium(scenario: Scenario, reference: str, challenger: str) -> str | None:
         return None
     shrinks = 1 - after / before
     if shrinks < 1 - 1 / ratio:
-        needed = f"less than the {1 - 1 / ratio:.0%} needed"
-        return f"a tuned token costs {ratio:.1f}x, and the prompt shrinks by {shrinks:.0%}, {needed}"
+        needed = f"less than the {100 * (1 - 1 / ratio):.0f} % needed"
+        return f"a tuned token costs {ratio:.1f}x, and the prompt shrinks by {100 * shrinks:.0f} %, {needed}"
     return f"a tuned token costs {ratio:.1f}x, and most of what the shorter prompt saves was cached or goes into output"
 
 
@@ -99,7 +99,7 @@ def nearest_change(scenario: Scenario, between: tuple[str, str]) -> str | None:
             f"options.{challenger}.price_factor",
             scenario.options[challenger].price_factor,
             np.arange(100, 9, -1) / 100.0,
-            f"the prices of {challenger} fell to {{share:.0%}} of today's",
+            f"the prices of {challenger} fell to {{percent:.0f}} % of today's",
         ),
         (
             f"options.{reference}.price_factor",
@@ -124,5 +124,6 @@ def nearest_change(scenario: Scenario, between: tuple[str, str]) -> str | None:
         pays = np.flatnonzero(np.isfinite(cost[challenger]) & (cost[challenger] <= cost[reference]))
         if len(pays) and (best is None or abs(np.log(factors[pays[0]])) < best[0]):
             factor = float(factors[pays[0]])
-            best = (abs(float(np.log(factor))), "it would pay if " + words.format(share=factor, value=now * factor))
+            said = words.format(share=factor, percent=100.0 * factor, value=now * factor)
+            best = (abs(float(np.log(factor))), f"it would pay if {said}")
     return None if best is None else best[1]

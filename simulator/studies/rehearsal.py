@@ -12,7 +12,7 @@ from simulator.domain.findings import SimulationResult
 from simulator.domain.played import Runs, mean_of
 from simulator.domain.rehearsed import Rehearsal
 from simulator.domain.scenario import Scenario
-from simulator.run import FIDELITIES, run
+from simulator.run import FIDELITIES, simulate_all
 from simulator.studies.runs import payback_days
 
 POINTS = 121
@@ -66,10 +66,7 @@ def rehearse(part: Part) -> Rehearsal:
         TunepointError: with one sentence.
     """
     scenario, numbers = part.scenario, part.numbers
-    results = {
-        name: run(scenario, name, engine="simulated", seed=part.seed, runs=numbers, fidelity=part.fidelity)
-        for name in scenario.options
-    }
+    results = simulate_all(scenario, seed=part.seed, runs=numbers, fidelity=part.fidelity)
     base, horizon = results[scenario.baseline], int(scenario.horizon_days)
     days = np.unique(np.rint(np.linspace(0, horizon, min(POINTS, horizon + 1))).astype(np.int64))
 

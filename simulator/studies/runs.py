@@ -9,7 +9,7 @@ from pricing.errors import InputError
 from simulator.domain.findings import SimulationResult
 from simulator.domain.played import Runs, mean_of
 from simulator.domain.scenario import Scenario
-from simulator.run import run
+from simulator.run import simulate_all
 from simulator.studies.finance import cumulative, payback_day
 
 Array = NDArray[np.float64]
@@ -69,10 +69,7 @@ def _batches(scenario: Scenario, numbers: range, seed: int, fidelity: str | None
 
 
 def _batch(scenario: Scenario, numbers: range, seed: int, fidelity: str | None) -> Runs:
-    results = {
-        name: run(scenario, name, engine="simulated", seed=seed, runs=numbers, fidelity=fidelity)
-        for name in scenario.options
-    }
+    results = simulate_all(scenario, seed=seed, runs=numbers, fidelity=fidelity)
     base = results[scenario.baseline]
     return Runs(
         numbers=np.asarray(numbers, dtype=np.int64),
