@@ -26,7 +26,9 @@ Array = NDArray[np.float64]
 BAND, BAND_BY_HOUR = 0.05, 0.10  # relative difference of paid replica-hours: billed by the second, by the hour
 OVERFLOW_BAND = 0.03  # difference of the share of calls that overflow, at up to 1.2 times what the replicas serve
 SURELY = 1.6  # a fleet at so many times less than what asks for one more never asks
-MOST_FOLLOWED = 3  # lengths of calls for which the autoscaler is followed one by one
+MOST_FOLLOWED = 9
+"""Lengths of calls for which the autoscaler is followed one by one: along the output of the shipped scenario the paid
+hours of a hundred lengths are then within 0.3 % of those followed one by one, with three within 2 %."""
 LEAST_PER_WINDOW = 5.0  # ... where a window sees at least so many calls at mu
 LOADS = 61
 """Loads, equally apart, at which a replica's occupancy is tabulated."""
@@ -35,12 +37,19 @@ FEW_REPLICAS = 16
 """Replicas up to which a Poisson law is summed term by term; the incomplete gamma function costs ten times as much."""
 
 
+class Looks(NamedTuple):
+    """Lengths of calls for which an autoscaler is followed: the log of mu, rising, and its look by number."""
+
+    log_mu: Array
+    look: Callable[[int], Look]
+
+
 class Policy(NamedTuple):
     """What decides on replicas; the rates of a replica and the stay may be (D, 1), a row for each of D lengths.
 
     least, most: without spares. mu_per_s: rate at which one more is asked for. saturation_per_s: of one replica.
-    stay_s: of a call, at its target. granularity_s: billed spans are rounded up to it. look: says how the calls in
-    the fleet tell what is wanted, by row.
+    stay_s: of a call, at its target. granularity_s: billed spans are rounded up to it. looks: how the calls in the
+    fleet tell what is wanted, for some lengths among which the D lie.
     """
 
     least: int
@@ -54,7 +63,7 @@ class Policy(NamedTuple):
     startup_s: float
     granularity_s: float = 0.0
     interruptions_per_day: float = 0.0
-    look: Callable[[int], Look] | None = None
+    looks: Looks | None = None
 
 
 class Running(NamedTuple):
@@ -80,7 +89,7 @@ def replicas_running(policy: Policy, rate_per_s: ArrayLike) -> Running:
     for k in range(policy.least, policy.most):
         if k == 0:
             up = _alive(rate, policy.stay_s + policy.down_window_s, policy.startup_s)
-        elif policy.look is not None:
+        elif policy.looks is not None:
             break
         else:
             from scipy.special import ndtr
@@ -90,7 +99,7 @@ def replicas_running(policy: Policy, rate_per_s: ArrayLike) -> Running:
             up = 1.0 - below ** (1.0 + hold / memory)
         serving = serving + up
         starts = starts + up * (1.0 - up) / hold
-    if policy.look is not None and policy.most > max(policy.least, 1):
+    if policy.looks is not None and policy.most > max(policy.least, 1):
         paid, up, fresh = _followed(policy, rate)
         serving, starts, coming = serving + up, starts + fresh, coming + paid - up
     serving = serving + (policy.spare if policy.most else 0)
@@ -104,27 +113,55 @@ def replicas_running(policy: Policy, rate_per_s: ArrayLike) -> Running:
 def _followed(policy: Policy, rate: Array) -> tuple[Array, Array, Array]:
     """Replicas beyond the fewest, paid and serving, and starts per second, as the autoscaler is followed in the mean.
 
-    Of many lengths of calls MOST_FOLLOWED are followed, evenly spread by mu; others are read off the nearest, by the
-    rate over mu.
+    Of many lengths of calls some are followed; others are read off the two on either side, by the rate over mu, and
+    lie between them as the logarithm of their mu does.
     """
-    assert policy.look is not None
+    assert policy.looks is not None
     mu = np.ravel(np.asarray(policy.mu_per_s, dtype=np.float64))
     flat = rate.reshape(mu.size, -1)
     found = np.zeros((3, *flat.shape))
     asks = policy.interruptions_per_day > 0
-    rows = np.flatnonzero(asks | (flat.max(axis=1, initial=0.0) * SURELY >= mu * max(policy.least, 1)))
+    rows = np.flatnonzero(asks | may_ask(flat.max(axis=1, initial=0.0), mu, policy.least))
     if rows.size:
-        order = rows[np.argsort(mu[rows], kind="stable")]
-        places = np.unique(np.linspace(0, order.size - 1, min(order.size, MOST_FOLLOWED)).round().astype(int))
-        nearest = np.abs(np.arange(order.size)[:, None] - places).argmin(axis=1)
-        for number, place in enumerate(places.tolist()):
-            chosen, of = order[nearest == number], int(order[place])
-            more = followed(policy.look(of))
-            log_rate = np.log(np.maximum(flat[chosen] * (mu[of] / mu[chosen])[:, None], 1e-300))
+        log_mu = np.log(mu[rows])
+        at = np.interp(log_mu, policy.looks.log_mu, np.arange(policy.looks.log_mu.size))
+        for number, node in enumerate(policy.looks.log_mu.tolist()):
+            near = np.flatnonzero(np.abs(at - number) < 1.0)
+            if not near.size:
+                continue
+            chosen, more = rows[near], followed(policy.looks.look(number))
+            log_rate = np.log(np.maximum(flat[chosen] * np.exp(node - log_mu[near])[:, None], 1e-300))
+            weight = 1.0 - np.abs(at[near] - number)[:, None]
             for part, values in zip(found, more[1:], strict=True):
-                part[chosen] = np.interp(log_rate, more.log_rate, values)
+                part[chosen] += weight * np.interp(log_rate, more.log_rate, values)
     paid, up, fresh = found.reshape(3, *rate.shape)
     return paid, up, fresh
+
+
+def may_ask(most_per_s: Array, mu_per_s: Array, least: int) -> NDArray[np.bool_]:
+    """Whether a fleet may ever ask for more than the fewest replicas, at the most calls a second there are.
+
+    >>> may_ask(np.array([1.0, 4.0]), np.array([2.0, 2.0]), 1).tolist()
+    [False, True]
+    """
+    return np.asarray(most_per_s * SURELY >= mu_per_s * max(least, 1))
+
+
+def spread_out(places: Array, most: int = MOST_FOLLOWED) -> NDArray[np.int64]:
+    """Which of given places, at most so many, stand for all: rising, each another place.
+
+    Evenly by number and by distance alike, so that neither a crowd nor a wide gap is left out.
+
+    >>> spread_out(np.array([9.0, 0.0, 0.1, 0.2, 5.0, 9.0]), 3).tolist()
+    [1, 4, 0]
+    """
+    order = np.unique(places, return_index=True)[1]
+    if order.size <= most:
+        return order
+    rising = places[order]
+    along = (rising - rising[0]) / (rising[-1] - rising[0]) + np.linspace(0.0, 1.0, order.size)
+    nearest = np.abs(along[:, None] - np.linspace(0.0, 2.0, most)).argmin(axis=0)
+    return np.asarray(order[np.unique(nearest)])
 
 
 def _alive(rate: Array, life_s: float | Array, startup_s: float) -> Array:

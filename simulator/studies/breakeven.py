@@ -22,6 +22,7 @@ from simulator.domain.options import HostedOption
 from simulator.domain.plan import closed_reason, concerns, stages
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import OVERLOADED
+from simulator.formats import days as spoken
 from simulator.run import run
 from simulator.studies.finance import cumulative, payback_day
 from simulator.studies.reasons import never_reason
@@ -300,7 +301,7 @@ def payback(
     if day.days is None:
         short = float(by_end[-1]) if len(by_end) else 0.0
         return Payback(
-            days=None, date=None, flags=flags, reason=f"{spent} and is still ${short:,.0f} behind after {days} days"
+            days=None, date=None, flags=flags, reason=f"{spent} and is still ${short:,.0f} behind after {spoken(days)}"
         )
     when = scenario.start + timedelta(days=math.ceil(day.days))
     return Payback(

@@ -12,7 +12,7 @@ from simulator.domain.findings import BreakEven, OptionSummary, PriceUsed, Verdi
 from simulator.domain.options import HostedOption, Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import Uncertainty
-from simulator.formats import count, line_name, per_call, share, usd, usd_exact
+from simulator.formats import count, days, line_name, per_call, share, usd, usd_exact
 from simulator.studies.breakeven import VOLUME
 from simulator.studies.caveats import caveats
 from simulator.studies.finance import ceiling_usd_per_month
@@ -169,7 +169,7 @@ def _sentence(
     scenario: Scenario, options: Mapping[str, OptionSummary], best: Ranking, clause: str, lead: Callable[[str], str]
 ) -> str:
     """Choice, saving, from which volume it would change; no more sure of it than the numbers are."""
-    choice, days = best.choice, int(scenario.horizon_days)
+    choice, time = best.choice, days(scenario.horizon_days)
     cost = best.usd[choice]
     tied = best.runner_up if best.runner_up and best.usd[best.runner_up] - cost <= TIE * abs(cost) else None
     what = "in present value over" if scenario.rank_by == "npv_usd" else "over"
@@ -177,20 +177,20 @@ def _sentence(
     base = scenario.baseline
     if tied:
         text = f"{lead('Keep' if choice == base else 'Choose')}: at {calls} {choice} and {tied} both cost {usd(cost)} "
-        text += f"{what} {days} days"
+        text += f"{what} {time}"
     elif choice == base:
-        text = f"{lead('Keep')}: at {calls} it is the cheapest way, {usd(cost)} {what} {days} days"
+        text = f"{lead('Keep')}: at {calls} it is the cheapest way, {usd(cost)} {what} {time}"
         if best.runner_up:
             text += f", {usd(best.usd[best.runner_up] - cost)} less than {best.runner_up}"
     elif base in best.usd:
         saved = best.usd[base] - cost
         part = f" ({share(saved / best.usd[base])})" if best.usd[base] > 0 else ""
-        text = f"{lead('Choose')}: at {calls} it saves {usd(saved)}{part} {what} {days} days against {base}"
+        text = f"{lead('Choose')}: at {calls} it saves {usd(saved)}{part} {what} {time} against {base}"
         if best.runner_up and best.runner_up != base:
             text += f" and {usd(best.usd[best.runner_up] - cost)} against the runner-up {best.runner_up}"
     else:
         why = options[base].result.why_not
-        text = f"{lead('Choose')}: {usd(cost)} {what} {days} days at {calls}; {base} is no choice ({why})"
+        text = f"{lead('Choose')}: {usd(cost)} {what} {time} at {calls}; {base} is no choice ({why})"
     return f"{text}; {clause}." if clause else f"{text}."
 
 
@@ -248,9 +248,8 @@ def _because(
     scenario: Scenario, options: Mapping[str, OptionSummary], best: Ranking, crossings: tuple[BreakEven, ...]
 ) -> list[str]:
     """Three reasons with numbers: the bills, one more call, the line that decides."""
-    days = int(scenario.horizon_days)
     bills = ", ".join(f"{name} {usd(best.usd[name])}" for name in best.names)
-    found = [f"Over {days} days: {bills}."]
+    found = [f"Over {days(scenario.horizon_days)}: {bills}."]
     against = scenario.baseline if best.choice != scenario.baseline else best.runner_up
     choice = options[best.choice]
     if against is None:
