@@ -7,7 +7,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.graph_objects import Figure
 
-from simulator.charts_batch import batch_scatter, column_name
+from simulator.charts_batch import batch_answers, batch_scatter, column_name
 from simulator.charts_bills import bill_by_line, cost_per_day
 from simulator.charts_cash import cumulative_cost
 from simulator.charts_curve import cost_against_volume, crossing_words
@@ -32,7 +32,7 @@ from simulator.charts_unsure import backtests, bridge, cost_distribution
 from simulator.domain.findings import Comparison, CostCurve
 from simulator.domain.uncertain import Explored
 
-__all__ = ["CONFIG", "Figure", "backtests", "batch_scatter", "bill_by_line", "bridge", "column_name",
+__all__ = ["CONFIG", "Figure", "backtests", "batch_answers", "batch_scatter", "bill_by_line", "bridge", "column_name",
            "cost_against_volume", "cost_distribution", "cost_fan", "cost_map", "cost_per_day",
            "crossing_words", "cumulative_cost", "decisions", "event_rows", "events", "fleet_week",
            "fleet_weeks", "flips", "gpu_price_over_time", "latency", "moving_pictures", "on_page",

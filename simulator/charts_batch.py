@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from simulator.charts_style import COLOURS, SYMBOLS, TICKS_USD, figure
-from simulator.charts_words import text
+from simulator.charts_words import text, wrapped
 from simulator.domain.batch_points import BatchPoints
 from simulator.formats import count, decade, short
 
@@ -36,6 +37,24 @@ def column_name(column: str) -> str:
     return NAMES.get(column, column if option == column else f"Cost of {option}, USD")
 
 
+def batch_answers(points: BatchPoints, of: int, x: str, y: str, source: str) -> go.Figure:
+    """Which option is the cheapest where: the points of one scenario over two axes, or their cost over one.
+
+    Args:
+        points: those that are drawn.
+        of: how many there are.
+        x, y: columns of numbers.
+        source: where the numbers come from, for the foot.
+    """
+    words, counts = np.unique(points.columns["choice"], return_counts=True)
+    shares = [f"{short(str(words[at]))} {100.0 * counts[at] / len(points):.0f} %" for at in np.argsort(-counts)]
+    number = f"{of:,} points" if len(points) == of else f"{len(points):,} of {of:,} points, evenly spread"
+    return _scatter(
+        points, x, y, "choice", title="Which option is the cheapest?",
+        subtitle=f"{', '.join(shares)} of the points.", shown=number, foot=wrapped(f"{number}. {source}.", most=3),
+    )
+
+
 def batch_scatter(points: BatchPoints, x: str, y: str, by: str = "choice") -> go.Figure:
     """Points of a batch over two of its columns.
 
@@ -45,14 +64,26 @@ def batch_scatter(points: BatchPoints, x: str, y: str, by: str = "choice") -> go
         by: the column of words that colours them.
     """
     both = np.isfinite(points.columns[x]) & np.isfinite(points.columns[y])
+    found = int(both.sum())
+    kept = math.ceil(found / max(1, math.ceil(found / MOST_POINTS)))
+    shown = f"{kept:,} of {len(points):,} points" if kept < len(points) else f"{len(points):,} points"
+    return _scatter(
+        points, x, y, by, title=f"{column_name(y)} against {column_name(x)}",
+        subtitle=f"{shown}, coloured by {by}.", shown=shown, foot=[],
+    )
+
+
+def _scatter(
+    points: BatchPoints, x: str, y: str, by: str, *, title: str, subtitle: str, shown: str, foot: Sequence[str]
+) -> go.Figure:
+    both = np.isfinite(points.columns[x]) & np.isfinite(points.columns[y])
     places = np.flatnonzero(both)
     drawn = places[:: max(1, math.ceil(len(places) / MOST_POINTS))]
     groups = [word for word in points.words(by) if np.any(points.columns[by][drawn] == word)]
-    shown = f"{len(drawn):,} of {len(points):,} points" if len(drawn) < len(points) else f"{len(points):,} points"
     chart = figure(
-        title=f"{column_name(y)} against {column_name(x)}",
-        subtitle=f"{shown}, coloured by {by}.",
-        foot=[],
+        title=title,
+        subtitle=subtitle,
+        foot=foot,
         alt=f"{column_name(y)} against {column_name(x)}: {shown}, "
             + ", ".join(f"{int(np.sum(points.columns[by][places] == word)):,} with {by} {word}" for word in groups)
             + ".",

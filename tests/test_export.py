@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -121,3 +122,30 @@ def test_what_cannot_be_exported_is_told_in_one_sentence(tmp_path: Path) -> None
 def test_a_workbook_of_nothing_is_still_one() -> None:
     assert as_xlsx({"a": []})[:2] == b"PK"
     assert as_markdown([{"a": None}]).splitlines()[2].strip("| ") == ""
+
+
+BATCH = """\
+scenarios: [question.yaml]
+vary: {workload.calls_per_day: [100, 592, 593, 10_000], options.cheap.price_factor: [1, 2]}
+"""
+
+
+def test_a_batch_gives_its_answers_as_tables_and_a_page_by_scenario(tmp_path: Path) -> None:
+    """At 593 calls a day `cheap` is the cheapest, twice as dear it never is: 2 of the 8 points are its own."""
+    (tmp_path / "question.yaml").write_text(QUESTION, "utf-8")
+    (tmp_path / "batch.yaml").write_text(BATCH, "utf-8")
+    assert tunepoint("batch", tmp_path / "batch.yaml", "--out", tmp_path / "run").code == 0
+    answer = tunepoint("export", tmp_path / "run", "--format", "html,parquet")
+    assert answer.code == 0, answer.err
+    choices = pyarrow.parquet.read_table(tmp_path / "run/export/choices.parquet").to_pylist()
+    assert [(row["choice"], row["points"], row["share"]) for row in choices] == [("cheap", 2, 0.25), ("dear", 6, 0.75)]
+    (row,) = pyarrow.parquet.read_table(tmp_path / "run/export/scenarios.parquet").to_pylist()
+    assert row["points"] == 8
+    assert row["total_usd_min"] < row["total_usd_mean"] < row["total_usd_max"]
+    shown = (tmp_path / "run/export/cheapest-question.html").read_text("utf-8")
+    assert "Which option is the cheapest?" in shown
+    assert json.loads((tmp_path / "run/batch.json").read_text("utf-8"))["digest"] in shown
+    (tmp_path / "run/manifest.json").unlink()
+    refused = tunepoint("export", tmp_path / "run")
+    assert (refused.code, is_one_sentence(refused.err)) == (2, True)
+    assert "run the batch again with --resume" in refused.err

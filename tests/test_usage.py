@@ -115,6 +115,7 @@ BAD = {
     HEAD + f"{MODEL},yesterday,1,1,0\n": "time is 'yesterday'",
     HEAD.replace("hit", "hits") + ROW + "1,1,0\n": "no column 'hit'; did you mean \"hits\"?",
     HEAD.replace("\n", ",currency\n") + ROW + "1,1,0,EUR\n": "currency is EUR",
+    HEAD.replace("\n", ",Currency\n") + ROW + "1,1,0,GBP\n": "currency is GBP",
 }
 
 

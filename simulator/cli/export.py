@@ -118,12 +118,16 @@ def _from_scenario(source: Path, set_: list[str] | None, bare: bool) -> Taken:
 
 
 def _from_batch(source: Path) -> Taken:
-    """The decisions of earlier days that a batch made: a table of all, a picture of each scenario."""
-    from simulator import charts, decision_rows, read_decisions
+    """What a batch found: a table of its answers and a picture of each scenario, or the decisions of earlier days."""
+    from simulator import charts, decision_rows, read_answers, read_decisions, read_pictures
 
     found = read_decisions(source)
     if not found:
-        raise InputError(f"{source}: is a batch without decide_on; its Parquet files below scenarios/ are its tables")
+        figures = {
+            f"cheapest-{one.name}": charts.batch_answers(one.points, one.of, one.x, one.y, one.source)
+            for one in read_pictures(source)
+        }
+        return source.name, read_answers(source), figures, None
     named = {name: "decisions" if len(found) == 1 else f"decisions-{name}" for name in found}
     figures = {named[name]: charts.decisions(decided, name) for name, decided in found.items()}
     return source.name, {"decisions": decision_rows(found)}, figures, None

@@ -62,7 +62,7 @@ def _figures(member: Mapping[str, Any]) -> tuple[str, ...]:
 def _scenario(folder: Path, name: str, named: tuple[str, ...]) -> dict[str, Any]:
     points, choices = 0, dict[str, int]()
     spread = {figure: [math.inf, 0.0, -math.inf, 0.0] for figure in named}
-    for _, columns in _pieces(folder, name, ("choice", *named)):
+    for _, columns in pieces_of(folder, name, ("choice", *named)):
         chosen = columns["choice"]
         points += len(chosen)
         for option, count in zip(*np.unique(chosen, return_counts=True), strict=True):
@@ -117,7 +117,7 @@ def _compared(folder: Path, against: Path, name: str, axes: list[str], why: list
     changed, before_usd, after_usd, moved = 0, 0.0, 0.0, False
     shown: list[dict[str, Any]] = []
     columns = ("choice", "total_usd")
-    for at, old, new in _side_by_side(_pieces(against, name, columns), _pieces(folder, name, (*columns, *axes))):
+    for at, old, new in _side_by_side(pieces_of(against, name, columns), pieces_of(folder, name, (*columns, *axes))):
         other = old["choice"] != new["choice"]
         changed += int(other.sum())
         before_usd += float(np.nansum(old["total_usd"]))
@@ -153,7 +153,7 @@ def _cut(piece: tuple[int, dict[str, Any]], first: int, after: int) -> dict[str,
     return {name: column[first - at : after - at] for name, column in columns.items()}
 
 
-def _pieces(folder: Path, name: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
+def pieces_of(folder: Path, name: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
     """First point and columns of parts of every piece of a scenario, in order; `choice` as names, "" for none."""
     import pyarrow as pa
     import pyarrow.parquet

@@ -239,7 +239,8 @@ def _row(where: str, record: Mapping[str, Any], form: _Form) -> UsageRow:
             node = node.get(part) if isinstance(node, Mapping) else None
         return node
 
-    currency = record.get("currency") if form.name != "columns" else value("currency")
+    beside = next((one for key, one in record.items() if str(key).strip().lower() == "currency"), None)
+    currency = value("currency") if form.keys.get("currency") else beside
     if currency not in (None, "") and str(currency).upper() != "USD":
         raise InputError(f"{where}: currency is {currency}; prices here are in USD, so convert the log first")
     counted = ("input", "output", "cached", "cache_write", "calls")
