@@ -6,7 +6,7 @@ The spread of an hour's rate is laid into the same bins, so that a fleet's law i
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,14 @@ than Gauss-Hermite nodes (nine of them miss a staircase of twelve replicas by 3 
 
 
 class Tally(NamedTuple):
-    """Hours or calls by period and bin: `spread` (T, B), and the same before their rates were spread.
+    """Hours or calls by period and bin, (T, B), with their rates `spread`.
 
-    Before, a period of one day holds 48 bins that are not empty, of which each entry is (value, period, bin), and
-    `kernel` spreads them.
+    Where there are many periods, `sharp` is a sparse matrix of the same before `kernel` spread them: a day has 48 bins
+    that are not empty.
     """
 
     spread: Array
-    entries: tuple[Array, NDArray[np.int64], NDArray[np.int64]]
+    sharp: Any
     kernel: Array
 
     def over(self, values: Array, places: NDArray[np.int64]) -> Array:
@@ -37,16 +37,11 @@ class Tally(NamedTuple):
 
         Over many periods the values are spread rather than the bins: the same sum, with few bins that are not empty.
         """
-        if len(self.spread) < MANY_PERIODS:
+        if self.sharp is None:
             windows = np.lib.stride_tricks.sliding_window_view(values, self.spread.shape[1])
             return np.asarray(np.ascontiguousarray(windows[places]) @ self.spread.T)
-        from scipy.sparse import csr_array
-
-        weights, period, place = self.entries
-        size = self.spread.shape[1] - len(self.kernel) + 1
-        bins = csr_array((weights, (period, place)), shape=(len(self.spread), size))
         smooth = np.convolve(values, self.kernel[::-1], "valid")
-        return np.asarray((bins @ smooth[np.add.outer(np.arange(size), places)]).T)
+        return np.asarray((self.sharp @ smooth[np.add.outer(np.arange(self.sharp.shape[1]), places)]).T)
 
 
 class HourBins(NamedTuple):
@@ -86,10 +81,15 @@ def _kept(offsets: bytes, when: bytes, periods: int, spread: float) -> HourBins:
     tallies = []
     for values, kernel in zip((np.ones_like(mass), mass), kernels, strict=True):
         bins = _by_bin(low - first, position - low, values, period, (periods, size))
-        periods_of, places = np.nonzero(bins)
-        spread_bins = np.stack([np.convolve(row, kernel) for row in bins])
-        tallies.append(Tally(spread_bins, (bins[periods_of, places], periods_of, places), kernel))
+        whole = np.stack([np.convolve(row, kernel) for row in bins])
+        tallies.append(Tally(whole, _sparse(bins) if periods >= MANY_PERIODS else None, kernel))
     return HourBins(first + left, *tallies)
+
+
+def _sparse(bins: Array) -> Any:
+    from scipy.sparse import csr_array
+
+    return csr_array(bins)
 
 
 @functools.lru_cache(maxsize=64)
