@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simulator.domain.findings import Comparison
 
 DIALS_PX = 880
-CHART_PX, BILL_PX = 440, 480
+CHART_PX, HEIGHTS_PX = 440, {"cost-against-volume": 500, "bill-by-line": 480}
 
 
 @st.fragment
@@ -25,7 +25,7 @@ def page() -> None:
     left, right = st.columns([0.28, 0.72], gap="medium")
     with left, guarded():
         _scenario()
-        with st.container(height=DIALS_PX, border=False):
+        with st.container(height=DIALS_PX, border=False, key="dials"):
             dials.show()
     with right, guarded():
         asked = question.asked()
@@ -60,17 +60,19 @@ def _sent() -> None:
 
 def _answer(asked: Question) -> None:
     """The charts first, as they are known first: what would change the choice takes as long again."""
-    said, saved, drawn, behind_it = st.container(), st.container(), st.container(), st.container()
-    bills = answer.bills_of(asked)
+    said, saved, drawn, behind_it = st.container(key="said"), st.container(), st.container(), st.container()
+    with said, shown.working():
+        bills, curve = answer.bills_of(asked), answer.curve_of(asked)
     figures = {
         "cumulative-cost": charts.cumulative_cost(bills),
-        "cost-against-volume": charts.cost_against_volume(answer.curve_of(asked), bills.break_even, bills),
+        "cost-against-volume": charts.cost_against_volume(curve, bills.break_even, bills),
         "bill-by-line": charts.bill_by_line(bills),
     }
     with drawn:
         for name, figure in figures.items():
-            pictures.show(name, figure, BILL_PX if name == "bill-by-line" else CHART_PX)
-    comparison = answer.comparison_of(asked)
+            pictures.show(name, figure, HEIGHTS_PX.get(name, CHART_PX))
+    with said, shown.working("Looking for what would change the choice."):
+        comparison = answer.comparison_of(asked)
     with said:
         _said(comparison)
     doubt = charts.unsure_pictures(comparison)
@@ -120,9 +122,9 @@ def _side_by_side(asked: Question, comparison: Comparison) -> None:
     pinned = st.session_state.get("pinned")
     if pinned is not None:
         with guarded():
-            behind.side_by_side({
-                "Pinned": (_state(pinned), answer.comparison_of(pinned)), "Now": (_state(asked), comparison),
-            })
+            with shown.working():
+                before = answer.comparison_of(pinned)
+            behind.side_by_side({"Pinned": (_state(pinned), before), "Now": (_state(asked), comparison)})
 
 
 def _state(asked: Question) -> str:

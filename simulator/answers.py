@@ -9,7 +9,7 @@ from typing import Any
 
 from simulator.answers_unsure import bridge_json, spreads_json, uncertainty_json
 from simulator.domain.findings import BreakEven, Comparison, OptionSummary
-from simulator.domain.uncertain import OptionRisk
+from simulator.domain.uncertain import OptionRisk, Reign
 from simulator.files.results import finite
 
 SCHEMA_VERSION = 1
@@ -17,8 +17,13 @@ MOST_OVERLOAD = 0.01
 """Share of calls in overloaded hours above which a mean latency says nothing, and none is told."""
 
 
-def comparison_json(comparison: Comparison) -> dict[str, Any]:
-    """A comparison under the keys that programs rely on; no NaN or infinity, null instead."""
+def comparison_json(comparison: Comparison, reigns: Sequence[Reign] = ()) -> dict[str, Any]:
+    """A comparison under the keys that programs rely on; no NaN or infinity, null instead.
+
+    Args:
+        comparison: every option side by side.
+        reigns: which option is the cheapest of all over each stretch of the calls a day, where that was asked for.
+    """
     verdict = comparison.verdict
     found = {
         "schema_version": SCHEMA_VERSION,
@@ -40,6 +45,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             for name, option in comparison.options.items()
         },
         "break_even": _with_payback(comparison, break_even_json(comparison.break_even)),
+        "dominance": dominance_json(reigns),
         "verdict": {
             "choice": verdict.choice,
             "runner_up": verdict.runner_up,
@@ -118,6 +124,14 @@ def break_even_json(found: Sequence[BreakEven]) -> list[dict[str, Any]]:
         )
         for one in found
     ]
+
+
+def dominance_json(reigns: Sequence[Reign]) -> list[dict[str, Any]]:
+    """Stretches of a dial, from its low to its high end, and which of all options is the cheapest over each.
+
+    `begins` tells how a stretch begins: at a root, at a jump, or at the low end (null).
+    """
+    return [dataclasses.asdict(one) for one in reigns]
 
 
 def ledger_rows(comparison: Comparison) -> list[dict[str, Any]]:

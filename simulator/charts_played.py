@@ -1,7 +1,4 @@
-"""Many runs of a scenario as pictures: the fan of costs, when an option pays back, what happens on the way.
-
-What a fleet did in a run (replicas, queue, latency) comes to stand in `played_pictures` beside these.
-"""
+"""Many runs of a scenario as pictures: the fan of costs, when an option pays back, what happens, what fleets did."""
 
 from __future__ import annotations
 
@@ -11,6 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from simulator.charts_drawing import Drawing
+from simulator.charts_fleet import drawn_week
+from simulator.charts_latency import latency, timed_fleets
 from simulator.charts_style import COLOURS, INK, SYMBOLS, TICKS_USD, WASH, figure, line_style
 from simulator.charts_words import on_date, text
 from simulator.domain.findings import Comparison
@@ -31,6 +30,11 @@ def played_pictures(found: Rehearsal) -> dict[str, go.Figure]:
         charts["payback"] = payback_chances(found)
     if any(result.timeline for result in found.runs.mean.values()):
         charts["events"] = events(found)
+    if timed_fleets(found):
+        charts["latency"] = latency(found)
+    for name, result in found.runs.mean.items():
+        if result.record is not None:
+            charts[f"fleet-week-{name}"] = drawn_week(result.record, name, found.start, [_how(found)])
     return charts
 
 

@@ -54,13 +54,46 @@ def test_every_crossing_of_a_staircase_of_forty_replicas_is_found(
     difference, _ = Difference(scenario, PAIR, "horizon").at(VOLUME, points)
     turns = np.flatnonzero(np.sign(difference[1:]) != np.sign(difference[:-1]))
     mine = [crossing for crossing in found.crossings if crossing.basis == "horizon"]
-    assert len(mine) == len(turns) == roots + 1
+    assert len(mine) == len(turns) == roots + 1  # as many as the 100,000 points see, and each between two of them
     for crossing, turn in zip(mine, turns, strict=True):
         assert points[turn] * (1 - 1e-6) <= crossing.at <= points[turn + 1] * (1 + 1e-6)
     assert [crossing.kind for crossing in mine] == ["root"] * (len(mine) - 1) + ["jump"]  # the last: the fleet is full
     for crossing in mine[:-1]:
         usd = [float(run(scenario, name, draws={VOLUME: np.array([crossing.at])}).total_usd[0]) for name in PAIR]
         assert usd[0] == pytest.approx(usd[1], rel=1e-6)
+
+
+def test_the_first_of_these_staircases_has_one_root_by_hand_and_when_played(tmp_path: Path) -> None:
+    """Against a price of 0.032 and a rack of 600, the followed autoscaler meets the API once, near 62 calls a second.
+
+    The API costs what a(r) cards do: `(0.032 x 400 x 3600 / 1e6 r - 600 / 730) / 0.34` = 0.1355 r - 2.417 at r calls a
+    second. An autoscaler that saw the rate itself would run ceil(r / mu) cards, mu = 11.60 being 0.7 of what one can
+    serve. Its tread n then meets a(r) where n lies between a((n - 1) mu) = 1.572 n - 3.989 and a(n mu) = 1.572 n
+    - 2.417, which are n = 5 and 6; with the riser between them, three crossings. But it sees calls, that scatter, and
+    keeps a card for ten minutes that one look wanted: so it runs part of a sixth card all along the fifth tread (5.2 of
+    them at 55 a second, where a = 5.08), and by the sixth riser, at 6 mu = 69.6, a(r) is past 7. Two of the three
+    vanish. Whatever it does, it runs between r / mu - 1 and r / mu + 2 cards, so all happens between 2.5 and 7.8 mu.
+    Played call by call, on the other engine, it is dearer and cheaper on the same sides.
+    """
+    scenario = asked(tmp_path, stairs(0.032, 600.0))
+    a_card = 0.34
+    assert float(run(scenario, "cards").ledger.by_line()["gpu_idle"][0]) > 0
+    (root,) = [one.at / 86_400 for one in break_even(scenario, PAIR, low=LOW, high=HIGH).crossings
+               if one.basis == "horizon" and one.kind == "root"]  # fmt: skip
+    full = run(scenario, "cards").fleet
+    assert full is not None
+    mu = 0.7 * float(full.most_per_s[0]) / 40
+    api = np.array([0.032 * 400 * 3600 / 1e6, -600 / 730]) / a_card
+    assert (api[0] * mu, api[1]) == pytest.approx((1.572, -2.417), rel=1e-3)
+    least, most = (api[1] + 1) / (1 / mu - api[0]), (api[1] - 2) / (1 / mu - api[0])
+    assert (least / mu, most / mu) == pytest.approx((2.48, 7.72), abs=0.01)
+    assert least < root < most
+    for rate, dearer in ((55.3, True), (68.6, False), (72.0, False)):  # end of a tread, and either side of a riser
+        there = with_dials(scenario, {VOLUME: rate * 86_400, "horizon_days": 2.0})
+        played = run(there, "cards", engine="simulated", fidelity="call", runs=1).fleet
+        assert played is not None
+        assert (float(played.paid_hours[0]) / 48 > api[0] * rate + api[1]) == dearer
+        assert (rate < root) == dearer
 
 
 @pytest.mark.parametrize("path", ["workload.tokens.output", VOLUME, "options.cards.prefix_tokens"])

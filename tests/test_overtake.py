@@ -63,7 +63,8 @@ def test_the_volumes_of_the_first_sentence_come_true_when_typed_in(file: Path) -
         for text in (said["near"], said["low"], said["high"]):
             if text is not None:
                 there = read_scenario(file, [f"workload.calls_per_day={number(text)!r}"])
-                assert ranked(there, compare(there, flips=False).options, with_quality=False).choice == said["to"], said[0]
+                found = ranked(there, compare(there, flips=False).options, with_quality=False)
+                assert found.choice == said["to"], said[0]
 
 
 THREE = """

@@ -178,3 +178,16 @@ def test_answer_sentence_and_picture_name_both_histories(tmp_path: Path) -> None
     assert "Token prices in the tables never changed; GPU rents (on demand) changed 1.00 times a year" in written
     choice = layout["title"]["subtitle"]["text"].replace("<br>", " ").replace("&#36;", "$")
     assert f"{seen.history} {choice}" == seen.sentence
+
+
+def test_rents_that_nearly_all_moved_one_way_are_said_to_lean(tmp_path: Path) -> None:
+    """A rise of a tenth every month of a year: 11 changes in a table-year, so `exp(11 x 0.1) - 1`, 200 % a year."""
+    def monthly(factor: float) -> HardwareBook:
+        rents = [version(date(2026, month, 1), on_demand=2.0 * factor ** (month - 1)) for month in range(1, 13)]
+        return HardwareBook(gpus={"acme/card": dataclasses.replace(moving(), versions=tuple(rents))})
+
+    (note,) = (note for note in looked(tmp_path, monthly(1.1)).notes if "lean" in note)
+    assert "11 of the 11 known changes are rises, so rents lean upwards here, by 200 % a year" in note
+    (note,) = (note for note in looked(tmp_path, monthly(0.9)).notes if "lean" in note)
+    assert "11 of the 11 known changes are falls, so rents lean downwards here, by 67 % a year" in note
+    assert not any("lean" in note for note in looked(tmp_path, BOOK).notes)   # one fall, one rise

@@ -94,7 +94,7 @@ def compare(
     csv: Csv = False,
 ) -> None:
     """Every option side by side, verdict first."""
-    from simulator import compare, comparison_json, default_scenario_path, read_scenario, shipped_book
+    from simulator import compare, comparison_json, default_scenario_path, read_scenario, reigns, shipped_book
     from simulator.cli.condition import read_condition
 
     one_form(json, csv)
@@ -121,7 +121,7 @@ def compare(
         how |= {"engine": engine, "runs": runs, "fidelity": fidelity, "precision": share}
     book = shipped_book() if json or out is not None else None
     comparison = compare(asked, book=book, **how)
-    answer = comparison_json(comparison)
+    answer = comparison_json(comparison, reigns(asked) if json or out is not None else ())
     if diff:
         answer |= difference_json(before, asked, comparison_json(compare(before, **how)), answer)
     try:
@@ -153,7 +153,7 @@ def break_even(
     csv: Csv = False,
 ) -> None:
     """Where two options cost the same: every crossing, when the larger one-off has paid back, and why not."""
-    from simulator import break_even, break_even_json, read_scenario
+    from simulator import break_even, break_even_json, dominance_json, read_scenario, reigns
 
     one_form(json, csv)
     ends = [None if text is None else typed_number(text, flag) for text, flag in ((low, "--from"), (high, "--to"))]
@@ -170,11 +170,12 @@ def break_even(
         raise InputError(f"{scenario}: {asked.baseline} is the only option; add one to compare it with")
     found = [break_even(asked, pair, along, *ends) for pair in pairs]
     if json:
-        emit_json(break_even_json(found))
+        over_all = dominance_json(reigns(asked, along, *ends)) if between is None else []
+        emit_json([{**one, "dominance": over_all} for one in break_even_json(found)])
     elif csv:
         emit_csv([row for one in break_even_json(found) for row in crossing_rows(one)], CROSSING_COLUMNS)
     else:
-        from simulator import changes_nothing, reigns
+        from simulator import changes_nothing
         from simulator.cli.answers_shown import show_break_evens
         from simulator.formats import reign_words
 

@@ -18,21 +18,21 @@ from simulator.domain.scenario import Scenario
 from simulator.domain.usage import FleetUse
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar
-from simulator.expected.engine_hours import STEP, HourBins, Tally, hour_bins
+from simulator.expected.engine_hours import REACH, STEP, HourBins, Tally, hour_bins
+from simulator.expected.engine_kinds import Windows, by_kind, distinct, reach
 from simulator.expected.engine_replica import (
     Lengths,
     Tables,
     hour_law,
     latency_table,
+    looks_of,
     many_tables,
     policy_of,
     replica_tables,
 )
-from simulator.expected.scaling import backlog, replicas_running
+from simulator.expected.scaling import Looks, backlog, replicas_running
 
 Array = NDArray[np.float64]
-CHUNK = 512
-"""Draws of unlike lengths handled at once, so that memory stays small."""
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -61,15 +61,16 @@ class FleetHours:
         columns = self._columns()
         self.attempts, self.smooth, self.limit, self.least, self.most = columns[:5]
         size = len(self.attempts)
-        alike = all(np.all(column == column[0]) for column in columns[5:])
-        self.lengths = Lengths(*(float(column[0]) for column in columns[5:])) if alike else Lengths(*columns[5:])
+        kinds, self.kind = distinct(columns[5:])
+        alike = kinds.shape[1] == 1
+        self.lengths = Lengths(*kinds[:, 0].tolist()) if alike else Lengths(*kinds)
         table = replica_tables if alike else many_tables
         self.tables = table(self.serving, self.lengths, plain.prefix_caching, int(plain.fleet.adapters))
+        self._looks: dict[tuple[float, float], Looks | None] = {}
         shape = (size, span.stop - span.start)
         self.paid, self.used, self.busy = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self.calls, self.overload, self.overflow = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-        level = np.minimum(np.arange(size), len(calendar._admitted) - 1)
-        apart = [self.smooth, self.limit, self.least, self.most, level]
+        apart = [self.smooth, self.limit, self.least, self.most, self._like_days(size)]
         if all(np.all(column == column[0]) for column in apart):
             self._add(np.arange(size))
             return
@@ -99,13 +100,22 @@ class FleetHours:
         )
         return list(np.broadcast_arrays(*(np.atleast_1d(np.asarray(one, dtype=float)) for one in columns)))[:-1]
 
+    def _like_days(self, size: int) -> NDArray[np.int64]:
+        """A number for each draw that is the same where its days rise and fall alike, (D,)."""
+        level = self.calendar._admitted
+        if len(level) == 1:
+            return np.zeros(size, dtype=np.int64)
+        known: dict[bytes, int] = {}
+        return np.array([known.setdefault(days.tobytes(), len(known)) for days in level[:, self.days]])
+
     def of_row(self, row: int) -> Tables:
         """What one replica does with the calls of one draw."""
         return replica_tables(*self._key(row))
 
     def of_call(self, row: int) -> Lengths:
         """The lengths of the calls of one draw."""
-        return self.lengths if np.ndim(self.lengths.input) == 0 else Lengths(*(float(x[row]) for x in self.lengths))
+        at = int(self.kind[row])
+        return self.lengths if np.ndim(self.lengths.input) == 0 else Lengths(*(float(x[at]) for x in self.lengths))
 
     def _key(self, row: int) -> tuple[Any, ...]:
         return (self.serving, self.of_call(row), self.plain.prefix_caching, int(self.plain.fleet.adapters))
@@ -149,39 +159,37 @@ class FleetHours:
                 continue
             bins = hour_bins(offsets[inside], period[np.nonzero(inside)[0]], periods, spread)
             at = np.log(calls) / STEP
-            if len(self.tables.saturation_per_s) == 1:
-                self._book(rows, self.tables, bounds, bins, at)
-            else:
-                for begin in range(0, len(rows), CHUNK):
-                    some = slice(begin, begin + CHUNK)
-                    self._book(rows[some], self.tables.rows(rows[some]), bounds, bins, at[some])
+            for some, kinds, number in by_kind(self.kind[rows], at, bins.hours.spread.shape[1]):
+                self._book(rows[some], self.tables.rows(kinds), number, bounds, bins, at[some])
 
-    def _book(self, rows: NDArray[np.int64], tables: Tables, bounds: Replicas, bins: HourBins, at: Array) -> None:
-        """Add the hours of each bin to the sums by draw and period; `at` is the log of calls a day, in bins.
+    def _book(
+        self,
+        rows: NDArray[np.int64],
+        tables: Tables,
+        number: NDArray[np.int64],
+        bounds: Replicas,
+        bins: HourBins,
+        at: Array,
+    ) -> None:
+        """Add the hours of each bin to the sums by draw and period.
 
-        The law is tabulated on the bins, for each draw over its own where lengths differ, else once over all; its sum
-        over the hours is read between two whole positions.
+        `number` is the row of the tables of each draw, `at` the log of its calls a day, in bins. For each length of
+        calls the law is tabulated once on the bins of all its draws; its sum over the hours is read between two whole
+        positions.
         """
-        policy = policy_of(self.plain.fleet, bounds, tables, self.granularity_s)
+        policy = policy_of(self.plain.fleet, bounds, tables, self.granularity_s, self._looks_of(bounds))
         width, whole = bins.hours.spread.shape[1], np.floor(at).astype(np.int64)
-        one = len(tables.saturation_per_s) == 1
-        start = np.array([whole.min()]) if one else whole
-        span = width + int(whole.max() - whole.min()) + 1 if one else width + 1
-        rate = np.exp((start[:, None] + bins.first + np.arange(span)) * STEP)
+        start, span = reach(number, whole)
+        rate = np.exp((start[:, None] + bins.first + np.arange(width + int(span.max()) + 1)) * STEP)
         above = None if self.above is None else float(self.limit[rows[0]])
         law = hour_law(policy, tables, rate, above)
-        part, low = (at - whole)[:, None], whole - start
-
-        places, where = np.unique(np.concatenate([low, low + 1]), return_inverse=True)
+        part, low = (at - whole)[:, None], whole - start[number]
+        found = Windows(number, low)
 
         def summed(values: Array, tally: Tally) -> Array:
             """The sum over the hours, (D, T), between the whole positions below and above."""
-            if one:
-                below, beyond = np.split(tally.over(values[0], places)[where], 2)
-            else:
-                windows = np.lib.stride_tricks.sliding_window_view(values, width, axis=1)
-                below, beyond = np.moveaxis(windows @ tally.spread.T, 1, 0)
-            return np.asarray(below * (1.0 - part) + beyond * part)
+            below, above = found.summed(values, tally)
+            return np.asarray(below * (1.0 - part) + above * part)
 
         calls = np.exp(at * STEP)[:, None]
         self.paid[rows] += summed(law.paid, bins.hours)
@@ -189,14 +197,29 @@ class FleetHours:
         self.calls[rows] += calls * bins.calls.spread.sum(axis=1)
         self.overload[rows] += calls * summed(law.overload, bins.calls)
         self.overflow[rows] += calls * summed(law.overflow, bins.calls)
-        self.used[rows] += calls * summed(law.served, bins.calls) / tables.saturation_per_s[:, None] / 3600.0
+        self.used[rows] += calls * summed(law.served, bins.calls) / tables.saturation_per_s[number, None] / 3600.0
+
+    def _looks_of(self, bounds: Replicas) -> Looks | None:
+        """How the autoscaler sees the fleet within bounds, for some of all lengths that are drawn."""
+        key = (bounds.min, bounds.max)
+        if key not in self._looks:
+            most = np.zeros(len(self.tables.saturation_per_s))
+            np.maximum.at(most, self.kind, self.attempts)
+            self._looks[key] = looks_of(self.plain.fleet, bounds, self.tables, most * self._highest())
+        return self._looks[key]
+
+    def _highest(self) -> float:
+        """The highest rate of any hour for one call a day on the first, its spread included."""
+        calendar, demand = self.calendar, self.scenario.workload.demand
+        peak = float(calendar._admitted[:, self.days].max() * calendar.weekday.max() * calendar.hours.max())
+        return max(peak, 1.0) / 86_400 * float(np.exp(REACH * np.hypot(demand.day_sd, demand.hour_sd)))
 
     def use(self, *, latency: bool) -> FleetUse:
         """The fleet's own account over the span; `latency` asks for mean times and backlogs, which take longer."""
         size = len(self.attempts)
         waits, left = np.zeros(size), np.zeros(size)
         times = np.full((3, size), np.nan)
-        most = np.broadcast_to(self.plain.fleet.most * self.tables.saturation_per_s, (size,))
+        most = self.plain.fleet.most * self.tables.saturation_per_s[self.kind]
         for row in range(size) if latency and self.above is None else ():
             waits[row], left[row] = self._carried(row)
         if latency and not isinstance(self.serving, Capacity):
@@ -251,4 +274,3 @@ class FleetHours:
                 sums += np.stack([np.interp(load[chosen], loads, values) for values in seconds]) @ weight
                 total += float(weight.sum())
         return sums / total if total > 0 else np.full(3, np.nan)
-

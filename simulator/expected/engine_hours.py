@@ -38,8 +38,8 @@ class Tally(NamedTuple):
         Over many periods the values are spread rather than the bins: the same sum, with few bins that are not empty.
         """
         if self.sharp is None:
-            windows = np.lib.stride_tricks.sliding_window_view(values, self.spread.shape[1])
-            return np.asarray(np.ascontiguousarray(windows[places]) @ self.spread.T)
+            every = [np.correlate(values, one, "valid") for one in self.spread]
+            return np.stack(every, axis=1)[places]
         smooth = np.convolve(values, self.kernel[::-1], "valid")
         return np.asarray((self.sharp @ smooth[np.add.outer(np.arange(self.sharp.shape[1]), places)]).T)
 

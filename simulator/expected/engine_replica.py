@@ -10,14 +10,23 @@ from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pricing.serving import Replica
 from simulator.domain.fleet import TARGET_LOAD, Capacity, Fleet, Replicas
 from simulator.expected.autoscaler import Look
 from simulator.expected.calls import lognormal_sigma
 from simulator.expected.queueing import saturation_per_s, station, stay
-from simulator.expected.scaling import Policy, busy_replicas, occupancy, overflow_share, replicas_running
+from simulator.expected.scaling import (
+    Looks,
+    Policy,
+    busy_replicas,
+    may_ask,
+    occupancy,
+    overflow_share,
+    replicas_running,
+    spread_out,
+)
 from simulator.expected.steptime import Engine, Station, StepTime
 
 Array = NDArray[np.float64]
@@ -141,8 +150,9 @@ def replica_tables(serving: Replica | Capacity, lengths: Lengths, prefix_caching
 
 
 def many_tables(serving: Replica | Capacity, lengths: Lengths, prefix_caching: bool, adapters: int) -> Tables:
-    """The same for D lengths of calls at once, given as columns (D,)."""
-    return _many_tables(serving, np.stack(lengths).tobytes(), prefix_caching, adapters)
+    """The same for D lengths of calls at once, given as columns (D,); lengths that come twice are counted once."""
+    columns, member = np.unique(np.stack(lengths), axis=1, return_inverse=True)
+    return _many_tables(serving, columns.tobytes(), prefix_caching, adapters).rows(member)
 
 
 @functools.lru_cache(maxsize=32)
@@ -214,11 +224,15 @@ def latency_table(
     return load, np.stack([found.ttft_s, found.tpot_s, found.e2e_s])
 
 
-def policy_of(fleet: Fleet, bounds: Replicas, tables: Tables, granularity_s: float) -> Policy:
-    """The autoscaler in numbers, a row for each of D lengths: when it asks for one more, how long everything takes."""
-    target, saturation = fleet.target_concurrency, tables.saturation_per_s
-    load = np.full(saturation.shape, TARGET_LOAD) if target is None else tables.load_at(target)
-    mu = np.maximum(load, 1e-9) * saturation
+def policy_of(
+    fleet: Fleet, bounds: Replicas, tables: Tables, granularity_s: float, looks: Looks | None = None
+) -> Policy:
+    """The autoscaler in numbers, a row for each of D lengths: when it asks for one more, how long everything takes.
+
+    `looks` are those of more lengths than the D, where they are known.
+    """
+    saturation = tables.saturation_per_s
+    load, mu = _asks_at(fleet, tables)
     return Policy(
         least=int(bounds.min),
         most=int(bounds.max),
@@ -231,19 +245,36 @@ def policy_of(fleet: Fleet, bounds: Replicas, tables: Tables, granularity_s: flo
         startup_s=fleet.startup_s,
         granularity_s=granularity_s,
         interruptions_per_day=fleet.interruptions_per_day,
-        look=_look(fleet, bounds, tables),
+        looks=looks_of(fleet, bounds, tables) if looks is None else looks,
     )
 
 
-def _look(fleet: Fleet, bounds: Replicas, tables: Tables) -> Callable[[int], Look] | None:
-    """How the autoscaler sees the fleet, by number of the row; None where nothing scales, or a speed is typed."""
+def _asks_at(fleet: Fleet, tables: Tables) -> tuple[Array, Array]:
+    """Load of a replica and its calls a second from which on one more is asked for, (D,) each."""
+    target, saturation = fleet.target_concurrency, tables.saturation_per_s
+    load = np.full(saturation.shape, TARGET_LOAD) if target is None else tables.load_at(target)
+    return load, np.maximum(load, 1e-9) * saturation
+
+
+def looks_of(fleet: Fleet, bounds: Replicas, tables: Tables, most_per_s: ArrayLike = np.inf) -> Looks | None:
+    """How the autoscaler sees the fleet, for some of D lengths; None where nothing scales, or a speed is typed.
+
+    `most_per_s` is the most calls a second there ever are, (D,): lengths that then never ask are left out.
+    """
     if (tables.station is None and tables.alone is None) or bounds.max <= max(bounds.min, 1.0):
         return None
+    mu = _asks_at(fleet, tables)[1]
+    asks = np.flatnonzero(may_ask(np.asarray(most_per_s), mu, int(bounds.min)) | (fleet.interruptions_per_day > 0))
+    asks = asks if asks.size else np.array([mu.argmin()])
+    log_mu = np.log(mu[asks])
+    few = spread_out(log_mu)
+    rows = asks[few]
 
-    def look(row: int) -> Look:
+    def look(number: int) -> Look:
+        row = int(rows[number])
         return _looks(fleet, bounds, tables.known_station(row), float(tables.saturation_per_s[row]))
 
-    return look
+    return Looks(log_mu[few], look)
 
 
 @functools.lru_cache(maxsize=256)

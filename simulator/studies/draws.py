@@ -6,7 +6,8 @@ are. Sobol sequences fill all dials together, and need a power of two draws for 
 
 Some dials move days or the shape of demand (`run.is_structural`): every distinct value of theirs costs a run
 of its own. Such dials are drawn on at most 32 equally likely nodes together: 32 for one dial, 5 for each of
-two, 3 for each of three, 2 from four dials on. `coarse` names them, and results say so in `approximate`.
+two, 3 for each of three, 2 from four dials on. Where there is a fleet, so are dials that change the shape of
+the days (growth): its hours are counted for each shape. `coarse` names them, and results say so in `approximate`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from simulator.domain.drawn import find_dial, is_structural
+from simulator.domain.drawn import BY_DAY, find_dial, is_structural
+from simulator.domain.options import Hybrid, SelfHosted
 from simulator.domain.ranges import Correlation, Lognormal, Normal, Pert, Range, Uniform
 from simulator.domain.scenario import Scenario
 
@@ -50,8 +52,8 @@ def at_share(scenario: Scenario, path: str, share: ArrayLike, ranges: Mapping[st
     """Values of a ranged dial at probabilities, on nodes where the dial is structural, rounded where it is whole."""
     ranges = scenario.ranges if ranges is None else ranges
     probability = np.asarray(share, dtype=float)
-    if is_structural(path):
-        nodes = nodes_each(ranges)
+    if is_coarse(scenario, path):
+        nodes = nodes_each(scenario, ranges)
         probability = (np.minimum(np.floor(probability * nodes), nodes - 1) + 0.5) / nodes
     dial = find_dial(scenario, path)
     values = np.clip(quantile(ranges[path], probability), dial.least, dial.most)
@@ -60,12 +62,19 @@ def at_share(scenario: Scenario, path: str, share: ArrayLike, ranges: Mapping[st
 
 def coarse(scenario: Scenario) -> tuple[str, ...]:
     """The ranged dials that are drawn on a few nodes."""
-    return tuple(path for path in sorted(scenario.ranges) if is_structural(path))
+    return tuple(path for path in sorted(scenario.ranges) if is_coarse(scenario, path))
 
 
-def nodes_each(ranges: Mapping[str, Range]) -> int:
-    """Nodes of each structural dial, so that together they cost at most 32 runs (2 each from five dials on)."""
-    count = sum(is_structural(path) for path in ranges)
+def is_coarse(scenario: Scenario, path: str) -> bool:
+    """Whether a dial is drawn on a few nodes: a structural one, and one that bends the days of a fleet."""
+    if path not in BY_DAY:
+        return is_structural(path)
+    return any(isinstance(option, SelfHosted | Hybrid) for option in scenario.options.values())
+
+
+def nodes_each(scenario: Scenario, ranges: Mapping[str, Range] | None = None) -> int:
+    """Nodes of each such dial, so that together they cost at most 32 runs (2 each from five dials on)."""
+    count = sum(is_coarse(scenario, path) for path in (scenario.ranges if ranges is None else ranges))
     return max(2, int(NODES ** (1.0 / max(count, 1)) + 1e-9))
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from pricing.errors import TunepointError
 from simulator.domain.drawn import BY_DAY, find_dial, is_structural
-from simulator.domain.options import Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import Bar, CostMap, Explored
 from simulator.studies.breakeven import VOLUME
@@ -31,12 +30,10 @@ def explore(scenario: Scenario, seed: int = 0) -> Explored:
     if np.isfinite(today_usd(explicit(scenario))).sum() < 2:
         return Explored()
     moved = tornado(scenario)
-    # The flips of every dial of a fleet take a quarter of a minute: `sensitivity --method flips` finds them.
-    machines = any(isinstance(option, SelfHosted | Hybrid) for option in scenario.options.values())
     return Explored(
         reigns=reigns(scenario),
         tornado=moved,
-        flips=None if machines else flips(scenario),
+        flips=flips(scenario),
         sobol=sobol(scenario, seed=seed) if scenario.ranges else None,
         map=_map(explicit(scenario), moved.bars),
     )

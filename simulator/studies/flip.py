@@ -8,6 +8,7 @@ searched together, so that one run an option serves a round of the search.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,11 +75,13 @@ def flips(scenario: Scenario) -> Flips:
     choice = int(cheapest_first(today[:, None], baseline)[0, 0])
     dials = movable(scenario)
     reach = {at.path: _outward(at) for at in dials}
+    idle = _idle(scenario, reach, today)
+    dials = tuple(at for at in dials if at.path not in idle)
+    reach = {at.path: reach[at.path] for at in dials}
     moves = [(path, value) for path, ways in reach.items() for way in ways for value in way]
-    usd = priced(scenario, moves)
+    usd = priced(scenario, moves, today)
     lost = cheapest_first(usd, baseline)[0] != choice
     brackets: list[_Bracket] = []
-    idle: list[str] = []
     steady: list[str] = []
     index = 0
     for at in dials:
@@ -93,9 +96,18 @@ def flips(scenario: Scenario) -> Flips:
         brackets += found
         if not found:
             (steady if changed else idle).append(at.path)
-    _narrow(scenario, brackets, choice, baseline)
-    rows = _rows(scenario, brackets, choice, baseline, names)
+    _narrow(scenario, brackets, choice, baseline, today)
+    rows = _rows(scenario, brackets, choice, baseline, names, today)
     return Flips(choice=names[choice], rows=rows, steady=tuple(steady), idle=tuple(idle))
+
+
+def _idle(scenario: Scenario, reach: Mapping[str, tuple[list[float], list[float]]], today: Array) -> list[str]:
+    """Dials each value of which costs a run, and which change nothing at either end of their span: nor within it."""
+    ends = {path: [way[-1] for way in ways if way] for path, ways in reach.items() if is_structural(path)}
+    moves = [(path, end) for path, values in ends.items() for end in values]
+    usd = priced(scenario, moves, today) if moves else np.empty((len(today), 0))
+    paths = np.array([path for path, _ in moves])
+    return [path for path in ends if not _differs(usd[:, paths == path], today[:, None])]
 
 
 def _differs(usd: Array, today: Array) -> bool:
@@ -129,10 +141,10 @@ def _outward(at: DialAt) -> tuple[list[float], list[float]]:
     return ways[0], ways[1]
 
 
-def _narrow(scenario: Scenario, brackets: list[_Bracket], choice: int, baseline: int) -> None:
+def _narrow(scenario: Scenario, brackets: list[_Bracket], choice: int, baseline: int, today: Array) -> None:
     while wide := [bracket for bracket in brackets if not bracket.fine]:
         moves = [(bracket.at.path, value) for bracket in wide for value in bracket.inside]
-        lost = cheapest_first(priced(scenario, moves), baseline)[0] != choice
+        lost = cheapest_first(priced(scenario, moves, today), baseline)[0] != choice
         index = 0
         for bracket in wide:
             inside = bracket.inside
@@ -144,11 +156,11 @@ def _narrow(scenario: Scenario, brackets: list[_Bracket], choice: int, baseline:
 
 
 def _rows(
-    scenario: Scenario, brackets: list[_Bracket], choice: int, baseline: int, names: list[str]
+    scenario: Scenario, brackets: list[_Bracket], choice: int, baseline: int, names: list[str], today: Array
 ) -> tuple[Flip, ...]:
     if not brackets:
         return ()
-    usd = priced(scenario, [(b.at.path, value) for b in brackets for value in (b.kept, b.lost)])
+    usd = priced(scenario, [(b.at.path, value) for b in brackets for value in (b.kept, b.lost)], today)
     order = cheapest_first(usd, baseline)
     nearest: dict[str, Flip] = {}
     for number, bracket in enumerate(brackets):

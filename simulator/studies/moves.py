@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pricing.errors import NotSold
 from simulator.domain.dials import DialAt, walk_dials
-from simulator.domain.drawn import Draws, is_structural, with_dials
+from simulator.domain.drawn import Draws, is_structural, value_at, with_dials
 from simulator.domain.options import REACH, HostedOption
 from simulator.domain.plan import concerns
 from simulator.domain.ranges import Pert, Range, Uniform
@@ -67,16 +67,13 @@ def spans(scenario: Scenario) -> tuple[Span, ...]:
 def movable(scenario: Scenario) -> tuple[DialAt, ...]:
     """Every dial that can stand elsewhere.
 
-    No convention, no waiting time of an option nobody stands in for, nothing for which a price has no rate, and of
-    an autoscaler only what is typed: each value of its dials is a run of its own.
+    No convention, no waiting time of an option nobody stands in for, and nothing for which a price has no rate.
     """
 
     def stuck(at: DialAt) -> bool:
         *above, last = at.path.split(".")
         if last == "ready_after_days":
             return scenario.options[above[1]].until_ready is None
-        if ".fleet." in at.path and is_structural(at.path) and at.path not in scenario.set_paths:
-            return True
         return last in SOLD_APART and any(_unsold(scenario, name, at) for name in scenario.options)
 
     found = (at for at in walk_dials(scenario) if at.path not in CONVENTIONS and not at.path.startswith(NO_COST))
@@ -122,6 +119,7 @@ def supposed(scenario: Scenario) -> tuple[Scenario, str | None]:
             and not is_structural(span.at.path)
             and not span.at.path.startswith(("workload.slo", "discount_rate", "diagnosis"))
             and not span.at.path.endswith(("prefix_tokens", "price_factor", "epochs"))
+            and ".fleet." not in span.at.path
         )
     ]
     usd = priced(scenario, [(span.at.path, end) for span in found for end in span.range.ends])
@@ -156,16 +154,17 @@ def guessed_reach(scenario: Scenario, name: str) -> bool:
     )
 
 
-def priced(scenario: Scenario, moves: Sequence[tuple[str, float]]) -> Array:
+def priced(scenario: Scenario, moves: Sequence[tuple[str, float]], today: Array | None = None) -> Array:
     """What every option costs when one dial at a time is moved, (options, moves); infinite where it does not serve.
 
     Args:
         scenario: the question.
         moves: dotted path and value of each move.
+        today: what they cost as the scenario stands, (options,), where it is known.
     """
     if scenario.ranges:                     # no part of a cost, yet checked anew for every dial that is run apart
         scenario = dataclasses.replace(scenario, ranges={}, correlations=())
-    usd = np.empty((len(scenario.options), len(moves)))
+    usd = np.repeat((today_usd(scenario) if today is None else today)[:, None], len(moves), axis=1)
     smooth = [index for index, (path, _) in enumerate(moves) if not _alone(path)]
     groups: dict[str, list[int]] = {}
     for index, (path, _) in enumerate(moves):
@@ -174,7 +173,9 @@ def priced(scenario: Scenario, moves: Sequence[tuple[str, float]]) -> Array:
     for chosen in ([smooth] if smooth else []) + list(groups.values()):
         draws = _apart(scenario, [moves[index] for index in chosen])
         for row, name in enumerate(scenario.options):
-            usd[row, chosen] = _cost(scenario, name, draws, len(chosen))
+            used = {path: values for path, values in draws.items() if concerns(scenario, name, path)}
+            if used:                            # what no dial concerns costs what it costs today
+                usd[row, chosen] = _cost(scenario, name, used)
     return usd
 
 
@@ -184,19 +185,15 @@ def _alone(path: str) -> bool:
 
 
 def _apart(scenario: Scenario, moves: Sequence[tuple[str, float]]) -> dict[str, Array]:
-    today = {at.path: at.value for at in walk_dials(scenario)}
-    draws = {path: np.full(len(moves), today[path]) for path, _ in moves}
+    draws = {path: np.full(len(moves), value_at(scenario, path)) for path in dict.fromkeys(path for path, _ in moves)}
     for index, (path, value) in enumerate(moves):
         draws[path][index] = value
     return draws
 
 
-def _cost(scenario: Scenario, name: str, draws: Mapping[str, Array], size: int) -> Array:
-    used = {path: values for path, values in draws.items() if concerns(scenario, name, path)}
-    if not used:
-        used = dict([next(iter(draws.items()))])
-    result = run(scenario, name, draws=used)
-    return np.where(result.feasible_draws, ranked_usd(scenario, name, used, result), np.inf)
+def _cost(scenario: Scenario, name: str, draws: Mapping[str, Array]) -> Array:
+    result = run(scenario, name, draws=draws)
+    return np.where(result.feasible_draws, ranked_usd(scenario, name, draws, result), np.inf)
 
 
 def cheapest_first(usd: Array, baseline: int) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ Waiting means: the baseline serves, then the option is chosen that is cheapest a
 from __future__ import annotations
 
 import dataclasses
+import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -28,7 +29,7 @@ from simulator.domain.options import HostedOption, Hybrid, SelfHosted
 from simulator.domain.outlook import drift, rent_drift
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import spread
-from simulator.formats import usd
+from simulator.formats import share, usd
 from simulator.run import run
 
 Array = NDArray[np.float64]
@@ -39,6 +40,8 @@ BOOKED = TOKEN_LINES | {"hosting", "storage"}
 """Lines that move with a provider's price."""
 RENTED = ("gpu", "gpu_idle")
 """Lines that move with the rent of a GPU."""
+ONE_SIDED = 0.75
+"""Share of changes that go one way from which the paths are said to lean."""
 FEW_CHANGES = 10
 """From fewer changes the pace of a Poisson process is known no better than to a third of it, 1 / sqrt(n)."""
 
@@ -188,7 +191,7 @@ def outlook(
         sentence=f"{history} {_choice(best, means, committed)}",
         notes=(
             *(() if moves.changes else ("no price in the tables had changed by the start, so none changes here",)),
-            *(note for moved in rents.values() if rented for note in _short(moved, days)),
+            *(note for moved in rents.values() if rented for note in (*_short(moved, days), *_leaning(moved))),
         ),
     )
 
@@ -260,6 +263,20 @@ def _short(moves: Drift, days: int) -> Iterator[str]:
             f"{_named(moves)}: {_counted(len(moves.changes), 'change')} in {seen} make a short history, "
             f"{365.0 * moves.years / moves.tables:.0f} days a table on average for the {days} days ahead"
         )
+
+
+def _leaning(moves: Drift) -> Iterator[str]:
+    """What to say of changes that nearly all go one way: the index then moves by `exp(pace (E[factor] - 1))` a year."""
+    rises = sum(change > 0 for change in moves.changes)
+    most = max(rises, len(moves.changes) - rises)
+    if most <= 1 or most < ONE_SIDED * len(moves.changes):
+        return
+    way, up = ("rises", "upwards") if rises == most else ("falls", "downwards")
+    a_year = math.expm1(moves.per_year * float(np.mean(np.expm1(moves.changes))))
+    yield (
+        f"{_named(moves)}: {most} of the {len(moves.changes)} known changes are {way}, so rents lean {up} here, "
+        f"by {share(abs(a_year))} a year on average; nobody knows whether the next ones do"
+    )
 
 
 def _choice(best: str, means: Mapping[str, float], committed: Mapping[str, Array]) -> str:

@@ -156,7 +156,7 @@ def notes(scenario: Scenario, options: Mapping[str, OptionRisk]) -> tuple[str, .
     ]
     if few := coarse(scenario):
         said.append(
-            f"{', '.join(few)}: drawn on {nodes_each(scenario.ranges)} equally likely values each "
+            f"{', '.join(few)}: drawn on {nodes_each(scenario)} equally likely values each "
             f"(at most {NODES} runs), not on every draw's own"
         )
     return tuple(said)

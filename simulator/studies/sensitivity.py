@@ -42,7 +42,7 @@ def tornado(scenario: Scenario) -> Tornado:
     first, second, today = two_best(scenario)
     tried = spans(scenario)
     moves = [(span.at.path, end) for span in tried for end in span.range.ends]
-    usd = priced(scenario, moves)
+    usd = priced(scenario, moves, today)
     bars, idle, ruled_out = [], [], []
     scale = abs(today[first]) + abs(today[second])
     for span, ends in zip(tried, usd.T.reshape(-1, 2, len(names)), strict=True):
@@ -109,7 +109,7 @@ def sobol(scenario: Scenario, samples: int = SAMPLES, seed: int = 0) -> Sobol:
 
     notes = [said] if said else []
     if few := coarse(scenario):
-        notes.append(f"{', '.join(few)}: on {nodes_each(scenario.ranges)} equally likely values each")
+        notes.append(f"{', '.join(few)}: on {nodes_each(scenario)} equally likely values each")
     if scenario.correlations:
         notes.append("The indices take inputs as independent; the correlations of the scenario are left out.")
     rows = indices(difference, scenario, paths, samples, seed)
