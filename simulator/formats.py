@@ -248,6 +248,10 @@ def reign_words(found: Sequence[Reign], unit: str) -> str:
     return f"Cheapest of all: {', '.join(parts)}, {names[-1]} above."
 
 
+FEW_RUNS = 20
+"""Runs below which the least and the greatest are told: nine runs of ten need twenty for one beyond either end."""
+
+
 def played_words(comparison: Comparison) -> tuple[list[str], list[str]]:
     """What the runs of a simulation say, a sentence an option, and the story of its first run; empty for no simulation.
 
@@ -261,10 +265,14 @@ def played_words(comparison: Comparison) -> tuple[list[str], list[str]]:
     ranges = []
     for name in comparison.options:
         low, middle, high = played.interval_usd(name)
-        words = f"{name}: {usd(low)} to {usd(high)} in nine runs of ten, median {usd(middle)}" if many else usd(middle)
+        span = f"{usd(low)} to {usd(high)} in nine runs of ten"
+        if len(played.numbers) < FEW_RUNS:
+            low, high = played.total_usd[name].min(), played.total_usd[name].max()
+            span = f"{usd(float(low))} to {usd(float(high))} in {len(played.numbers)} runs"
+        words = f"{name}: {span}, median {usd(middle)}" if many else usd(middle)
         often = f"; cheapest in {share(cheapest[name])} of runs" if name in cheapest and many else ""
         pays = many and name in played.payback_days
-        back = _pays_back(played.never_share(name), played.payback_interval(name)) if pays else ""
+        back = _pays_back(played.never_share(name), played.payback_interval(name), len(played.numbers)) if pays else ""
         ranges.append(f"{words if many else f'{name}: {words}'}{often}{back}.")
     story = [
         f"{name}, day {moment.day}: {moment.text}."
@@ -274,14 +282,14 @@ def played_words(comparison: Comparison) -> tuple[list[str], list[str]]:
     return ranges, story
 
 
-def _pays_back(never: float, after: tuple[float | None, float | None, float | None]) -> str:
+def _pays_back(never: float, after: tuple[float | None, float | None, float | None], runs: int) -> str:
     """In how many runs an option pays back, given the share in which it never does, and when: 5, 50 and 95 % of runs.
 
-    >>> _pays_back(0.0, (40.0, 50.0, 61.0))
-    '; pays back in every run, after 40 to 61 days in nine of ten'
-    >>> _pays_back(0.02, (40.0, 50.0, 90.0))
+    >>> _pays_back(0.0, (40.0, 50.0, 61.0), 200), _pays_back(0.0, (40.0, 50.0, 61.0), 3)
+    ('; pays back in every run, after 40 to 61 days in nine of ten', '; pays back in every run, after 40 to 61 days')
+    >>> _pays_back(0.02, (40.0, 50.0, 90.0), 200)
     '; does not pay back in 2 % of runs, after 50 days in the median'
-    >>> _pays_back(0.0, (0.0, 0.0, 0.0)), _pays_back(1.0, (None, None, None))
+    >>> _pays_back(0.0, (0.0, 0.0, 0.0), 200), _pays_back(1.0, (None, None, None), 200)
     ('; pays back in every run', '; pays back in no run')
     """
     low, middle, high = after
@@ -290,8 +298,9 @@ def _pays_back(never: float, after: tuple[float | None, float | None, float | No
     if never == 0:
         if not low or not high:
             return "; pays back in every run"
-        when = f"{low:,.0f} to {days(high)} in nine of ten" if round(low) < round(high) else days(high)
-        return f"; pays back in every run, after {when}"
+        when = f"{low:,.0f} to {days(high)}" if round(low) < round(high) else days(high)
+        often = " in nine of ten" if " to " in when and runs >= FEW_RUNS else ""
+        return f"; pays back in every run, after {when}{often}"
     when = f", after {days(middle)} in the median" if middle else ""
     return f"; does not pay back in {share(never)} of runs{when}"
 

@@ -119,3 +119,12 @@ def test_when_an_option_pays_back_is_told_with_its_spread() -> None:
     assert low is not None
     assert high is not None
     assert f"pays back in every run, after {low:,.0f} to {high:,.0f} days in nine of ten" in said
+
+
+def test_few_runs_claim_no_nine_of_ten_and_the_most_calls_of_the_dial_can_be_played() -> None:
+    """Ten thousand million calls a day are allowed, so the cost of one more is read from below."""
+    comparison = compare(read("workload.calls_per_day=1e10", "horizon_days=2"), engine="simulated", runs=2)
+    said, _ = played_words(comparison)
+    assert comparison.played is not None
+    assert all(" in 2 runs, median " in words and "nine" not in words for words in said)
+    assert comparison.options["long-prompt"].unit_usd > 0

@@ -17,7 +17,8 @@ Array = NDArray[np.float64]
 CELLS = 2**17
 """Lengths times rates tabulated at once, so that memory stays small."""
 FEW = 4
-"""Tables so few that their sums are taken one by one; those of more cost less by their Fourier transforms."""
+"""Tables so few that their sums are taken one by one; those of more cost less by their Fourier transforms, but where
+there are so many periods that only the bins that are not empty are looked at."""
 
 
 class Windows:
@@ -38,7 +39,7 @@ class Windows:
         if not values.any():
             nothing = np.zeros((self._number.size, len(tally.spread)))
             return nothing, nothing
-        if len(values) <= FEW:
+        if len(values) <= FEW or tally.sharp is not None:
             found = np.stack([tally.over(row, self._used) for row in values])
         else:
             size = 1 << (values.shape[1] - 1).bit_length()

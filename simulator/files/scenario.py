@@ -57,7 +57,7 @@ ScenarioFile: type[Any] = dataclasses.make_dataclass(
 KEYS = tuple(field.name for field in dataclasses.fields(ScenarioFile))
 
 
-def read_scenario(path: Path, overrides: Sequence[str] = (), bare: bool = False) -> Scenario:
+def read_scenario(path: Path | str, overrides: Sequence[str] = (), bare: bool = False) -> Scenario:
     """Read a scenario file with its prices and prompts.
 
     Args:
@@ -69,6 +69,7 @@ def read_scenario(path: Path, overrides: Sequence[str] = (), bare: bool = False)
         InputError: file, line, key, value and remedy in one sentence.
         NotInForce: a price has no version in force on `start`.
     """
+    path = Path(path)
     return _scenario(_mapping(_read(path)), path.stem, path.parent, overrides, bare)
 
 

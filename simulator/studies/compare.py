@@ -179,10 +179,11 @@ def summary(scenario: Scenario, result: SimulationResult) -> OptionSummary:
     months = served_months(scenario, result)
     cash = result.ledger.usd()[0]
     calls = scenario.workload.calls_per_day
+    beside = calls * np.array([ALMOST_NONE, 1 - NEARBY, 1 + NEARBY])
     near = run(
         steady(scenario, result.option),
         result.option,
-        draws={VOLUME: calls * np.array([ALMOST_NONE, 1 - NEARBY, 1 + NEARBY])},
+        draws={VOLUME: np.minimum(beside, find_dial(scenario, VOLUME).most)},
     )
     recurring = near.total_usd - near.one_off_usd
     more_calls, more_usd = near.calls[2] - near.calls[1], recurring[2] - recurring[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.domain.drawn import with_dials
+from simulator.domain.drawn import find_dial, with_dials
 from simulator.domain.options import HostedFineTuned, HostedOption
 from simulator.domain.scenario import Scenario
 from simulator.run import run
@@ -38,7 +38,8 @@ def unit_usd(scenario: Scenario, name: str) -> float:
     """Cost of one more call: the slope of the recurring cost over the calls of the horizon, ready from day one."""
     calls = scenario.workload.calls_per_day
     ready = with_dials(scenario, {f"options.{name}.ready_after_days": 0.0})
-    result = run(ready, name, draws={VOLUME: np.array([calls * (1 - 1e-3), calls * (1 + 1e-3)])})
+    beside = np.minimum(calls * np.array([1 - 1e-3, 1 + 1e-3]), find_dial(scenario, VOLUME).most)
+    result = run(ready, name, draws={VOLUME: beside})
     cost = result.total_usd - result.one_off_usd
     return float((cost[1] - cost[0]) / (result.calls[1] - result.calls[0]))
 
