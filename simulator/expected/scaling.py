@@ -30,6 +30,8 @@ MOST_FOLLOWED = 9
 """Lengths of calls for which the autoscaler is followed one by one: along the output of the shipped scenario the paid
 hours of a hundred lengths are then within 0.3 % of those followed one by one, with three within 2 %."""
 LEAST_PER_WINDOW = 5.0  # ... where a window sees at least so many calls at mu
+FEW_SUMMED = 16
+"""Replicas up to which a Poisson law is summed term by term, which takes less time than its closed form."""
 LOADS = 61
 """Loads, equally apart, at which a replica's occupancy is tabulated."""
 ALMOST_FULL = 0.999
@@ -172,6 +174,27 @@ def _alive(rate: Array, life_s: float | Array, startup_s: float) -> Array:
     return np.asarray(np.where(rate > 0, on / (on + 1.0 / np.maximum(rate, 1e-300)), 0.0))
 
 
+def _at_most(whole: Array, mean: Array) -> tuple[Array, Array, Array]:
+    """P(N <= k - 2), P(N <= k - 1), P(N <= k) of N Poisson, for whole k.
+
+    >>> [round(float(part[0]), 4) for part in _at_most(np.array([1.0]), np.array([2.0]))]
+    [0.0, 0.1353, 0.406]
+    """
+    if whole.max(initial=0.0) > FEW_SUMMED:
+        from scipy.special import pdtr
+
+        found = [np.where(whole >= less, pdtr(np.maximum(whole - less, 0.0), mean), 0.0) for less in (2.0, 1.0, 0.0)]
+        return found[0], found[1], found[2]
+    term = np.exp(-mean)
+    below, less, found_sum = np.zeros_like(term), np.zeros_like(term), term.copy()
+    for k in range(1, int(whole.max(initial=0.0)) + 1):
+        term = term * mean / k
+        reached = whole >= k
+        below, less = np.where(reached, less, below), np.where(reached, found_sum, less)
+        found_sum = np.where(reached, found_sum + term, found_sum)
+    return below, less, found_sum
+
+
 class Occupancy(NamedTuple):
     """By load of one replica (rate over saturation): calls in it, and the share of time in which there are any."""
 
@@ -191,14 +214,11 @@ def busy_replicas(serving: ArrayLike, calls: ArrayLike, alone: ArrayLike) -> Arr
     >>> float(busy_replicas(1.0, 0.3, 0.25)), round(float(busy_replicas(2.0, 0.25, 1.0 - np.exp(-0.25))), 4)
     (0.25, 0.4837)
     """
-    from scipy.special import pdtr
-
     count, mean = np.asarray(serving, dtype=np.float64), np.asarray(calls, dtype=np.float64)
     total = count * mean
     whole = np.floor(count)
-    most, fewer = 1.0 - pdtr(np.maximum(whole - 1.0, 0.0), total), pdtr(np.maximum(whole - 2.0, 0.0), total)
-    busy = np.where(whole >= 1.0, whole * most, 0.0) + np.where(whole >= 2.0, total * fewer, 0.0)
-    busy = busy + (count - whole) * (1.0 - pdtr(whole, total))
+    fewer, at_most_less, at_most = _at_most(whole, total)
+    busy = whole * (1.0 - at_most_less) + total * fewer + (count - whole) * (1.0 - at_most)
     apart = -np.expm1(-np.maximum(mean, 1e-12))
     return np.asarray(np.minimum(busy * np.asarray(alone) / apart, count))
 
