@@ -186,13 +186,13 @@ def _at_most(whole: Array, mean: Array) -> tuple[Array, Array, Array]:
         found = [np.where(whole >= less, pdtr(np.maximum(whole - less, 0.0), mean), 0.0) for less in (2.0, 1.0, 0.0)]
         return found[0], found[1], found[2]
     term = np.exp(-mean)
-    below, less, found_sum = np.zeros_like(term), np.zeros_like(term), term.copy()
+    below, less, within = np.zeros_like(term), np.zeros_like(term), term.copy()
     for k in range(1, int(whole.max(initial=0.0)) + 1):
         term = term * mean / k
         reached = whole >= k
-        below, less = np.where(reached, less, below), np.where(reached, found_sum, less)
-        found_sum = np.where(reached, found_sum + term, found_sum)
-    return below, less, found_sum
+        below, less = np.where(reached, less, below), np.where(reached, within, less)
+        within = np.where(reached, within + term, within)
+    return below, less, within
 
 
 class Occupancy(NamedTuple):
