@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 CELLS = 2**17
 """Lengths times rates tabulated at once, so that memory stays small."""
-FEW = 4
-"""Tables so few that their sums are taken one by one; those of more cost less by their Fourier transforms."""
+COPYING, TURNING = 8, 8
+"""What copying a stretch, and a step of a Fourier transform, cost, in products."""
 
 
 class Windows:
@@ -27,24 +27,31 @@ class Windows:
     """
 
     def __init__(self, number: NDArray[np.int64], low: NDArray[np.int64]) -> None:
-        self._number = number
-        self._used, at = np.unique(np.concatenate([low, low + 1]), return_inverse=True)
-        self._below, self._above = np.split(np.ravel(at), 2)
+        self._number, self._low = number, low
 
     def summed(self, values: Array, weights: Array) -> tuple[Array, Array]:
-        """Sums of every draw's two stretches of tables (K, B), weighted by (T, width): (D, T) each."""
+        """Sums of every draw's two stretches of tables (K, B), weighted by (T, width): (D, T) each.
+
+        Stretch by stretch, or over all places of every table where that is less work: one after the other, or by
+        Fourier transforms.
+        """
+        draws, (tables, bins), (periods, width) = self._number.size, values.shape, weights.shape
         if not values.any():
-            nothing = np.zeros((self._number.size, len(weights)))
+            nothing = np.zeros((draws, periods))
             return nothing, nothing
-        if len(values) <= FEW:
-            places = [np.stack([np.correlate(row, one, "valid") for one in weights], axis=1) for row in values]
-            found = np.stack(places)[:, self._used]
+        size = 1 << (bins - 1).bit_length()
+        apart = draws * width * (1 + COPYING // periods)
+        along, turned = tables * (bins - width + 1) * width, tables * size * size.bit_length() * TURNING
+        if apart <= min(along, turned):
+            windows = np.lib.stride_tricks.sliding_window_view(values, width, axis=1)
+            below, above = (windows[self._number, self._low + later] @ weights.T for later in (0, 1))
+            return below, above
+        if along <= turned:
+            found = np.stack([np.stack([np.correlate(row, one, "valid") for one in weights]) for row in values])
         else:
-            size = 1 << (values.shape[1] - 1).bit_length()
-            turned = np.fft.rfft(values, size)
-            every = [np.fft.irfft(turned * np.fft.rfft(one, size).conj(), size)[:, self._used] for one in weights]
-            found = np.stack(every, axis=2)
-        return found[self._number, self._below], found[self._number, self._above]
+            waves = np.fft.rfft(values, size)
+            found = np.stack([np.fft.irfft(waves * np.fft.rfft(one, size).conj(), size) for one in weights], axis=1)
+        return found[self._number, :, self._low], found[self._number, :, self._low + 1]
 
 
 def distinct(columns: list[Array]) -> tuple[Array, NDArray[np.int64]]:
