@@ -125,7 +125,7 @@ def _apart(own: Array, others: Array) -> Array:
     filled = np.where(np.isfinite(own), own, np.where(np.isfinite(second), second, 2.0 * least[0]))
     with np.errstate(invalid="ignore"):
         apart = np.nan_to_num(filled - least[0], nan=0.0, posinf=1e300, neginf=-1e300)
-    return np.clip(apart, -1e300, 1e300)
+    return np.asarray(np.clip(apart, -1e300, 1e300))
 
 
 def _shades(options: int) -> list[list[object]]:
