@@ -12,14 +12,13 @@ def main() -> None:
     """
     import streamlit as st
 
-    from dashboard import about, batches, breakeven, decide, own_data, pictures, prices, question, shown, simulate
+    from dashboard import about, batches, breakeven, decide, door, own_data, pictures, prices, question, shown, simulate
     from dashboard.guard import guarded
 
     icon = Path(__file__).parent / "dashboard" / "icon.png"  # an icon by name would be asked of another server
     st.set_page_config(page_title="tunepoint", page_icon=str(icon), layout="wide", menu_items={})
     st.html(shown.STYLE)
-    if st.secrets.load_if_toml_exists() and "auth" in st.secrets and not st.user.is_logged_in:
-        st.button("Log in", on_click=st.login)
+    if not door.let_in():
         return
     pictures.settle()
     with guarded():
@@ -34,6 +33,7 @@ def main() -> None:
         st.Page(about.page, title="About the numbers", url_path="about", icon=":material/functions:"),
     ]
     st.navigation(pages, position="top").run()
+    door.way_out()
     pictures.load()
 
 

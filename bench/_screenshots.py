@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WIDTHS = (1400, 900)
 SETTLE_MS = 1200
 WAIT_MS = 120_000
-TALLEST_PX = 4_000
+TALLEST_PX = 4_600
 EXAMPLES = ROOT / "tests" / "data" / "openai_cookbook" / "drone_training.jsonl"
 PROMPT = "You sort support tickets into one of forty queues. Answer with the name of the queue alone.\n" * 20
 RANGES = "?set=workload.calls_per_day={low: 5000, mode: 12000, high: 30000}"
@@ -76,8 +76,9 @@ PICTURES = {
     "break-even": Picture(path="break-even", ready=".js-plotly-plot"),
     "map": Picture(path="break-even", ready=".js-plotly-plot", first=_part("Map of two dials")),
     "tornado": Picture(path="break-even", ready=".js-plotly-plot", first=_part("What moves it")),
-    "simulate": Picture(path="simulate", ready=".js-plotly-plot >> nth=2", first=_pressed("Simulate")),
+    "simulate": Picture(path="simulate", ready=".js-plotly-plot >> nth=5", first=_pressed("Simulate")),
     "prices": Picture(path="prices", ready="[data-testid=stDataFrame]"),
+    "machines": Picture(path="prices", ready="[data-testid=stDataFrame]", first=_part("GPUs and serving")),
     "your-data": Picture(path="your-data", ready=".tp-table", first=_prompted),
     "your-examples": Picture(path="your-data", ready=".tp-table >> nth=1", first=_examples),
     "batch": Picture(path="batch", ready="[data-testid=stDataFrame]", first=_pressed("Run the batch")),

@@ -1,6 +1,17 @@
 """How fast a batch is priced and how much memory it takes: a million points, ten times fewer, one worker and two.
 
-`python -m bench.batch` prints a line a case. Each case is a process of its own, so that its peak is its own.
+`python -m bench.batch` prints a line a case; `python -m bench.batch fleets lengths` those kinds alone. Each case is a
+process of its own, so that its peak is its own. Hosted options alone, in the kinds:
+
+quick    volume and prompt vary
+growth   and growth, which lays the days out anew for each of its values
+drawn    points drawn over volume and growth, so that every one has days of its own
+
+With two fleets beside them, owned and rented:
+
+fleets   volume and a hosted prompt vary: the fleets serve the same calls, more or fewer of them
+lengths  volume and answers vary: every fleet serves calls of a hundred lengths
+spread   points drawn over volume and answers: no two of them have calls of the same length
 """
 
 from __future__ import annotations
@@ -12,7 +23,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import yaml
 
 SCENARIO = Path(__file__).parents[1] / "scenarios" / "support-triage.yaml"
 BATCH = """\
@@ -22,6 +36,19 @@ vary:
   options.baseline.prefix_tokens: {{from: 500, to: 4000, points: 100}}
 {more}"""
 GROWTH = "  workload.growth_per_month: {from: 0, to: 0.05, points: 5}\n"
+LENGTHS = """\
+scenarios: [{scenario}]
+vary:
+  workload.calls_per_day: {{from: 1e3, to: 1e7, points: {volumes}, scale: log}}
+  workload.tokens.output: {{from: 20, to: 400, points: 100}}
+"""
+SPREAD = """\
+scenarios: [{scenario}]
+draws: {draws}
+vary:
+  workload.calls_per_day: {{from: 1e3, to: 1e7, scale: log}}
+  workload.tokens.output: {{from: 20, to: 400}}
+"""
 DRAWN = """\
 scenarios: [{scenario}]
 draws: {draws}
@@ -31,18 +58,31 @@ vary:
 """
 
 
+def hosted() -> str:
+    """The shipped question without its fleets."""
+    page = yaml.safe_load(SCENARIO.read_text("utf-8"))
+    page["options"] = {name: one for name, one in page["options"].items() if one["kind"] != "self_hosted"}
+    page["assumes"] = {}
+    return yaml.safe_dump(page, sort_keys=False)
+
+
 def batch(points: int, kind: str) -> str:
-    """The text of a batch file of so many points."""
-    if kind == "drawn":
-        return DRAWN.format(scenario=SCENARIO, draws=points)
+    """The text of a batch file of so many points; `hosted.yaml` lies beside it."""
+    if kind in ("drawn", "spread"):
+        whole = kind == "spread"
+        return (SPREAD if whole else DRAWN).format(scenario=SCENARIO if whole else "hosted.yaml", draws=points)
+    if kind == "lengths":
+        return LENGTHS.format(scenario=SCENARIO, volumes=points // 100)
     growths = 5 if kind == "growth" else 1
-    return BATCH.format(scenario=SCENARIO, volumes=points // 100 // growths, more=GROWTH if growths > 1 else "")
+    scenario = SCENARIO if kind == "fleets" else "hosted.yaml"
+    return BATCH.format(scenario=scenario, volumes=points // 100 // growths, more=GROWTH if growths > 1 else "")
 
 
 def case(points: int, kind: str, place: str) -> dict[str, float]:
     """Wall and CPU seconds and the largest peak of any process, in MiB, of one batch."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "batch.yaml"
+        (Path(folder) / "hosted.yaml").write_text(hosted(), "utf-8")
         path.write_text(batch(points, kind), "utf-8")
         begin = time.monotonic()
         command = [sys.executable, "-m", "simulator", "batch", path, "--out", Path(folder) / "out", "--on", place]
@@ -57,21 +97,34 @@ def case(points: int, kind: str, place: str) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Every case in a process of its own."""
-    cases = [
-        (100_000, "quick", "serial"), (1_000_000, "quick", "serial"), (1_000_000, "quick", "processes:2"),
-        (10_000_000, "quick", "processes:1"), (10_000_000, "quick", "processes:2"),
-        (1_000_000, "growth", "processes:2"),
-        (100_000, "drawn", "processes:1"), (100_000, "drawn", "processes:2"),
-    ]
+CASES = (
+    (100_000, "quick", "serial"), (1_000_000, "quick", "serial"), (1_000_000, "quick", "processes:2"),
+    (10_000_000, "quick", "processes:1"), (10_000_000, "quick", "processes:2"),
+    (1_000_000, "growth", "processes:2"),
+    (100_000, "drawn", "processes:1"), (100_000, "drawn", "processes:2"),
+    (1_000_000, "fleets", "processes:2"),
+    (100_000, "lengths", "serial"), (1_000_000, "lengths", "processes:2"),
+    (20_000, "spread", "processes:1"), (20_000, "spread", "processes:2"),
+)
+
+
+def main(kinds: list[str]) -> None:
+    """Every case of the kinds named, or of all, in a process of its own."""
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    for points, kind, place in cases:
+    for points, kind, place in wanted(kinds):
         code = f"import json; from bench.batch import case; print(json.dumps(case({points}, {kind!r}, {place!r})))"
         answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, encoding="utf-8")
         found = json.loads(answer.stdout)
-        print(f"{points:>10,} {kind:6} {place:12}", ", ".join(f"{key} {value:.2f}" for key, value in found.items()))
+        print(f"{points:>10,} {kind:7} {place:12}", ", ".join(f"{key} {value:.2f}" for key, value in found.items()))
+
+
+def wanted(kinds: list[str]) -> Iterator[tuple[int, str, str]]:
+    """The cases of the kinds named; all where none is."""
+    known = {kind for _, kind, _ in CASES}
+    if unknown := [kind for kind in kinds if kind not in known]:
+        sys.exit(f'bench.batch: no kind "{unknown[0]}"; there are {", ".join(sorted(known))}')
+    yield from (one for one in CASES if not kinds or one[1] in kinds)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -18,7 +18,7 @@ from simulator.domain.options import HostedOption
 from simulator.domain.ranges import Pert
 from simulator.domain.scenario import Scenario
 from simulator.files import default_scenario_path, read_scenario
-from simulator.studies.breakeven import break_even, sign_changes
+from simulator.studies.breakeven import break_even
 from simulator.studies.compare import compare
 from simulator.studies.flip import flips
 from simulator.studies.map import cost_map
@@ -27,6 +27,7 @@ from simulator.studies.outlook import outlook
 from simulator.studies.probability import sample, uncertainty, worth_of_knowing
 from simulator.studies.sensitivity import sobol, tornado
 from simulator.studies.sweep import axis, sweep
+from simulator.studies.turns import sign_changes
 
 ROUNDS = 3
 CALLS, PREFIX = "workload.calls_per_day", "options.cheap-prompt.prefix_tokens"

@@ -44,12 +44,12 @@ def page() -> None:
             shown.say(f"This page takes up to {MOST_POINTS:,} points; run tunepoint batch for more.")
             return
         key = ("batch", batch.digest)
-        job = workshop.workshop().job(key)
+        job = workshop.job_of(key)
         over = job is not None and job.state in ("running", "done")
         st.button("Run the batch", icon=":material/play_arrow:", type="primary", disabled=over,
                   on_click=_begin, args=(key, batch))
         if job is not None and job.state == "running":
-            workshop.progress(job, "parts")
+            workshop.progress(key, "parts")
         elif job is not None:
             workshop.ended(job)
             points, problems = _priced(sent, job)
@@ -103,7 +103,7 @@ def _begin(key: tuple[str, str], batch: Batch) -> None:
                   packed=packed)
         for group in batch.tasks(batch.pieces())
     ]
-    workshop.workshop().begin(key, price_task, tasks)
+    workshop.begin(key, price_task, tasks)
 
 
 @functools.lru_cache(maxsize=4)
@@ -138,7 +138,9 @@ def _found(points: BatchPoints) -> None:
 
 
 def _format(name: str) -> str:
-    return "$%.4g" if "usd" in name else "%.6g"
+    if "usd" in name and "call" not in name:
+        return "dollar"
+    return "$%.4g" if "usd" in name else "localized"
 
 
 def _filtered(points: BatchPoints) -> BatchPoints:

@@ -96,7 +96,8 @@ def saving(asked: Question) -> None:
     if not fold.open:
         return
     with fold:
-        whole = answer.priced_everywhere(asked)
+        with shown.working():
+            whole = answer.priced_everywhere(asked)
         if whole.bridge is not None:
             figure = charts.bridge(whole.bridge, whole)
             pictures.show("bridge", figure)
@@ -134,4 +135,6 @@ def side_by_side(states: Mapping[str, tuple[str, Comparison]]) -> None:
                   share(float(option.result.cache_hit_rate[0]))) for name, option in found.options.items()],
             )
             shown.say(f"{quantity(found.horizon_days)} days from {day(found.start)}")
-            pictures.show(f"side {place}", charts.cumulative_cost(found), SIDE_PX, narrow=True)
+            figure = charts.cumulative_cost(found)
+            pictures.show(f"side {place}", figure, SIDE_PX, narrow=True)
+            take.pair(found.scenario_name, f"cumulative-cost {title.lower()}", figure)

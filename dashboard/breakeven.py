@@ -46,10 +46,14 @@ def page() -> None:
         elif part == MOVES:
             shown.say("Each dial from low to high, the largest effect on the lead on top; a dial without a range is "
                       "tried a quarter up and down.")
-            _shown(asked, "tornado", charts.tornado(answer.tornado_of(asked)))
+            with shown.working():
+                moved = answer.tornado_of(asked)
+            _shown(asked, "tornado", charts.tornado(moved))
         elif part == FLIPS:
-            _shown(asked, "flips", charts.flips(answer.flips_of(asked)))
-            shown.points("In words", answer.comparison_of(asked).verdict.flips)
+            with shown.working():
+                flipped, words = answer.flips_of(asked), answer.comparison_of(asked).verdict.flips
+            _shown(asked, "flips", charts.flips(flipped))
+            shown.points("In words", words)
         else:
             _pair(asked, scenario, names, knobs)
 
@@ -66,8 +70,9 @@ def _pair(asked: Question, scenario: Scenario, names: list[str], knobs: dict[str
     if pair[0] == pair[1]:
         shown.say(f"{pair[0]} stands twice; choose two options.")
         return
-    found = break_even(scenario, pair, knob.path, *ends)
-    curve = cost_curve(scenario, knob.path, *ends)
+    with shown.working():
+        found = break_even(scenario, pair, knob.path, *ends)
+        curve = cost_curve(scenario, knob.path, *ends)
     shown.points(f"{pair[1]} against {pair[0]}", _crossings(found))
     _shown(asked, "break-even", charts.cost_against_volume(curve, [found], answer.comparison_of(asked)), 480)
     shown.points("Payback", _payback(found))
@@ -85,7 +90,8 @@ def _map(asked: Question, knobs: dict[str, Knob]) -> None:
     across, up = st.columns(2)
     x = across.selectbox("Across", paths, paths.index(VOLUME), key=f"across {turn}", format_func=_labelled(knobs))
     y = up.selectbox("Upwards", paths, paths.index(prompts[0]), key=f"up {turn}", format_func=_labelled(knobs))
-    found = answer.map_of(asked, x, y)
+    with shown.working("Pricing every option at 100 by 100 pairs of values; with machines it takes a while."):
+        found = answer.map_of(asked, x, y)
     _shown(asked, "map", charts.cost_map([found]))
 
 
@@ -98,7 +104,8 @@ def _chosen(
 ) -> tuple[tuple[str, str], Knob, tuple[float, float]]:
     """The pair, the dial, and the ends of its range."""
     turn = st.session_state.round
-    best = answer.comparison_of(asked).verdict
+    with shown.working():
+        best = answer.comparison_of(asked).verdict
     against = best.runner_up if best.runner_up not in (None, scenario.baseline) else best.choice
     first, second, dial = st.columns([1, 1, 2])
     one = first.selectbox("Between", names, names.index(scenario.baseline), key=f"first {turn}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simulator.domain.findings import Comparison
 
 DIALS_PX = 880
-CHART_PX, BILL_PX = 440, 480
+CHART_PX, HEIGHTS_PX = 440, {"cost-against-volume": 500, "bill-by-line": 480}
 
 
 @st.fragment
@@ -25,7 +25,7 @@ def page() -> None:
     left, right = st.columns([0.28, 0.72], gap="medium")
     with left, guarded():
         _scenario()
-        with st.container(height=DIALS_PX, border=False):
+        with st.container(height=DIALS_PX, border=False, key="dials"):
             dials.show()
     with right, guarded():
         asked = question.asked()
@@ -59,8 +59,40 @@ def _sent() -> None:
 
 
 def _answer(asked: Question) -> None:
-    comparison = answer.comparison_of(asked)
-    curve = answer.curve_of(asked)
+    """The charts first, as they are known first: what would change the choice takes as long again."""
+    said, saved, drawn, behind_it = st.container(key="said"), st.container(), st.container(), st.container()
+    with said, shown.working():
+        bills, curve = answer.bills_of(asked), answer.curve_of(asked)
+    figures = {
+        "cumulative-cost": charts.cumulative_cost(bills),
+        "cost-against-volume": charts.cost_against_volume(curve, bills.break_even, bills),
+        "bill-by-line": charts.bill_by_line(bills),
+    }
+    with drawn:
+        for name, figure in figures.items():
+            pictures.show(name, figure, HEIGHTS_PX.get(name, CHART_PX))
+    with said, shown.working("Looking for what would change the choice."):
+        comparison = answer.comparison_of(asked)
+    with said:
+        _said(comparison)
+    doubt = charts.unsure_pictures(comparison)
+    with saved:
+        one, two = st.columns(2)
+        with one:
+            take.show(asked, comparison, figures | doubt)
+        with two:
+            _pin(asked)
+    with behind_it:
+        _side_by_side(asked, comparison)
+        behind.reasons(comparison)
+        behind.doubt(comparison)
+        for name, figure in doubt.items():
+            pictures.show(name, figure, CHART_PX)
+        behind.saving(asked)
+
+
+def _said(comparison: Comparison) -> None:
+    """The verdict, the bills, and the most there is to save."""
     shown.verdict(comparison)
     shown.cards(headlines(comparison, shown.dark()))
     careful = len(behind.cautions(comparison))
@@ -69,25 +101,6 @@ def _answer(asked: Question) -> None:
         f"all that {comparison.baseline} costs. {careful} {'thing' if careful == 1 else 'things'} to be careful "
         "about: see below."
     )
-    figures = {
-        "cumulative-cost": charts.cumulative_cost(comparison),
-        "cost-against-volume": charts.cost_against_volume(curve, comparison.break_even, comparison),
-        "bill-by-line": charts.bill_by_line(comparison),
-    }
-    doubt = charts.unsure_pictures(comparison)
-    one, two = st.columns(2)
-    with one:
-        take.show(asked, comparison, figures | doubt)
-    with two:
-        _pin(asked)
-    for name, figure in figures.items():
-        pictures.show(name, figure, BILL_PX if name == "bill-by-line" else CHART_PX)
-    _side_by_side(asked, comparison)
-    behind.reasons(comparison)
-    behind.doubt(comparison)
-    for name, figure in doubt.items():
-        pictures.show(name, figure, CHART_PX)
-    behind.saving(asked)
 
 
 def _pin(asked: Question) -> None:
@@ -109,9 +122,9 @@ def _side_by_side(asked: Question, comparison: Comparison) -> None:
     pinned = st.session_state.get("pinned")
     if pinned is not None:
         with guarded():
-            behind.side_by_side({
-                "Pinned": (_state(pinned), answer.comparison_of(pinned)), "Now": (_state(asked), comparison),
-            })
+            with shown.working():
+                before = answer.comparison_of(pinned)
+            behind.side_by_side({"Pinned": (_state(pinned), before), "Now": (_state(asked), comparison)})
 
 
 def _state(asked: Question) -> str:

@@ -28,7 +28,7 @@ def show() -> None:
         _group(group, list(members))
     _diagnosis()
     _any_value()
-    if st.session_state.laid or st.session_state.rates:
+    if st.session_state.laid or st.session_state.rates or st.session_state.machines:
         st.button("Back to the scenario as written", on_click=question.forget, width="stretch")
 
 
@@ -60,7 +60,8 @@ def _slider(knob: Knob) -> None:
     dial, laid = knob.dial, st.session_state.laid.get(knob.path)
     number = None if laid is None else _number(laid)
     key = f"dial {knob.path} {st.session_state.round}"
-    unit = "" if dial.unit in ("share", "1/day", "USD", "") else f" ({dial.unit})"
+    said = dial.unit in ("share", "1/day", "USD", "") or dial.unit.lower() in dial.label.lower()
+    unit = "" if said else f" ({dial.unit})"
     st.select_slider(
         f"{dial.label}{unit}", knob.stops, knob.value if number is None else number, key=key,
         format_func=lambda value: setting(value, dial.unit), on_change=_moved, args=(knob.path, key, knob.value),

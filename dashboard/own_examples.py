@@ -69,7 +69,7 @@ def _prices(check: DatasetCheck) -> None:
     ], key=lambda one: one.usd)
     sold = [one for one in offers if one.confidence != "unverified"]
     shown.table(
-        {"training at": "", "method": "", "epochs": "n", "tokens": "n", "GPU-h": "n", "a run": "n", "": ""},
+        {"training at": "", "method": "", "epochs": "n", "tokens": "n", "GPU-h": "n", "a run": "n", "note": ""},
         [(one.price, one.method, quantity(one.epochs), count(one.tokens),
           "" if one.gpu_hours is None else f"{one.gpu_hours:.2f}", usd(one.usd), one.note)
          for one in sold[:OFFERED]],

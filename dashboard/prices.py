@@ -1,32 +1,42 @@
-"""What things cost, since when, and who says so; and a price of one's own for this session."""
+"""What tokens and machines cost, since when, and who says so; and a price of one's own for this session."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import answer, pictures, question, shown, take
+from dashboard import answer, gpu_prices, pictures, question, shown, take
 from dashboard.guard import guarded
-from pricing.changes import between, history, watch
+from pricing.changes import Difference, between, history, watch
 from simulator import as_csv, charts, shipped_book
 from simulator.cli import prices_plain
 from simulator.formats import day as written
+from simulator.formats import rate
 
 if TYPE_CHECKING:
     from pricing.book import PriceBook
 
 METERS = ("input", "cached_input", "output")
 STALE = timedelta(days=90)
+ENDS = {"retires_on": "retires", "no_new_jobs_from": "takes no new training jobs",
+        "no_new_customers_from": "takes no new customers"}
+KINDS = ("Tokens and training", "GPUs and serving")
 
 
 @st.fragment
 def page() -> None:
     """The list, one price, what changed, what to look after, and an override."""
-    shown.title("Prices", "What does it cost, since when, and who says so? USD per million tokens.")
+    shown.title("Prices", "What does it cost, since when, and who says so?")
     with guarded():
         question.keep_in_address(question.asked())
+        kind = st.segmented_control("What is priced", KINDS, default=KINDS[0], key="kind", required=True,
+                                    label_visibility="collapsed")
+        if kind != KINDS[0]:
+            gpu_prices.show()
+            return
         listed, one, changed, ahead, own = st.tabs(
             ["All prices", "One price over time", "What changed", "Look after", "My own price"]
         )
@@ -53,11 +63,12 @@ def _list(book: PriceBook) -> None:
         row |= {"source": version.source.title, "link": version.source.href, "retires_on": _told(row["retires_on"])}
         if all(word in f"{price} {row['confidence']} {row['source']}".lower() for word in words):
             rows.append(row)
-    shown.say(f"{len(rows)} prices in force on {written(day)}.")
+    shown.say(f"{len(rows)} prices in force on {written(day)}, USD per million tokens.")
     st.dataframe(
-        rows, hide_index=True, height=560, key="price list",
+        rows, hide_index=True, height=560, key="price list", placeholder="",
         column_config={
-            "link": st.column_config.LinkColumn("source page"), "version": None, "age_days": "days since seen",
+            "link": st.column_config.LinkColumn("page", display_text=shown.HOST), "version": None,
+            "age_days": "days since seen",
             "retires_on": "retires on", "effective": "since", "confidence": "how sure",
             **{meter: st.column_config.NumberColumn(meter.replace("_", " "), format="$%.4g") for meter in METERS},
         },
@@ -75,10 +86,10 @@ def _one(book: PriceBook) -> None:
     pictures.show("price", figure)
     take.charts_of(price.replace("/", "-"), {"price": figure})
     shown.table(
-        {"from": "", "recorded": "", "what": "", "changed": "", "who says so": "", "how sure": ""},
+        {"from": "w", "recorded": "w", "what": "w", "changed": "", "who says so": "", "how sure": "w"},
         [(str(step.version.effective), str(step.version.recorded), step.kind,
-          "; ".join(f"{one.path} {_told(one.before)} -> {_told(one.after)}" for one in step.differences),
-          step.version.source.title, step.version.source.confidence) for step in history(table)],
+          _changes(step.differences), step.version.source.title, step.version.source.confidence)
+         for step in history(table)],
     )
     source = table.versions[-1].source
     if source.href:
@@ -90,50 +101,62 @@ def _changed(book: PriceBook) -> None:
     from_day = first.date_input("From", value=date(2025, 1, 1), key="diff from")
     to_day = last.date_input("To", value="today", key="diff to")
     found = between(book, from_day, to_day)
-    rows = prices_plain.between_rows(found)
+    order = ("changed", "retired", "added")
+    rows = sorted(prices_plain.between_rows(found), key=lambda row: order.index(row["event"]))
     counts = f"{len(found.added)} added, {len(found.changed)} changed, {len(found.retired)} retired"
     shown.say(f"From {written(from_day)} to {written(to_day)}: {counts}.")
     st.dataframe([{key: _told(cell) for key, cell in row.items()} for row in rows], hide_index=True, height=520,
-                 key="price changes")
+                 key="price changes", placeholder="")
 
 
 def _ahead(book: PriceBook) -> None:
     today = date.today()
     found = watch(book, today, STALE)
     shown.points("Known to end", [
-        f"{one.day}: {one.price}, {one.what.replace('_', ' ')}" + (f", then {one.successor}" if one.successor else "")
+        f"{written(one.day)}: {one.price} {ENDS[one.what]}" + (f"; then {one.successor}" if one.successor else "")
         for one in found.ending
     ])
     shown.points("Announced changes", [
-        f"{step.version.effective}: {step.price}, "
-        + "; ".join(f"{one.path} {_told(one.before)} -> {_told(one.after)}" for one in step.differences)
-        for step in found.announced
+        f"{written(step.version.effective)}: {step.price}: {_changes(step.differences)}" for step in found.announced
     ])
-    old = [f"{price}, {age} days" for price, age in found.stale.items()]
-    shown.points(f"Seen more than {STALE.days} days ago", old)
-    shown.points("Unverified, usable only where a scenario names them", found.unverified)
+    old = [f"{price} ({age} days)" for price, age in found.stale.items()]
+    shown.points(f"Seen more than {STALE.days} days ago", [", ".join(old)] if old else [])
+    shown.points("Unverified, usable only where a scenario names them",
+                 [", ".join(found.unverified)] if found.unverified else [])
 
 
 def _own() -> None:
     """Rates typed for this session; the link and the saved scenario carry them."""
     asked = question.asked()
     bound = answer.scenario_of(asked).prices
+    if not bound:
+        shown.say("This scenario pays for no tokens; its machines are under GPUs and serving.")
+        return
     price = st.selectbox("Price of this scenario", sorted(bound), key=f"own price {st.session_state.round}")
     rates = bound[price].on(answer.scenario_of(asked).start).usd_per_mtok
+    keys = {meter: f"own {price} {meter} {st.session_state.round}" for meter in METERS}
     with st.form("own rates"):
-        typed = {
-            meter: column.number_input(
-                f"{meter.replace('_', ' ')}, USD per million tokens", min_value=0.0, value=getattr(rates, meter),
-                format="%.6g", key=f"own {price} {meter} {st.session_state.round}",
-            )
-            for meter, column in zip(METERS, st.columns(len(METERS)), strict=True)
-        }
-        if st.form_submit_button("Use in this session"):
-            st.session_state.rates[price] = {meter: usd for meter, usd in typed.items() if usd is not None}
-            st.rerun(scope="fragment")
+        for column, meter in zip(st.columns(len(METERS)), METERS, strict=True):
+            column.number_input(f"{meter.replace('_', ' ')}, USD per million tokens", min_value=0.0,
+                                value=getattr(rates, meter), format="%.6g", key=keys[meter])
+        st.form_submit_button("Use in this session", on_click=_use, args=(price, keys))
     shown.say("Other rates of the price (batch, tiers, windows) are dropped then; training, rules and dates stay.")
     for changed in list(st.session_state.rates):
         st.button(f"Back to the book: {changed}", on_click=st.session_state.rates.pop, args=(changed,))
+
+
+def _use(price: str, keys: Mapping[str, str]) -> None:
+    typed = {meter: st.session_state[key] for meter, key in keys.items()}
+    st.session_state.rates[price] = {meter: usd for meter, usd in typed.items() if usd is not None}
+
+
+def _changes(found: Sequence[Difference]) -> str:
+    """`cached input $0.20 to $0.40; output $5.00`: what is new has nothing before it."""
+    return "; ".join(
+        f"{one.path.replace('_', ' ').replace('.', ' ')} "
+        + " to ".join(rate(value) if isinstance(value, float) else _told(value)
+                      for value in (one.before, one.after) if value is not None) for one in found
+    )
 
 
 def _told(value: object) -> str:

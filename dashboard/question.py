@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import streamlit as st
 
-from simulator import default_scenario_path, pack_link, price_override, shipped_scenarios, unpack_link
+from simulator import default_scenario_path, gpu_override, pack_link, price_override, shipped_scenarios, unpack_link
 from simulator.formats import short
 
 LONGEST_LINK = 7_500
@@ -61,7 +61,8 @@ def ask(name: str, raw: bytes, folder: Path | None = None) -> None:
 
 def forget() -> None:
     """Ask the scenario as it is written."""
-    st.session_state.laid, st.session_state.linked, st.session_state.rates = {}, {}, {}
+    for own in ("laid", "linked", "rates", "machines"):
+        st.session_state[own] = {}
     st.session_state.round = st.session_state.get("round", "") + "'"
 
 
@@ -92,6 +93,8 @@ def asked() -> Question:
     flags = [f"{path}={value}" for path, value in st.session_state.laid.items()]
     if st.session_state.rates:
         flags.append(price_override(plain.raw, plain.name, st.session_state.rates))
+    if st.session_state.machines:
+        flags.append(gpu_override(plain.raw, plain.name, st.session_state.machines))
     return Question(name=plain.name, raw=plain.raw, folder=plain.folder, flags=tuple(flags))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -20,10 +21,10 @@ STYLE = """<style>
 .tp-verdict p {font-size: 1.12rem; line-height: 1.42; margin: 0; font-weight: 500}
 .tp-verdict p + p {font-size: .95rem; font-weight: 400; margin-top: .3rem}
 .tp-question {margin: 0 0 .45rem; font-size: .92rem; opacity: .78; min-height: 1.4rem}
-.tp-cards {display: grid; grid-template-columns: repeat(auto-fit, minmax(11.5rem, 1fr)); gap: .7rem;
+.tp-cards {display: grid; grid-template-columns: repeat(auto-fit, minmax(10.4rem, 1fr)); gap: .7rem;
   margin: .2rem 0}
-.tp-card {border: 1px solid rgba(128,128,128,.35);
-  border-top: 4px solid var(--own); border-radius: .45rem; padding: .5rem .75rem .55rem}
+.tp-card {border: 1px solid rgba(128,128,128,.35); display: grid; grid-row: span 5; grid-template-rows: subgrid;
+  row-gap: 0; border-top: 4px solid var(--own); border-radius: .45rem; padding: .5rem .75rem .55rem}
 .tp-card.chosen {background: rgba(128,128,128,.1)}
 .tp-card h3 {font-size: .92rem; margin: 0; padding: 0; font-weight: 600; overflow-wrap: anywhere}
 .tp-card h3 span {font-weight: 500; font-size: .74rem; border: 1px solid currentColor; border-radius: 1rem;
@@ -33,7 +34,8 @@ STYLE = """<style>
 .tp-card .against {font-size: .84rem; margin: 0 0 .3rem}
 .tp-card .less::before {content: "\\25BC  "; color: #1a9c75}
 .tp-card .more::before {content: "\\25B2  "; color: #d55e00}
-.tp-card dl {display: grid; grid-template-columns: 1fr auto; gap: 0 .5rem; margin: 0; padding: 0; font-size: .8rem}
+.tp-card dl {display: grid; align-content: start; grid-template-columns: 1fr auto; gap: 0 .5rem;
+  margin: 0; padding: 0; font-size: .8rem}
 .tp-card dt {opacity: .75; white-space: nowrap; margin: 0; padding: 0; font-weight: 400}
 .tp-card dd {margin: 0; text-align: right; font-variant-numeric: tabular-nums}
 .tp-card .no {font-size: .8rem; margin: .3rem 0 0; color: #d55e00}
@@ -45,11 +47,27 @@ STYLE = """<style>
 .tp-table th, .tp-table td {text-align: left; padding: .22rem .6rem .22rem 0; vertical-align: top;
   border-bottom: 1px solid rgba(128,128,128,.25); overflow-wrap: anywhere}
 .tp-table td.n, .tp-table th.n {text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap}
-.tp-table td.w {white-space: nowrap}
+.tp-scroll {overflow-x: auto}
+.tp-table td.w, .tp-table th {white-space: nowrap}
 .tp-title {font-size: 1.45rem; margin: 0; padding: 0}
 .tp-note {font-size: .86rem; opacity: .8; margin: 0}
+@media (min-width: 641px) {
+  [data-testid=stColumn]:has(.st-key-dials) {position: sticky; top: 3.6rem; align-self: flex-start}
+  .st-key-dials {max-height: calc(100vh - 11.5rem)}
+}
+.st-key-said {min-height: 25rem}
 .st-key-plotly {position: absolute; height: 0; overflow: hidden}
 </style>"""
+
+
+HOST = r"https?://([^/?#]+)"
+"""What of an address a table shows."""
+WORKING = "Working it out; where machines serve calls, a new question takes a few seconds."
+
+
+def working(words: str = WORKING) -> AbstractContextManager[None]:
+    """A sentence that turns up where an answer is not at hand within a moment."""
+    return st.spinner(words, show_time=True)
 
 
 def dark() -> bool:
@@ -113,7 +131,8 @@ def table(columns: Mapping[str, str], rows: Iterable[Sequence[str]]) -> None:
         ) + "</tr>"
         for row in rows
     )
-    st.html(f'<table class="tp-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+    inner = f'<table class="tp-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    st.html(f'<div class="tp-scroll">{inner}</div>')
 
 
 def send(name: str, settings: Mapping[str, str], title: str = "As settings of the scenario") -> None:

@@ -36,7 +36,7 @@ def page() -> None:
         with chosen:
             how = _chosen(scenario)
         key = ("rehearsal", scenario.digest, *how)
-        job = workshop.workshop().job(key)
+        job = workshop.job_of(key)
         start.button(
             "Simulate", icon=":material/play_arrow:", type="primary", disabled=_is_over(job), width="stretch",
             on_click=_begin, args=(key, scenario, how),
@@ -45,7 +45,7 @@ def page() -> None:
             shown.say(f"{question.called(asked)} has not been simulated with these settings and dials. The runs are "
                       "played by other processes of this server; every page stays as quick as it is.")
         elif job.state == "running":
-            workshop.progress(job, "parts")
+            workshop.progress(key, "parts")
         else:
             workshop.ended(job)
             if job.found:
@@ -74,7 +74,7 @@ def _is_over(job: Job | None) -> bool:
 
 def _begin(key: tuple[object, ...], scenario: Scenario, how: How) -> None:
     runs, seed, fidelity = how
-    workshop.workshop().begin(key, rehearse, rehearsal_parts(scenario, runs, seed, fidelity))
+    workshop.begin(key, rehearse, rehearsal_parts(scenario, runs, seed, fidelity))
 
 
 @functools.lru_cache(maxsize=workshop.KEPT)
@@ -89,8 +89,13 @@ def _found(asked: Question, found: Rehearsal) -> None:
     drawn = charts.played_pictures(found)
     take.charts_of(question.called(asked), drawn)
     for name, figure in drawn.items():
-        height = figure.layout.height if name == "events" else pictures.PLOT_PX
-        pictures.show(name, figure, HEIGHTS_PX.get(name, height))
+        own = name in ("events", "latency") or name.startswith("fleet-week")
+        pictures.show(name, figure, figure.layout.height if own else HEIGHTS_PX.get(name, pictures.PLOT_PX))
+        if name == "events":
+            _events(found)
+
+
+def _events(found: Rehearsal) -> None:
     rows = charts.event_rows(found)
     if rows:
         shown.table({"no.": "n", "option": "w", "day": "n", "date": "w", "what happens": ""},

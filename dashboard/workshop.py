@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
@@ -28,25 +29,42 @@ class Workshop:
         self.crew = Crew()
         self._lock = threading.Lock()
         self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
+        self._askers: dict[Hashable, set[str]] = {}
         atexit.register(self.crew.close)
 
-    def job(self, asked: Hashable) -> Job | None:
-        """What became of a question; None where nobody asked."""
+    def job(self, asked: Hashable, asker: str) -> Job | None:
+        """What became of a question; None where neither the asker has asked it nor its answer is there."""
         with self._lock:
-            return self._jobs.get(asked)
+            found = self._jobs.get(asked)
+            known = found is not None and (found.state == "done" or asker in self._askers[asked])
+            return found if known else None
 
-    def begin(self, asked: Hashable, function: Callable[[Any], Any], tasks: Sequence[Any]) -> Job:
+    def begin(self, asked: Hashable, function: Callable[[Any], Any], tasks: Sequence[Any], asker: str) -> Job:
         """Start what was asked, or join who has asked the same."""
         with self._lock:
             found: Job | None = self._jobs.get(asked)
             if found is None or found.state in ("stopped", "failed"):
                 found = self.crew.begin(function, tasks)
-                self._jobs[asked] = found
+                self._jobs[asked], self._askers[asked] = found, set()
+            self._askers[asked].add(asker)
             self._jobs.move_to_end(asked)
             ended = [key for key, job in self._jobs.items() if job.state != "running"]
             for key in ended[: max(0, len(self._jobs) - KEPT)]:
-                del self._jobs[key]
+                del self._jobs[key], self._askers[key]
             return found
+
+    def leave(self, asked: Hashable, asker: str) -> Job | None:
+        """Stop for one asker, who keeps what was found so far; the work goes on while another waits for it."""
+        with self._lock:
+            found = self._jobs.get(asked)
+            if found is None or found.state != "running":
+                return found
+            kept = found.snapshot()
+            kept.stop()
+            self._askers[asked].discard(asker)
+            if not self._askers[asked]:
+                found.stop()
+            return kept
 
 
 @st.cache_resource(show_spinner=False)
@@ -55,14 +73,39 @@ def workshop() -> Workshop:
     return Workshop()
 
 
+def job_of(asked: Hashable) -> Job | None:
+    """What became of a question of this session."""
+    stopped: dict[Hashable, Job] = st.session_state.get("stopped", {})
+    return stopped.get(asked) or workshop().job(asked, _me())
+
+
+def begin(asked: Hashable, function: Callable[[Any], Any], tasks: Sequence[Any]) -> None:
+    """Start what this session asks; what it had stopped is forgotten."""
+    st.session_state.stopped = {}
+    workshop().begin(asked, function, tasks, _me())
+
+
+def _stop(asked: Hashable) -> None:
+    left = workshop().leave(asked, _me())
+    if left is not None and left.state == "stopped":
+        st.session_state.stopped = {asked: left}
+
+
+def _me() -> str:
+    """A name for this session that no other has."""
+    me: str = st.session_state.setdefault("me", secrets.token_hex(8))
+    return me
+
+
 @st.fragment(run_every=LOOK_S)
-def progress(job: Job, unit: str) -> None:
-    """How far a job is, looked at by itself: the page around it is drawn again only when the job has ended."""
-    if job.state != "running":
+def progress(asked: Hashable, unit: str) -> None:
+    """How far a job is, looked at by itself: the page around it is drawn again only when it has ended, or was left."""
+    job = job_of(asked)
+    if job is None or job.state != "running":
         st.rerun()
     left = "" if job.left_s is None else f", {_seconds(job.left_s)} to go"
     st.progress(job.done_share, f"{len(job.found)} of {len(job.tasks)} {unit} done{left}")
-    st.button("Stop", icon=":material/stop:", key="stop", on_click=job.stop)
+    st.button("Stop", icon=":material/stop:", key="stop", on_click=_stop, args=(asked,))
 
 
 def ended(job: Job) -> None:

@@ -13,11 +13,20 @@ from simulator.charts_cash import cumulative_cost
 from simulator.charts_curve import cost_against_volume, crossing_words
 from simulator.charts_decisions import decisions, outlook
 from simulator.charts_fleet import fleet_week, fleet_weeks
+from simulator.charts_latency import latency
 from simulator.charts_map import cost_map
 from simulator.charts_moves import flips, sobol, tornado, worth
-from simulator.charts_page import on_page, page_config, page_json, plotted, standalone
-from simulator.charts_played import cost_fan, event_rows, events, payback_chances, played_pictures
-from simulator.charts_prices import price_over_time
+from simulator.charts_page import on_page, page_config, page_json, page_room, plotted, standalone
+from simulator.charts_played import (
+    cost_fan,
+    event_rows,
+    events,
+    payback_chances,
+    played_pictures,
+    rehearsed,
+    timeline,
+)
+from simulator.charts_prices import gpu_price_over_time, price_over_time
 from simulator.charts_style import CONFIG, placed, plotly_script
 from simulator.charts_unsure import backtests, bridge, cost_distribution
 from simulator.domain.findings import Comparison, CostCurve
@@ -26,9 +35,10 @@ from simulator.domain.uncertain import Explored
 __all__ = ["CONFIG", "Figure", "backtests", "batch_scatter", "bill_by_line", "bridge", "column_name",
            "cost_against_volume", "cost_distribution", "cost_fan", "cost_map", "cost_per_day",
            "crossing_words", "cumulative_cost", "decisions", "event_rows", "events", "fleet_week",
-           "fleet_weeks", "flips", "moving_pictures", "on_page", "outlook", "page_config", "page_json",
-           "payback_chances", "pictures", "placed", "played_pictures", "plotly_script", "plotted",
-           "price_over_time", "sobol", "standalone", "tornado", "unsure_pictures", "worth", "write_page"]
+           "fleet_weeks", "flips", "gpu_price_over_time", "latency", "moving_pictures", "on_page",
+           "outlook", "page_config", "page_json", "page_room", "payback_chances", "pictures", "placed",
+           "played_pictures", "plotly_script", "plotted", "price_over_time", "rehearsed", "sobol", "standalone",
+           "timeline", "tornado", "unsure_pictures", "worth", "write_page"]
 
 
 def pictures(comparison: Comparison, curve: CostCurve, explored: Explored | None = None) -> dict[str, go.Figure]:

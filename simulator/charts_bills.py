@@ -147,7 +147,7 @@ def bill_by_line(comparison: Comparison) -> go.Figure:
             + "; ".join(f"{name} {ending(comparison, name)}" for name in names) + ".",
         x={"title": {"text": "Cost over the horizon, USD"}, "tickformatstops": TICKS_USD, "showgrid": True,
            "zeroline": True, "zerolinecolor": AXIS,
-           "range": [1.05 * min(received.values()), 1.12 * max(paid.values()) or 1.0]},
+           "range": [1.05 * min(received.values()), 1.16 * max(paid.values()) or 1.0]},
         y={"type": "category", "categoryorder": "array", "categoryarray": names[::-1], "ticks": "", "showgrid": False,
            "tickmode": "array", "tickvals": names, "ticktext": labels},
         height=180 + 38 * len(names), left=24 + int(7.6 * max(len(words) for words in labels)), legend_rows=len(looks),

@@ -155,16 +155,16 @@ def crossing_words(crossing: Crossing, unit: str) -> str:
 
 
 def _draw_crossings(chart: Drawing, curve: CostCurve, found: Sequence[Found]) -> None:
-    """Marks by kind and basis: round for a root, a diamond for a jump; filled with one-offs, open without."""
+    """Marks by kind and basis: round for a root, a diamond for a jump; filled with one-offs, open of running cost."""
     groups: dict[tuple[str, str, bool], list[Found]] = {}
     for one in found:
         groups.setdefault((one.crossing.basis, one.crossing.kind, bool(one.crossing.flags)), []).append(one)
     for (basis, kind, flagged), members in groups.items():
-        words = {"root": "crossing", "jump": "jump"}[kind] + (", flagged" if flagged else "")
+        words = ("flagged " if flagged else "") + {"root": "crossing", "jump": "jump"}[kind]
         shape = {"root": "circle", "jump": "diamond"}[kind] + ("" if basis == "horizon" else "-open")
         chart.add_scatter(
             x=[one.crossing.at for one in members], y=[one.usd_per_month for one in members], mode="markers",
-            name=f"{words} ({'one-offs included' if basis == 'horizon' else 'recurring only'})", legendrank=9000,
+            name=words if basis == "horizon" else f"{words} (running)", legendrank=9000,
             marker={"symbol": shape, "size": 12, "color": RED if flagged else INK, "line": {"width": 2}},
             text=[text("; ".join([crossing_words(one.crossing, curve.unit), *one.crossing.flags])) for one in members],
             hovertemplate="%{text}<extra></extra>",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
+
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from simulator.charts_style import COLOURS, FAINT, figure
-from simulator.charts_words import foot_lines, moment, text
+from simulator.charts_style import AXIS, COLOURS, FAINT, GRID, figure
+from simulator.charts_words import foot_lines, on_date, text
 from simulator.domain.findings import Comparison
 from simulator.domain.usage import FleetRecord
 from simulator.formats import day, short
@@ -49,20 +52,24 @@ def fleet_week(comparison: Comparison, option: str) -> go.Figure:
     record = comparison.options[option].result.record
     if record is None:
         raise ValueError(f"{option} has no record of a simulated fleet")
+    return drawn_week(record, option, comparison.start, foot_lines(comparison, ""))
+
+
+def drawn_week(record: FleetRecord, option: str, start: date, foot: Sequence[str]) -> go.Figure:
+    """The same of any record: whose it is, the first day of the scenario, and what stands below."""
     week = busiest_week(record)
     hours = np.arange(week.start, week.stop + 1)  # the last step needs its end to be as wide as it is
-    when = [moment(comparison, record.begin_day + float(hour) / 24.0) for hour in hours]
+    when = [on_date(start, record.begin_day + float(hour) / 24.0) for hour in hours]
     replicas, serving, queue = record.replicas[week], record.serving[week], record.queue[week]
     filled, calls, overflow = record.utilisation[week], record.calls[week], record.overflow[week]
     sent = float(overflow.sum() / max(calls.sum(), 1.0))
-    first = comparison.start.toordinal() + record.begin_day + week.start // 24
-    begins = day(comparison.start.fromordinal(first))
+    begins = day(date.fromordinal(start.toordinal() + record.begin_day + week.start // 24))
     told = f"{np.mean(filled):.0%} of what was paid for was used, {np.max(filled):.0%} in the fullest hour"
     also = f"; {sent:.1%} of the calls found it full and went to the hosted option" if sent > 0 else ""
     chart = figure(
         title=f"How busy is {short(option)} in its busiest week?",
         subtitle=f"The week from {begins} in run 0 of the simulation, hour by hour: {told}{also}.",
-        foot=foot_lines(comparison, ""),
+        foot=foot,
         alt=f"Replicas, utilisation and waiting calls of {option} by hour in the week from {begins}: "
             f"{np.min(replicas):.3g} to {np.max(replicas):.3g} replicas paid, {told}, at most {np.max(queue):.3g} "
             f"calls waiting in the mean of an hour{also}.",
@@ -72,12 +79,14 @@ def fleet_week(comparison: Comparison, option: str) -> go.Figure:
            "tickformat": "~r"},
         height=620, legend_rows=4,
     )
-    axis = {"gridcolor": "#e3e3e3", "zeroline": False, "ticks": "outside", "ticklen": 4, "rangemode": "tozero"}
+    axis = {"gridcolor": GRID, "zeroline": False, "ticks": "outside", "ticklen": 4, "tickcolor": AXIS,
+            "rangemode": "tozero"}
+    named = {"standoff": 10, "font": {"size": 13}}
     chart.update_layout(
         hovermode="x unified", legend={"traceorder": "normal"},
-        yaxis2={**axis, "domain": BANDS[1], "title": {"text": "Share"}, "tickformat": ".0%",
+        yaxis2={**axis, "domain": BANDS[1], "title": {**named, "text": "Share"}, "tickformat": ".0%",
                 "range": [0, max(1.0, 1.05 * float(filled.max(initial=0.0)))]},
-        yaxis3={**axis, "domain": BANDS[2], "title": {"text": "Calls waiting"}, "range": [0, _top(queue)],
+        yaxis3={**axis, "domain": BANDS[2], "title": {**named, "text": "Calls waiting"}, "range": [0, _top(queue)],
                 "tickformat": "~s" if _top(queue) > 1000 else "~r"},
     )  # fmt: skip
     step = {"shape": "hv", "width": 2}

@@ -31,6 +31,9 @@ PLOT_PX = 460
 TOP_PX, BOTTOM_PX, LEGEND_PX = 96, 66, 20
 """Room for a title with three lines below it, for the axis, and for two entries of a legend beside each other."""
 
+LINE_PX, MOST_LINES = 16, 3
+"""Of the words below a title."""
+
 WIDE, NARROW = 76, 28
 """Characters of a line below the title of a chart, and of a line of the title itself on half a page."""
 
@@ -68,7 +71,7 @@ def _laid_out(figure: go.Figure, dark: bool, height: int, narrow: bool) -> tuple
     rows = math.ceil(sum(trace.get("showlegend", True) and bool(trace.get("name")) for trace in traces)
                      / (1 if narrow else 2))
     under = layout["title"].get("subtitle", {"text": ""})
-    words = "" if narrow else "<br>".join(text(line) for line in wrapped(_plain(under["text"]), WIDE, most=3))
+    words = "" if narrow else "<br>".join(text(line) for line in wrapped(_plain(under["text"]), WIDE, most=MOST_LINES))
     layout = {
         **layout,
         "height": height,
@@ -89,6 +92,18 @@ def _laid_out(figure: go.Figure, dark: bool, height: int, narrow: bool) -> tuple
 
 def _plain(words: str) -> str:
     return html.unescape(words).replace("<br>", " ")
+
+
+def page_room(figure: go.Figure, *, narrow: bool = False) -> dict[str, Any]:
+    """What a page that knows its own width needs to lay words and legend of a chart out anew.
+
+    Args:
+        figure: a chart of this program.
+        narrow: whether it stands in half a page.
+    """
+    under = figure.layout.title.subtitle.text
+    return {"words": "" if narrow or not under else _plain(under), "top": TOP_PX, "bottom": BOTTOM_PX,
+            "row": LEGEND_PX, "line": LINE_PX, "lines": MOST_LINES}
 
 
 def page_config(name: str, picture: str = "png") -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""Many runs of a scenario as pictures: the fan of costs, when an option pays back, what happens on the way.
-
-What a fleet did in a run (replicas, queue, latency) comes to stand in `played_pictures` beside these.
-"""
+"""Many runs of a scenario as pictures: the fan of costs, when an option pays back, what happens, what fleets did."""
 
 from __future__ import annotations
 
@@ -11,8 +8,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from simulator.charts_drawing import Drawing
+from simulator.charts_fleet import drawn_week
+from simulator.charts_latency import latency, timed_fleets
 from simulator.charts_style import COLOURS, INK, SYMBOLS, TICKS_USD, WASH, figure, line_style
 from simulator.charts_words import on_date, text
+from simulator.domain.findings import Comparison
 from simulator.domain.rehearsed import Rehearsal
 from simulator.formats import day, days, share, short, usd
 
@@ -30,6 +30,11 @@ def played_pictures(found: Rehearsal) -> dict[str, go.Figure]:
         charts["payback"] = payback_chances(found)
     if any(result.timeline for result in found.runs.mean.values()):
         charts["events"] = events(found)
+    if timed_fleets(found):
+        charts["latency"] = latency(found)
+    for name, result in found.runs.mean.items():
+        if result.record is not None:
+            charts[f"fleet-week-{name}"] = drawn_week(result.record, name, found.start, [_how(found)])
     return charts
 
 
@@ -130,6 +135,24 @@ def events(found: Rehearsal) -> go.Figure:
         places = _numbered(chart, found, name, [(one.day, one.text) for one in moments], number)
         number += places
     return chart.figure()
+
+
+def timeline(comparison: Comparison) -> go.Figure | None:
+    """The same of a comparison that was simulated; None where nothing happened."""
+    found = rehearsed(comparison)
+    return None if found is None or not event_rows(found) else events(found)
+
+
+def rehearsed(comparison: Comparison) -> Rehearsal | None:
+    """The runs of a comparison without the cash of any day; None for an expectation."""
+    if comparison.played is None:
+        return None
+    none = np.zeros((len(comparison.played.numbers), 0), dtype=np.float32)
+    return Rehearsal(
+        start=comparison.start, horizon_days=comparison.horizon_days, baseline=comparison.baseline,
+        seed=comparison.seed, fidelity=comparison.fidelity or "", runs=comparison.played,
+        days=np.zeros(0, dtype=np.int64), paid_usd=dict.fromkeys(comparison.options, none),
+    )  # fmt: skip
 
 
 def event_rows(found: Rehearsal) -> list[dict[str, int | str]]:

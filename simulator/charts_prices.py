@@ -6,6 +6,7 @@ from datetime import date
 
 import plotly.graph_objects as go
 
+from pricing.hardware import GpuTable
 from pricing.table import PriceTable
 from simulator.charts_style import TICKS_USD, figure, line_style
 from simulator.charts_words import text
@@ -42,5 +43,38 @@ def price_over_time(table: PriceTable, until: date) -> go.Figure:
             chart.add_scatter(
                 x=[first.isoformat() for first in days] + [last.isoformat()], y=[*rates, rates[-1]], name=text(words),
                 hovertemplate="%{y:$,.4~f}", **{**style, "line": {**style["line"], "shape": "hv"}},
+            )
+    return chart.figure()
+
+
+def gpu_price_over_time(table: GpuTable, until: date) -> go.Figure:
+    """The rent of a card at one provider by commitment, as known now, from its first day to `until`."""
+    sold = table.commitments
+    steps = {
+        bound: sorted({one.effective for one in table.versions if bound in one.usd_per_gpu_hour
+                       and one.effective <= until})
+        for bound in sold
+    }
+    usd = {bound: [table.on(first, bound).usd_per_gpu_hour[bound] for first in days] for bound, days in steps.items()}
+    told = ", ".join(f"{bound.replace('_', ' ')} {rate(rates[-1])}" for bound, rates in usd.items() if rates)
+    begun = [days[0] for days in steps.values() if days]
+    chart = figure(
+        title=f"What has an hour of {short(table.id, 40)} cost?",
+        subtitle=f"On {day(until)}: {told or 'not known'}.",
+        foot=(),
+        alt=f"Rent of {table.id} for a card and hour since {day(min(begun)) if begun else 'never'}; on {day(until)}: "
+            f"{told}.",
+        x={"type": "date", "title": {"text": "Date", "standoff": 2}, "hoverformat": "%-d %b %Y"},
+        y={"title": {"text": "USD for a card and hour"}, "tickformatstops": TICKS_USD, "rangemode": "tozero"},
+        height=380,
+    )
+    chart.update_layout(hovermode="x unified")
+    for place, bound in enumerate(sold):
+        if usd[bound]:
+            style = line_style(place)
+            chart.add_scatter(
+                x=[*(first.isoformat() for first in steps[bound]), until.isoformat()], y=[*usd[bound], usd[bound][-1]],
+                name=text(bound.replace("_", " ")), hovertemplate="%{y:$,.4~f}",
+                **{**style, "line": {**style["line"], "shape": "hv"}},
             )
     return chart.figure()

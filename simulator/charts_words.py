@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import textwrap
 from datetime import date, datetime, time, timedelta
@@ -34,6 +35,7 @@ def moment(comparison: Comparison, days_on: float) -> str:
     return on_date(comparison.start, days_on)
 
 
+@functools.lru_cache(maxsize=8192)
 def on_date(start: date, days_on: float) -> str:
     """The same from a day.
 

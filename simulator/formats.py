@@ -264,7 +264,7 @@ def played_words(comparison: Comparison) -> tuple[list[str], list[str]]:
         words = f"{name}: {usd(low)} to {usd(high)} in nine runs of ten, median {usd(middle)}" if many else usd(middle)
         often = f"; cheapest in {share(cheapest[name])} of runs" if name in cheapest and many else ""
         pays = many and name in played.payback_days
-        back = _pays_back(played.never_share(name)) if pays else ""
+        back = _pays_back(played.never_share(name), played.payback_interval(name)) if pays else ""
         ranges.append(f"{words if many else f'{name}: {words}'}{often}{back}.")
     story = [
         f"{name}, day {moment.day}: {moment.text}."
@@ -274,15 +274,26 @@ def played_words(comparison: Comparison) -> tuple[list[str], list[str]]:
     return ranges, story
 
 
-def _pays_back(never: float) -> str:
-    """In how many runs an option pays back, given the share in which it never does.
+def _pays_back(never: float, after: tuple[float | None, float | None, float | None]) -> str:
+    """In how many runs an option pays back, given the share in which it never does, and when: 5, 50 and 95 % of runs.
 
-    >>> _pays_back(0.0), _pays_back(0.02)
-    ('; pays back in every run', '; does not pay back in 2 % of runs')
+    >>> _pays_back(0.0, (40.0, 50.0, 61.0))
+    '; pays back in every run, after 40 to 61 days in nine of ten'
+    >>> _pays_back(0.02, (40.0, 50.0, 90.0))
+    '; does not pay back in 2 % of runs, after 50 days in the median'
+    >>> _pays_back(0.0, (0.0, 0.0, 0.0)), _pays_back(1.0, (None, None, None))
+    ('; pays back in every run', '; pays back in no run')
     """
+    low, middle, high = after
+    if never == 1:
+        return "; pays back in no run"
     if never == 0:
-        return "; pays back in every run"
-    return "; pays back in no run" if never == 1 else f"; does not pay back in {share(never)} of runs"
+        if not low or not high:
+            return "; pays back in every run"
+        when = f"{low:,.0f} to {days(high)} in nine of ten" if round(low) < round(high) else days(high)
+        return f"; pays back in every run, after {when}"
+    when = f", after {days(middle)} in the median" if middle else ""
+    return f"; does not pay back in {share(never)} of runs{when}"
 
 
 def played_how(comparison: Comparison) -> str:

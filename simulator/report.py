@@ -10,10 +10,13 @@ from simulator.charts import (
     cost_against_volume,
     cost_per_day,
     cumulative_cost,
+    event_rows,
     fleet_weeks,
     moving_pictures,
     placed,
     plotly_script,
+    rehearsed,
+    timeline,
     unsure_pictures,
 )
 from simulator.domain.findings import Comparison, CostCurve
@@ -29,8 +32,10 @@ from simulator.report_tables import (
     options_table,
     places,
     prices_table,
+    timeline_table,
 )
 
+TIMELINE = "chart-timeline"
 PARTS = {
     "verdict": "Verdict", "pictures": "Pictures", "break-even": "Break-even", "assumptions": "Assumptions",
     "prices": "Prices", "lines": "Lines", "caveats": "Caveats", "provenance": "Provenance",
@@ -49,13 +54,15 @@ def report_html(comparison: Comparison, curve: CostCurve, explored: Explored | N
     """
     at = places(comparison)
     charts = _charts(comparison, curve, explored)
+    story = timeline(comparison)
+    drawn = charts if story is None else {**charts, TIMELINE: story}
     body = "".join([
         _verdict(comparison),
         _machines(comparison),
         section("pictures", "Pictures", *(
             picture(place, chart.layout.meta["alt"], int(chart.layout.height)) for place, chart in charts.items()
         )),
-        _runs(comparison),
+        _runs(comparison, story),
         section("break-even", "Break-even", _reigns(explored), break_even_table(comparison.break_even)
                 if comparison.break_even else "<p>There is no second option to compare with.</p>"),
         *doubt(comparison),
@@ -74,7 +81,7 @@ def report_html(comparison: Comparison, curve: CostCurve, explored: Explored | N
         header=_header(comparison),
         body=body,
         footer="<p>Prices age. Before you sign anything, look up the sources above.</p>",
-        scripts=[plotly_script(), *(placed(chart, place) for place, chart in charts.items())],
+        scripts=[plotly_script(), *(placed(chart, place) for place, chart in drawn.items())],
     )
 
 
@@ -145,12 +152,16 @@ def _verdict(comparison: Comparison) -> str:
     return section("verdict", "Verdict", opening, options_table(comparison), flips)
 
 
-def _runs(comparison: Comparison) -> str:
+def _runs(comparison: Comparison, chart: Any) -> str:
     """How the runs of a simulation spread, and what happened in the first: nothing for an expectation."""
-    ranges, story = played_words(comparison)
+    ranges, _ = played_words(comparison)
     if not ranges:
         return ""
-    told = f"<h3>What happened in the first run</h3>{items(story)}" if story else ""
+    told = ""
+    found = rehearsed(comparison)
+    if chart is not None and found is not None:
+        place = picture(TIMELINE, chart.layout.meta["alt"], int(chart.layout.height))
+        told = f"<h3>What happened in the first run</h3>{place}{timeline_table(event_rows(found))}"
     return section("runs", "Runs", f"<p>{escape(played_how(comparison))}.</p>", items(ranges), told)
 
 
@@ -172,7 +183,7 @@ def _caveats(comparison: Comparison) -> list[str]:
     """Those of the verdict, and what an engine could only approximate."""
     rough = [f"{name}: approximate, {words}." for name, option in comparison.options.items()
              for words in option.result.approximate]
-    return [*comparison.verdict.caveats, *rough]
+    return list(dict.fromkeys([*comparison.verdict.caveats, *rough]))
 
 
 def _provenance(comparison: Comparison) -> str:

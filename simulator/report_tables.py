@@ -135,6 +135,15 @@ def _value(value: float | str) -> str:
     return value if isinstance(value, str) else quantity(value)
 
 
+def timeline_table(rows: Sequence[Mapping[str, int | str]]) -> str:
+    """What happened, by the numbers of the picture above."""
+    return table("Events, in the order of options and days", ["Number", "Option", "Day", "What happened"], [
+        row([str(one["number"]), escape(str(one["option"])), escape(f"{one['date']} (day {one['day']})"),
+             escape(str(one["what"]))])
+        for one in rows
+    ])
+
+
 def prices_table(prices: Sequence[PriceUsed], at: Places) -> str:
     """Every version of a price that paid for something: its days, its age, how far to believe it, who says so."""
     rows = []

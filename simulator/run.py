@@ -266,7 +266,7 @@ def _stamped(scenario: Scenario, view: Any, activity: Activity, ledger: CostLedg
         why_not = f"it stops serving on {until}, inside the horizon"
     fails = np.broadcast_to(np.asarray(view.options[activity.option].retries.failure_rate) >= 1.0, (size,))
     fleet = None if activity.fleet is None else _broadcast(activity.fleet, size)
-    one = fleet is None or size == 1 or engine == "simulated"
+    one = fleet is None or view is scenario or engine == "simulated"
     short = fails if fleet is None or one else fails | (fleet.overload_share > OVERLOADED)
     if why_not is None and fails.all():
         why_not = "it delivers no call: every attempt fails"

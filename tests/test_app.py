@@ -16,8 +16,10 @@ from streamlit.testing.v1 import AppTest
 import simulator
 from simulator.cli import main
 from simulator.formats import usd
+from tests.dashboards import HOSTED, HOSTED_PATH
 
 ROOT = Path(__file__).parents[1]
+WAIT_S = 300
 NAMES = tuple(path.stem for path in simulator.shipped_scenarios())
 PAGES = ("decide", "breakeven", "simulate", "prices", "own_data", "batches", "about")
 PAGE = """
@@ -30,7 +32,7 @@ question.begin()
 
 def opened(module: str, **asked: Any) -> AppTest:
     """A page as a session of its own sees it, opened by a link."""
-    page = AppTest.from_string(PAGE.format(module=module), default_timeout=60)
+    page = AppTest.from_string(PAGE.format(module=module), default_timeout=WAIT_S)
     for key, value in asked.items():
         page.query_params[key] = value
     return page.run()
@@ -80,10 +82,10 @@ def test_importing_the_app_as_a_worker_does_runs_no_page(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("calls", [10_000, 200_000, 1_000_000])
 def test_a_moved_slider_shows_the_number_of_the_command_line(calls: int, capsys: pytest.CaptureFixture[str]) -> None:
-    page = opened("decide")
+    page = opened("decide", scenario=HOSTED)
     next(dial for dial in page.select_slider if dial.label == "Calls per day").set_value(float(calls))
     page.run()
-    answer = told(capsys, "compare", "--set", f"workload.calls_per_day={calls}")
+    answer = told(capsys, "compare", str(HOSTED_PATH), "--set", f"workload.calls_per_day={calls}")
     shown = words(page)
     assert answer["verdict"]["money"] in shown
     for option in answer["options"].values():
@@ -91,11 +93,11 @@ def test_a_moved_slider_shows_the_number_of_the_command_line(calls: int, capsys:
 
 
 def test_every_slider_that_is_open_moves_the_scenario_as_a_flag_does(capsys: pytest.CaptureFixture[str]) -> None:
-    page = opened("decide")
+    page = opened("decide", scenario=HOSTED)
     dial = next(dial for dial in page.select_slider if dial.label == "Growth per month")
     dial.set_value(0.1)
     page.run()
-    answer = told(capsys, "compare", "--set", "workload.growth_per_month=0.1")
+    answer = told(capsys, "compare", str(HOSTED_PATH), "--set", "workload.growth_per_month=0.1")
     assert answer["verdict"]["money"] in words(page)
 
 
@@ -109,7 +111,7 @@ def test_a_link_restores_what_was_laid_over_the_scenario(capsys: pytest.CaptureF
 
 
 def test_a_link_with_a_value_that_cannot_be_is_told_in_one_sentence() -> None:
-    page = opened("decide", set=["workload.calls_per_day=-5"])
+    page = opened("decide", scenario=HOSTED, set=["workload.calls_per_day=-5"])
     (sentence,) = mistakes(page)
     assert "calls_per_day" in sentence
     assert "-5" in sentence
@@ -174,7 +176,7 @@ def test_a_defect_is_told_by_an_id_that_the_log_explains(
 
 
 def test_two_sessions_do_not_see_each_other() -> None:
-    one, other = opened("decide"), opened("decide")
+    one, other = opened("decide", scenario=HOSTED), opened("decide", scenario=HOSTED)
     next(dial for dial in one.select_slider if dial.label == "Calls per day").set_value(1_000_000.0)
     one.run()
     other.run()
@@ -183,7 +185,7 @@ def test_two_sessions_do_not_see_each_other() -> None:
 
 
 def test_a_prompt_is_counted_and_sent_into_the_scenario() -> None:
-    page = opened("own_data")
+    page = opened("own_data", scenario=HOSTED)
     page.text_area[0].set_value("hello world " * 100)
     page.run()
     tokens = simulator.count_tokens("hello world " * 100, "o200k_base").tokens

@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import simulator
-from bench._served import Served, browser_path, chromium, opened, served
+from bench._served import Served, opened
+from tests.dashboards import HOSTED, HOSTED_PATH
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-REQUIRED = os.environ.get("REQUIRE_BROWSER") == "1"
-WAIT_MS = 180_000
+PAGES = ("break-even", "simulate", "prices", "your-data", "batch", "about")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if browser_path() is None:
-        if REQUIRED:
-            pytest.fail("REQUIRE_BROWSER=1, and there is no chromium, chromium-browser or google-chrome")
-        pytest.skip("no chromium, chromium-browser or google-chrome on this machine")
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def app() -> Iterator[Served]:
-    with served() as found:
-        yield found
+def shown(page: Page, url: str) -> Page:
+    """A page when its first chart is drawn."""
+    page.goto(url)
+    page.locator(".js-plotly-plot .main-svg").first.wait_for()
+    return page
 
 
 @pytest.fixture
-def page(browser: Browser, app: Served) -> Iterator[Page]:
-    found = opened(browser, app.url, viewport={"width": 1400, "height": 1000}, accept_downloads=True)
-    found.set_default_timeout(WAIT_MS)
-    yield found
-    found.context.close()
+def desk(page: Page, app: Served) -> Page:
+    """The first page on a scenario whose options are all hosted."""
+    return shown(page, f"{app.url}/?scenario={HOSTED}")
 
 
 def verdict(page: Page) -> str:
@@ -53,7 +40,7 @@ def moved(page: Page, presses: int = 3) -> str:
     for _ in range(presses):
         page.get_by_role("slider", name="Calls per day").press("ArrowRight")
     page.wait_for_function("before => document.querySelector('.tp-verdict')?.innerText !== before", arg=before)
-    page.get_by_text("100,000 calls a day").first.wait_for()
+    page.locator(".tp-verdict", has_text="at 100,000 calls a day").wait_for()
     return verdict(page)
 
 
@@ -63,7 +50,8 @@ def saved(page: Page, label: str) -> bytes:
     return Path(waiting.value.path()).read_bytes()
 
 
-def test_a_slider_moved_by_keyboard_moves_verdict_and_charts(page: Page) -> None:
+def test_a_slider_moved_by_keyboard_moves_verdict_and_charts(page: Page, app: Served) -> None:
+    shown(page, app.url)
     said, drawn = verdict(page), page.locator(".js-plotly-plot").nth(1).inner_text()
     assert "at 50,000 calls a day" in said
     assert "today 50,000 calls a day" in drawn
@@ -71,19 +59,19 @@ def test_a_slider_moved_by_keyboard_moves_verdict_and_charts(page: Page) -> None
     page.get_by_text("today 100,000 calls a day").wait_for()
 
 
-def test_a_link_restores_the_state_in_a_second_browser_session(page: Page, browser: Browser) -> None:
-    said = moved(page)
-    assert "set=workload.calls_per_day" in page.url
-    other = opened(browser, page.url)
+def test_a_link_restores_the_state_in_a_second_browser_session(desk: Page, browser: Browser) -> None:
+    said = moved(desk)
+    assert "set=workload.calls_per_day" in desk.url
+    other = opened(browser, desk.url)
     other.get_by_text("100,000 calls a day").first.wait_for()
     assert verdict(other) == said
+    shown(other, desk.url.partition("&set")[0])
+    assert "at 50,000 calls a day" in verdict(other)
     other.context.close()
-    fresh = opened(browser, page.url.partition("?")[0])
-    assert "at 50,000 calls a day" in verdict(fresh)
-    fresh.context.close()
 
 
-def test_scenario_table_report_and_picture_can_be_saved(page: Page) -> None:
+def test_scenario_table_report_and_picture_can_be_saved(desk: Page) -> None:
+    page = desk
     moved(page)
     page.get_by_role("button", name="Take it along").click()
     page.get_by_role("button", name="Scenario (YAML)").wait_for()
@@ -106,18 +94,23 @@ def test_scenario_table_report_and_picture_can_be_saved(page: Page) -> None:
     assert len(picture) > 10_000
 
 
-def test_a_bad_file_is_told_in_one_sentence_and_a_good_one_answers(page: Page) -> None:
+def test_a_bad_file_is_told_in_one_sentence_and_a_good_one_answers(desk: Page) -> None:
+    page = desk
     upload(page, b"start: 2026-12-01\nbaselin: long\n")
     page.locator(".tp-wrong").first.wait_for()
     sentence = page.locator(".tp-wrong").first.inner_text()
     assert "sent.yaml:2" in sentence
     assert "baselin" in sentence
     assert "Traceback" not in sentence
+    upload(page, HOSTED_PATH.read_bytes(), again=True)
+    page.locator(".tp-wrong").first.wait_for(state="detached")
+    assert "at 50,000 calls a day" in verdict(page)
 
 
-def test_a_script_in_a_file_is_text(page: Page) -> None:
+def test_a_script_in_a_file_is_text(desk: Page) -> None:
+    page = desk
     page.evaluate("window.fooled = false")
-    raw = simulator.default_scenario_path().read_text("utf-8")
+    raw = HOSTED_PATH.read_text("utf-8")
     question = "question: '<img src=x onerror=\"window.fooled = true\"><script>window.fooled = true</script>'"
     sent = "\n".join(question if line.startswith("question:") else line for line in raw.splitlines())
     upload(page, sent.encode())
@@ -126,47 +119,50 @@ def test_a_script_in_a_file_is_text(page: Page) -> None:
     assert page.evaluate("window.fooled") is False
 
 
-def upload(page: Page, content: bytes) -> None:
-    page.get_by_role("button", name="Upload your own (YAML)").click()
+def upload(page: Page, content: bytes, *, again: bool = False) -> None:
+    if not again:
+        page.get_by_role("button", name="Upload your own (YAML)").click()
     page.locator("input[type=file]").first.set_input_files(
         files=[{"name": "sent.yaml", "mimeType": "application/yaml", "buffer": content}]
     )
 
 
-@pytest.mark.parametrize("path", ["break-even", "simulate", "prices", "your-data", "batch", "about"])
-def test_every_page_opens_without_a_mistake(browser: Browser, app: Served, path: str) -> None:
-    page = browser.new_context().new_page()
-    page.goto(f"{app.url}/{path}")
-    page.locator(".tp-title").wait_for(timeout=WAIT_MS)
-    page.wait_for_timeout(1000)
-    assert page.locator(".tp-wrong").count() == 0
-    assert page.locator("[data-testid=stException]").count() == 0
-    page.context.close()
-
-
-def test_no_request_leaves_the_machine(browser: Browser, app: Served) -> None:
-    page = browser.new_context().new_page()
+def test_every_page_opens_without_a_mistake_and_asks_no_other_machine(page: Page, app: Served) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(app.url)
-    page.locator(".js-plotly-plot .main-svg").nth(2).wait_for(timeout=WAIT_MS, state="attached")
-    page.wait_for_timeout(1000)
-    assert asked
+    shown(page, f"{app.url}/?scenario={HOSTED}")
+    for name in PAGES:
+        page.goto(f"{app.url}/{name}?scenario={HOSTED}")
+        page.locator(".tp-title").wait_for()
+        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+        assert page.locator(".tp-wrong").count() == 0, name
+        assert page.locator("[data-testid=stException]").count() == 0, name
+    assert len(asked) > len(PAGES)
     assert [url for url in asked if not url.startswith((app.url, "data:", "blob:"))] == []
-    page.context.close()
 
 
 @pytest.mark.parametrize("width", [900, 1400])
-def test_nothing_is_wider_than_the_window(browser: Browser, app: Served, width: int) -> None:
-    page = opened(browser, app.url, viewport={"width": width, "height": 900})
-    page.locator(".tp-card").first.wait_for()
-    wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-    assert wide <= width
-    page.context.close()
+def test_nothing_is_wider_than_the_window_and_nothing_in_a_chart_is_cut_off(
+    page: Page, app: Served, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    shown(page, f"{app.url}/?scenario={HOSTED}")
+    page.locator(".js-plotly-plot .main-svg").nth(2).wait_for(state="attached")
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
+    assert page.locator(".js-plotly-plot .legend").count() == 3
+    cut = page.evaluate("""() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(chart => {
+      const frame = chart.getBoundingClientRect();
+      return [...chart.querySelectorAll('.g-gtitle, .legend, .xtitle, .ytitle, .xtick, .ytick')].filter(part => {
+        const box = part.getBoundingClientRect();
+        return box.width && (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1
+          || box.bottom > frame.bottom + 1);
+      }).map(part => part.textContent);
+    })""")
+    assert cut == []
 
 
-def test_every_chart_is_told_in_words(page: Page) -> None:
-    page.locator(".js-plotly-plot").nth(2).wait_for()
-    told = page.locator("[role=figure]").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
+def test_every_chart_is_told_in_words(desk: Page) -> None:
+    desk.locator(".js-plotly-plot").nth(2).wait_for(state="attached")
+    told = desk.locator("[role=figure]").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
     assert len(told) == 3
     assert all(len(words) > 40 for words in told)

@@ -5,34 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from test_app_browser import WAIT_MS, app, browser
 
 import simulator
 from bench._served import Served, opened
+from tests.dashboards import HOSTED, HOSTED_PATH
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["app", "browser"]
 MINE = "mine-alone"
 BATCH = b"""
-scenarios: [../support-triage.yaml]
+scenarios: [../cases/support-triage-2024-09.yaml]
 vary:
   workload.calls_per_day: {from: 100, to: 1e6, points: 9, scale: log}
 """
-
-
-@pytest.fixture
-def page(browser: Browser, app: Served) -> Iterator[Page]:
-    found = browser.new_context(viewport={"width": 1400, "height": 1000}, accept_downloads=True).new_page()
-    found.set_default_timeout(WAIT_MS)
-    yield found
-    found.context.close()
 
 
 def asked(page: Page, url: str, runs: int) -> None:
@@ -49,7 +39,7 @@ def wrong(page: Page) -> list[str]:
 
 
 def test_a_simulation_shows_how_far_it_is_and_then_its_charts(page: Page, app: Served) -> None:
-    asked(page, f"{app.url}/simulate", 150)
+    asked(page, f"{app.url}/simulate?scenario={HOSTED}", 150)
     page.get_by_role("button", name="Stop").wait_for()
     page.get_by_text(re.compile(r"of 3 parts done")).wait_for()
     page.locator(".js-plotly-plot .main-svg").nth(2).wait_for(state="attached")
@@ -63,15 +53,22 @@ def test_a_simulation_shows_how_far_it_is_and_then_its_charts(page: Page, app: S
     assert "missing ScriptRunContext" not in log                # what a worker that ran the page would say
 
 
-def test_a_simulation_is_stopped_and_other_pages_answer_meanwhile(page: Page, app: Served, browser: Browser) -> None:
-    asked(page, f"{app.url}/simulate?set=workload.calls_per_day=43210", 2000)
+def test_who_stops_a_simulation_stops_nobody_else_and_other_pages_answer_meanwhile(page: Page, app: Served) -> None:
+    question = f"{app.url}/simulate?scenario={HOSTED}&set=workload.calls_per_day=43210"
+    asked(page, question, 2000)
     page.get_by_role("button", name="Stop").wait_for()
-    other = opened(browser, app.url)
-    assert "at 50,000 calls a day" in other.locator(".tp-verdict").inner_text()
-    other.context.close()
+    other = page.context.new_page()
+    asked(other, question, 2000)
+    other.get_by_role("button", name="Stop").wait_for()
     page.get_by_role("button", name="Stop").click()
     page.get_by_text(re.compile(r"^Stopped")).wait_for()
     assert page.get_by_test_id("stMain").get_by_role("button", name="Simulate").is_enabled()
+    assert other.get_by_role("button", name="Stop").count() == 1
+    page.goto(f"{app.url}/?scenario={HOSTED}")
+    page.locator(".tp-verdict", has_text="at 50,000 calls a day").wait_for()
+    other.get_by_role("button", name="Stop").click()
+    other.get_by_text(re.compile(r"^Stopped")).wait_for()
+    other.close()
 
 
 def test_a_sent_batch_is_run_filtered_and_saved(page: Page, app: Served) -> None:
@@ -88,24 +85,23 @@ def test_a_sent_batch_is_run_filtered_and_saved(page: Page, app: Served) -> None
         page.get_by_role("button", name="These points (CSV)").click()
     rows = list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text("utf-8"))))
     assert len(rows) == 9
-    low = simulator.compare(simulator.parse_scenario(
-        simulator.default_scenario_path().read_bytes(), "x.yaml", ["workload.calls_per_day=100"]))
+    low = simulator.compare(simulator.read_scenario(HOSTED_PATH, ["workload.calls_per_day=100"]))
     assert float(rows[0]["total_usd"]) == pytest.approx(low.options[low.verdict.choice].total_usd)
     assert wrong(page) == []
 
 
 def test_what_one_session_sends_no_other_session_sees(page: Page, app: Served, browser: Browser) -> None:
-    raw = simulator.default_scenario_path().read_text("utf-8").replace("long-prompt", MINE)
-    page.goto(app.url)
+    raw = HOSTED_PATH.read_text("utf-8").replace("long-prompt", MINE)
+    page.goto(f"{app.url}/?scenario={HOSTED}")
     page.get_by_role("button", name="Upload your own (YAML)").click()
     page.locator("input[type=file]").first.set_input_files(
         files=[{"name": f"{MINE}.yaml", "mimeType": "application/yaml", "buffer": raw.encode()}])
     page.locator(".tp-card", has_text=MINE).first.wait_for()
-    other = opened(browser, app.url)
+    other = opened(browser, f"{app.url}/?scenario={HOSTED}")
     for path in ("", "/simulate", "/batch", "/about"):
-        other.goto(f"{app.url}{path}")
+        other.goto(f"{app.url}{path}?scenario={HOSTED}")
         other.locator(".tp-title, .tp-verdict").first.wait_for()
-        other.wait_for_timeout(800)
+        other.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
         assert MINE not in other.content()
     other.context.close()
     assert MINE in page.locator(".tp-card h3").all_inner_texts()

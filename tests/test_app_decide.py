@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import html
 import json
@@ -16,15 +17,16 @@ import simulator
 from simulator.cli import main
 from simulator.domain.ledger import LedgerLine
 from simulator.formats import share, usd
+from tests.dashboards import HOSTED, HOSTED_PATH
 
 PAGE = "from dashboard import decide, question\nquestion.begin()\ndecide.page()\n"
 RANGES = ("workload.calls_per_day={low: 5000, mode: 12000, high: 30000}",
-          "options.tuned-api.dataset.minutes_per_example={low: 1, high: 5}")
+          "options.tuned.dataset.minutes_per_example={low: 1, high: 5}")
 
 
 def opened(**asked: Any) -> AppTest:
     page = AppTest.from_string(PAGE, default_timeout=60)
-    for key, value in asked.items():
+    for key, value in {"scenario": HOSTED, **asked}.items():
         page.query_params[key] = value
     page.run()
     assert not page.exception
@@ -37,7 +39,7 @@ def words(page: AppTest) -> str:
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
     capsys.readouterr()
-    assert main(["compare", *arguments, "--json"]) == 0
+    assert main(["compare", str(HOSTED_PATH), *arguments, "--json"]) == 0
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
     return answer
 
@@ -79,7 +81,8 @@ def test_the_saving_is_taken_apart_as_on_the_command_line(
     shown = words(page)
     parts = {part["part"]: part["usd"] for part in answer["bridge"] if part["usd"]}
     waterfall = drawn["bridge"].data[0]
-    assert dict(zip(waterfall.x[1:-1], (-value for value in waterfall.y[1:-1]), strict=True)) == pytest.approx(parts)
+    named = [words.replace("<br>", " ") for words in waterfall.x[1:-1]]
+    assert dict(zip(named, (-value for value in waterfall.y[1:-1]), strict=True)) == pytest.approx(parts)
     assert answer["alternatives"]
     for one in answer["alternatives"]:
         assert one["price"] in shown
@@ -98,10 +101,28 @@ def open_ones() -> Any:
     return expander
 
 
+def test_a_state_too_long_for_a_link_says_so_and_offers_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    import streamlit as st
+
+    monkeypatch.setattr("streamlit.popover", lambda label, **_: st.expander(label, expanded=True, on_change="rerun"))
+    noise = base64.b64encode(np.random.default_rng(1).bytes(9000)).decode()
+    sent = {name: f"# {noise if name == 'long' else name}\n".encode() + HOSTED_PATH.read_bytes()
+            for name in ("short", "long")}
+    for name, raw in sent.items():
+        page = AppTest.from_string(PAGE, default_timeout=60)
+        page.session_state.source, page.session_state.round = (f"{name}.yaml", raw, None), "'"
+        for own in ("laid", "linked", "rates", "machines"):
+            page.session_state[own] = {}
+        page.run()
+        assert not page.exception
+        assert ("too long for a link" in words(page)) is (name == "long")
+        assert any(block.value.startswith("http") or "yaml=" in block.value for block in page.code) is (name == "short")
+        assert "Scenario (YAML)" in [button.proto.label for button in page.get("download_button")]
+
+
 def test_cautions_are_counted_above_and_said_below(capsys: pytest.CaptureFixture[str]) -> None:
-    page = opened(scenario="support-triage-2024-09")
-    path = next(path for path in simulator.shipped_scenarios() if path.stem == "support-triage-2024-09")
-    answer = told(capsys, str(path))
+    page = opened()
+    answer = told(capsys)
     shown = words(page)
     found = re.search(r"(\d+) things? to be careful about", shown)
     assert found
@@ -125,10 +146,13 @@ def test_a_pinned_scenario_stands_beside_the_present_one(drawn: dict[str, Any]) 
     assert verdict in pinned
     assert verdict in shown
     assert {"side 0", "side 1"} <= set(drawn)
+    saved = [button.proto.label for button in page.get("download_button")]
+    for state in ("pinned", "now"):
+        assert {f"cumulative-cost {state} (HTML)", f"cumulative-cost {state} (CSV)"} <= set(saved)
 
 
 def test_idle_share_is_what_a_waiting_fleet_costs_of_all_it_costs() -> None:
-    found = simulator.compare(simulator.read_scenario(simulator.default_scenario_path()))
+    found = simulator.compare(simulator.read_scenario(HOSTED_PATH))
     name = found.baseline
     option = found.options[name]
     ledger = option.result.ledger

@@ -25,6 +25,8 @@ from simulator.domain.rehearsed import LEVELS
 from simulator.formats import usd
 from simulator.studies.crew import LOST, Crew, Job
 from simulator.studies.runs import play
+from tests.dashboards import HOSTED, HOSTED_PATH
+from tests.test_charts_latency import FLEET
 
 ROOT = Path(__file__).parents[1]
 PAGE = "from dashboard import question, simulate\nquestion.begin()\nsimulate.page()\n"
@@ -44,7 +46,7 @@ def words(page: AppTest) -> str:
 
 def opened(runs: int, **asked: Any) -> AppTest:
     page = AppTest.from_string(PAGE, default_timeout=60)
-    for key, value in asked.items():
+    for key, value in {"scenario": HOSTED, **asked}.items():
         page.query_params[key] = value
     page.run()
     page.number_input(key="runs").set_value(runs)
@@ -71,7 +73,7 @@ def crew() -> Iterator[Crew]:
 
 @pytest.fixture(scope="module")
 def scenario() -> simulator.Scenario:
-    return simulator.read_scenario(simulator.default_scenario_path())
+    return simulator.read_scenario(HOSTED_PATH)
 
 
 def nap(seconds: float) -> int:
@@ -87,15 +89,25 @@ def test_the_page_shows_what_the_command_line_simulates(capsys: pytest.CaptureFi
     page = played(pressed(opened(20), "Simulate"))
     assert not page.exception
     capsys.readouterr()
-    assert main(["compare", "--engine", "simulated", "--runs", "20", "--json"]) == 0
+    assert main(["compare", str(HOSTED_PATH), "--engine", "simulated", "--runs", "20", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     shown = words(page)
     for option in answer["options"].values():
         low, middle, high = option["interval_usd"]
         assert usd(middle) in shown
         assert f"{usd(low)} to {usd(high)}" in shown
-    for moment in answer["options"]["tuned-api"]["timeline"]:
+    for moment in answer["options"]["tuned"]["timeline"]:
         assert moment["text"] in shown
+
+
+def test_a_fleet_brings_its_busiest_week_and_its_latency_to_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[str, Any] = {}
+    monkeypatch.setattr("dashboard.pictures.show", lambda name, figure, *_: drawn.__setitem__(name, figure))
+    sent = FLEET.replace("TTFT", "2.0").encode()
+    page = played(pressed(opened(2, yaml=str(simulator.pack_link(sent))), "Simulate"))
+    assert not page.exception
+    assert {"latency", "fleet-week-cards"} <= set(drawn)
+    assert "cards keeps every target" in drawn["latency"].layout.meta["alt"]
 
 
 def test_parts_of_a_rehearsal_make_the_runs_of_play(scenario: simulator.Scenario) -> None:
@@ -115,10 +127,10 @@ def test_parts_of_a_rehearsal_make_the_runs_of_play(scenario: simulator.Scenario
 def test_a_fan_is_the_quantiles_of_the_runs_and_begins_with_what_is_paid_at_once(scenario: simulator.Scenario) -> None:
     found = simulator.rehearse(simulator.rehearsal_parts(scenario, 50)[0])
     np.testing.assert_allclose(
-        found.fan("tuned-api")[:, -1], np.quantile(found.runs.total_usd["tuned-api"], LEVELS), rtol=1e-6
+        found.fan("tuned")[:, -1], np.quantile(found.runs.total_usd["tuned"], LEVELS), rtol=1e-6
     )
-    ledger = found.runs.mean["tuned-api"].ledger
-    assert found.paid_usd["tuned-api"][:, 0].mean() == pytest.approx(ledger.usd(one_off=True)[0, 0], rel=1e-6)
+    ledger = found.runs.mean["tuned"].ledger
+    assert found.paid_usd["tuned"][:, 0].mean() == pytest.approx(ledger.usd(one_off=True)[0, 0], rel=1e-6)
     assert found.paid_usd["long-prompt"][0, 0] == 0
 
 

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from simulator.cli import main
+from tests.dashboards import HOSTED, HOSTED_PATH
+
 PAGE = "from dashboard import breakeven, question\nquestion.begin()\nbreakeven.page()\n"
+
+
+def opened() -> AppTest:
+    page = AppTest.from_string(PAGE, default_timeout=60)
+    page.query_params["scenario"] = HOSTED
+    return page.run()
 
 
 @pytest.mark.parametrize(
@@ -22,7 +31,7 @@ def test_each_part_draws_its_chart(part: str, name: str, monkeypatch: pytest.Mon
         drawn[name] = figure.layout.meta["alt"]
 
     monkeypatch.setattr("dashboard.pictures.show", keep)
-    page = AppTest.from_string(PAGE, default_timeout=60).run()
+    page = opened()
     page.segmented_control(key="part").set_value(part).run()
     assert not page.exception
     assert not [part for part in page.get("html") if '"tp-wrong"' in part.proto.body]
@@ -30,12 +39,9 @@ def test_each_part_draws_its_chart(part: str, name: str, monkeypatch: pytest.Mon
 
 
 def test_a_crossing_is_said_in_the_words_of_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
-    from simulator import default_scenario_path
-    from simulator.cli import main
-
-    page = AppTest.from_string(PAGE, default_timeout=60).run()
+    page = opened()
     words = " ".join(part.proto.body for part in page.get("html"))
-    assert main(["break-even", str(default_scenario_path()), "--between", "long-prompt", "tuned-api", "--csv"]) == 0
+    assert main(["break-even", str(HOSTED_PATH), "--between", "long-prompt", "tuned", "--csv"]) == 0
     row = next(line for line in capsys.readouterr().out.splitlines() if ",horizon," in line)
     at = float(row.split(",")[6])
-    assert f"Above {at:,.0f} calls a day tuned-api is cheaper than long-prompt" in words
+    assert f"Above {at:,.0f} calls a day tuned is cheaper than long-prompt" in words

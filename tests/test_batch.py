@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing.errors import InputError
-from simulator.domain.batch import Axis, Batch, Member
+from simulator.domain.batch import FLEET_ROWS, QUICK_ROWS, Axis, Batch, Member
 from simulator.files import default_scenario_path, read_scenario
 from simulator.files.batch import read_batch
 from simulator.studies.batch import price_points, priced_one_by_one
@@ -100,6 +101,63 @@ def test_many_at_once_cost_what_each_costs_alone(
     together = price_points(member, 0, member.points)
     for name, alone in priced_one_by_one(member, 0, member.points).items():
         np.testing.assert_allclose(together[f"total_usd.{name}"], alone, rtol=1e-8)
+
+
+@pytest.mark.parametrize("scenario", ["support-triage", "bursty-million"])
+def test_fleets_whose_calls_differ_in_length_cost_together_what_each_costs_alone(scenario: str) -> None:
+    """A grid in which lengths come again with other volumes, for fleets that stand alone and for one that overflows.
+
+    What is beyond a fleet alone is beyond it here too, and a little less: here it is told by the share of calls.
+    """
+    asked = read_scenario(default_scenario_path().parent / f"{scenario}.yaml")
+    values = {"workload.calls_per_day": (2e4, 3e5, 2e6), "workload.tokens.output": (20.0, 90.0)}
+    axes = tuple(Axis(path=path, values=some) for path, some in values.items())
+    member = Member(name="a", source="a", scenario=asked, axes=axes)
+    together = price_points(member, 0, member.points)
+    for name, alone in priced_one_by_one(member, 0, member.points).items():
+        found = together[f"total_usd.{name}"]
+        assert np.isnan(found)[np.isnan(alone)].all()
+        served = np.isfinite(found)
+        assert served.sum() >= 3
+        np.testing.assert_allclose(found[served], np.asarray(alone)[served], rtol=1e-8)
+
+
+@pytest.mark.parametrize("points", [1, 2])
+def test_a_fleet_that_cannot_serve_the_calls_is_no_choice_there(points: int) -> None:
+    """Four cards serve 3 million tickets a day at most; a single point in a block is judged like many."""
+    scenario = read_scenario(default_scenario_path())
+    axis = Axis(path="workload.calls_per_day", values=(2e7, 1e5)[:points])
+    found = price_points(Member(name="a", source="a", scenario=scenario, axes=(axis,)), 0, points)
+    assert np.isnan(found["total_usd.own-4090"]).tolist() == [True, False][:points]
+    assert found["choice"][0] == list(scenario.options).index("cheap-prompt")
+
+
+def test_a_scenario_without_axes_is_answered_as_compare_answers_it(tmp_path: Path) -> None:
+    """Fleets that would be the cheapest and miss their latency target are no choice in either."""
+    text = default_scenario_path().read_text("utf-8").replace("ttft_p95_s: 2.0", "ttft_p95_s: 0.001")
+    assert "0.001" in text
+    text = text.replace("calls_per_day: 50_000", "calls_per_day: 700_000")
+    for targets, chosen in ((text, "cheap-prompt"), (re.sub(r"\n  slo: .*", "", text), "own-4090")):
+        batch = written(tmp_path, BATCH.split("vary")[0], targets)
+        assert tunepoint("batch", batch, "--out", tmp_path / chosen).code == 0
+        (row,) = rows(tmp_path / chosen)
+        compared = tunepoint("compare", tmp_path / "question.yaml", "--json").json
+        assert row["choice"] == compared["verdict"]["choice"] == chosen
+        for name, option in compared["options"].items():
+            total = option["total_usd"]
+            assert row[f"total_usd.{name}"] == (None if total is None else pytest.approx(total))
+
+
+def test_a_piece_of_fleets_is_smaller_where_the_lengths_of_their_calls_vary() -> None:
+    """Two fleets of unlike lengths take a hundred times as long, so a piece stays near half a second of work."""
+    scenario = read_scenario(default_scenario_path())
+    volume = Axis(path="workload.calls_per_day", values=(1e3, 1e4))
+    quick, slow = (
+        Member(name="a", source="a", scenario=scenario, axes=(volume, Axis(path=path, values=(10.0, 20.0))))
+        for path in ("options.long-prompt.prefix_tokens", "workload.tokens.output")
+    )
+    assert quick.points_at_once("expected") == QUICK_ROWS // len(scenario.options)
+    assert FLEET_ROWS // 2 * 0.9 < slow.points_at_once("expected") < FLEET_ROWS // 2
 
 
 def test_an_option_that_retires_inside_some_horizons_is_no_choice_there(tmp_path: Path) -> None:

@@ -35,6 +35,27 @@ def test_every_point_is_what_compare_plays_there(tmp_path: Path) -> None:
         assert row["cheapest_share"] == pytest.approx(played["options"][row["choice"]]["cheapest_share"])
 
 
+def test_a_seed_plays_what_compare_plays_under_it_and_is_told_as_the_reason_of_a_change(tmp_path: Path) -> None:
+    """The baseline alone at one volume is enough: another seed, other calls, other dollars."""
+    text = "scenarios: [question.yaml]\nengine: simulated\nruns: 12\n"
+    for seed in ("", "seed: 7\n"):
+        out = tmp_path / f"out{seed[6:7]}"
+        assert tunepoint("batch", written(tmp_path, text + seed, SPREAD), "--out", out).code == 0
+    flags = ["--engine", "simulated", "--runs", "12", "--seed", "7", "--json"]
+    played = tunepoint("compare", tmp_path / "question.yaml", *flags).json["options"]
+    (first,), (other,) = rows(tmp_path / "out"), rows(tmp_path / "out7")
+    for name, option in played.items():
+        assert other[f"total_usd.{name}"] == pytest.approx(option["total_usd"], rel=1e-12)
+    assert other["total_usd"] != first["total_usd"]
+    batch, before = tmp_path / "batch.yaml", tmp_path / "out"
+    answer = tunepoint("batch", batch, "--out", tmp_path / "new", "--against", before, "--json").json
+    assert answer["changes"]["question"]["why"] == ["seed 0 -> 7"]
+    (before / "manifest.json").unlink()
+    refused = tunepoint("batch", batch, "--out", before, "--resume")
+    assert (refused.code, is_one_sentence(refused.err)) == (2, True)
+    assert "question has another seed" in refused.err
+
+
 def test_where_demand_spreads_the_choice_is_not_the_cheapest_in_every_run(tmp_path: Path) -> None:
     """Near the crossing, at 593 calls a day, both options win some runs; far from it one wins all."""
     batch = written(tmp_path, BATCH.replace("1.8]", "1.000001]").replace("1500]", "5000]"), SPREAD)

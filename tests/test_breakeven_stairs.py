@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simulator.studies.breakeven import sign_changes
+from simulator.studies.turns import sign_changes
 
 REPLICAS, CALLS_EACH = 40, 2.5e5
 FIXED_USD, REPLICA_USD, HOSTED_USD = 900.0, 1300.0, 0.0057

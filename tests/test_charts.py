@@ -186,7 +186,7 @@ def test_a_crossing_is_marked_where_both_cost_the_same_with_todays_volume_beside
 ) -> None:
     comparison, curve = found
     chart = charts.cost_against_volume(curve, comparison.break_even, comparison)
-    mark = trace(chart, "crossing (one-offs included)")
+    mark = trace(chart, "crossing")
     volume = 150 / (100 * 0.0045 - 40 * 0.0015 - 60 * 0.00075)
     assert mark.x[0] == pytest.approx(volume, rel=1e-6)
     assert mark.y[0] == pytest.approx(volume * 100 * 0.0045 / (100 * 24 / 730), rel=1e-2)   # read off the curve
@@ -214,9 +214,9 @@ def test_jumps_recurring_crossings_and_flags_each_have_a_mark_and_a_legend_of_th
     chart = charts.cost_against_volume(curve, (pair, other), comparison)
     marks = {one.name: (one.x, one.marker.symbol) for one in chart.data if one.mode == "markers"}
     assert marks == {
-        "jump (one-offs included)": ((100,), "diamond"),
-        "crossing (recurring only)": ((200,), "circle-open"),
-        "crossing, flagged (one-offs included)": ((300,), "circle"),
+        "jump": ((100,), "diamond"),
+        "crossing (running)": ((200,), "circle-open"),
+        "flagged crossing": ((300,), "circle"),
     }
     assert "the limit is 5 a day" in words(chart)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import tunepoint
 
 from pricing.errors import InputError
 from simulator.files import read_scenario
@@ -143,7 +144,8 @@ def test_a_million_calls_in_one_second_are_told() -> None:
         ("window_start_s,calls\n0,1\n600,-2\n1200,1\n", "line 3: -2 calls; a count is zero or more"),
         ("window_start_s,calls\n0,1\n600,2\n", "2 windows; a fit needs three or more"),
         ("window_start_s,calls\n0,0\n600,0\n1200,0\n", "no calls at all"),
-        ("window_start_s,other\n0,0\n", "it must name window_start_s and calls"),
+        ("window_start_s,other\n0,0\n", "it must name window_start_s and calls (or count, requests, "),
+        ("window_start_s,rps\n0,1e300\n600,1e300\n1200,2e300\n", "1.15e+305 calls a day; a scenario takes 1e+10 at"),
     ],
 )
 def test_a_bad_counts_file_is_told_in_a_sentence(text: str, sentence: str, tmp_path: Path) -> None:
@@ -200,9 +202,38 @@ def test_what_a_log_cannot_tell_is_told(tmp_path: Path) -> None:
     assert [note.split("; ")[0] for note in notes] == [
         "m.csv: calls come more evenly than chance would have it",
         "m.csv: covers 0.5 hours, too few to tell the hours of a day apart",
+        "m.csv: input tokens are those of the log",
     ]
     counts = np.random.default_rng(2).poisson(100, 1008).astype(float)
-    assert fit_windows(Windows(source="c.csv", window_s=600.0, counts=counts)).notes == ()
+    (week,) = fit_windows(Windows(source="c.csv", window_s=600.0, counts=counts)).notes
+    assert week.startswith("c.csv: covers 7 days, too few to tell growth and how the level moves from week to week")
+    assert fit_windows(Windows(source="c.csv", window_s=600.0, counts=np.tile(counts, 8))).notes == ()
+
+
+def test_the_prompt_a_log_may_hold_and_the_tokens_it_lacks_are_told(tmp_path: Path) -> None:
+    """A whole prompt in the log and a prefix beside it would be billed twice; a length nobody logged is a guess."""
+    out, log = tmp_path / "fit.yaml", tmp_path / "counts.csv"
+    whole = "where it counts whole prompts, the part that every call repeats is in them"
+    assert whole in tunepoint("trace", azure("code"), "--fit", out).words
+    assert "set every prefix_tokens to 0" in out.read_text("utf-8")
+    log.write_text("time,calls,input_tokens_mean\n" + "".join(f"{600 * k},{30 + k % 3},70\n" for k in range(30)))
+    words = tunepoint("trace", log, "--fit", out).words
+    assert whole in words
+    assert "names no output tokens; those of the shipped scenario stand in workload.tokens" in words
+    scenario = read_scenario(out)
+    assert (scenario.workload.tokens.input, scenario.workload.tokens.output) == (70, 40)
+    assert "a guess" in scenario.assumes["workload.tokens.output"]
+    log.write_text("time,calls\n" + "".join(f"{600 * k},{30 + k % 3}\n" for k in range(30)))
+    words = tunepoint("trace", log, "--fit", out).words
+    assert "names no input tokens" in words
+    assert whole not in words
+    assert "prefix_tokens to 0" not in out.read_text("utf-8")
+
+
+def test_hours_that_never_differ_have_no_correlation() -> None:
+    fit = fit_windows(Windows(source="c.csv", window_s=600.0, counts=np.full(1008, 50.0)))
+    rows = {name: figures for name, *figures in fit.rows}
+    assert rows["hour profile, correlation with the log"] == [1.0, None]
 
 
 def test_counts_that_are_described_or_billed_as_calls_are_told(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from simulator.domain.drawn import with_dials
 from simulator.domain.scenario import Scenario
+from simulator.expected.engine_hours import MANY_PERIODS, hour_bins
 from simulator.run import run
-from simulator.studies.breakeven import VOLUME, Costs, break_even
+from simulator.studies.breakeven import VOLUME, Difference, break_even
 from tests.questions import asked
 
 STAIRS = """
@@ -50,7 +51,7 @@ def test_every_crossing_of_a_staircase_of_forty_replicas_is_found(
     scenario = asked(tmp_path, stairs(price, rack))
     found = break_even(scenario, PAIR, low=LOW, high=HIGH)
     points = np.geomspace(LOW, HIGH, 100_000)
-    difference, _ = Costs().difference(scenario, PAIR, VOLUME, "horizon")(points)
+    difference, _ = Difference(scenario, PAIR, "horizon").at(VOLUME, points)
     turns = np.flatnonzero(np.sign(difference[1:]) != np.sign(difference[:-1]))
     mine = [crossing for crossing in found.crossings if crossing.basis == "horizon"]
     assert len(mine) == len(turns) == roots + 1  # as many as the 100,000 points see, and each between two of them
@@ -123,3 +124,17 @@ def test_a_hosted_comparison_imports_neither_numba_nor_simpy(tmp_path: Path) -> 
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_many_short_periods_are_added_up_as_few_long_ones() -> None:
+    """Spreading the values or the bins is one sum: 365 days added up are the 12 months of the same hours."""
+    hours, random = 24 * 365, np.random.default_rng(3)
+    offsets, day = random.normal(0.0, 0.7, hours), np.arange(hours) // 24
+    month = day // 31
+    by_day, by_month = hour_bins(offsets, day, 365, 0.3), hour_bins(offsets, month, 12, 0.3)
+    assert len(by_day.hours.spread) >= MANY_PERIODS > len(by_month.hours.spread)
+    values, places = random.random(by_day.hours.spread.shape[1] + 40), np.array([0, 3, 40])
+    for fine, coarse in ((by_day.hours, by_month.hours), (by_day.calls, by_month.calls)):
+        found = fine.over(values, places)
+        sums = np.stack([found[:, np.arange(365) // 31 == part].sum(axis=1) for part in range(12)], axis=1)
+        assert sums == pytest.approx(coarse.over(values, places), rel=1e-12)

@@ -25,6 +25,7 @@ from simulator.simulated import each_call
 from simulator.simulated.resampled import pair_moments
 from simulator.simulated.streams import stream
 from simulator.studies.breakeven import break_even
+from simulator.studies.compare import compare
 
 AZURE = Path(__file__).parent / "data" / "azure_llm_2023"
 EXACT_BILLS = [("code", (18_059_974, 245_896), 2.8565337), ("conv", (22_361_870, 4_088_665), 5.8074795)]
@@ -282,3 +283,28 @@ def test_a_horizon_beyond_the_log_and_totals_of_hours_are_refused(tmp_path: Path
         run(scenario, "mini", engine="simulated", fidelity="aggregate")
     with pytest.raises(InputError, match=r"workload.calls_per_day is 9; the log that is replayed has 2.33333 a day"):
         run(scenario, "mini", engine="simulated", draws={"workload.calls_per_day": np.array([9.0])})
+
+
+def test_a_prompt_beside_a_log_of_whole_prompts_is_a_caveat(tmp_path: Path) -> None:
+    scenario = asked(tmp_path, "{calls_per_day: 100, tokens: {trace: log.csv}}", days=20)
+    said = [words for words in compare(scenario).verdict.caveats if "billed twice" in words]
+    assert [words.split(": ")[0] for words in said] == [
+        "prefix_tokens come on top of the 1,358 tokens that a call of the log reads, for cached (2,000), tiered (700)"
+    ]
+
+
+@pytest.mark.parametrize(("fidelity", "told"), [(None, True), ("aggregate", True), ("call", False)])
+def test_a_fleet_tells_where_it_serves_lengths_like_those_of_a_log(
+    fidelity: str | None, told: bool, tmp_path: Path
+) -> None:
+    """Its hours are tabulated for a lognormal of the log's moments; only call by call it serves the pairs."""
+    (tmp_path / "log.csv").write_text(written(ROWS), "utf-8")
+    page = (
+        "start: 2026-12-01\nhorizon_days: 2\nbaseline: card\n"
+        "workload: {calls_per_day: 500, tokens: {trace: log.csv}}\n"
+        "options:\n  card: {kind: self_hosted, serving: vllm/rtx-4090/llama-3.1-8b/bf16, gpu: owned/rtx-4090}\n"
+    )
+    (tmp_path / "own.yaml").write_text(page, "utf-8")
+    how = {} if fidelity is None else {"engine": "simulated", "runs": 1, "fidelity": fidelity}
+    result = run(read_scenario(tmp_path / "own.yaml"), "card", **how)  # type: ignore[arg-type]
+    assert any("lengths of the log" in words for words in result.approximate) == told

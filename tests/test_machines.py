@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import poisson
 
 from pricing.load_serving import bound_replica
 from simulator.expected.gpu_training import run_hours, tokens_per_s
-from simulator.expected.scaling import BAND, Policy, backlog, replicas_running
+from simulator.expected.scaling import BAND, Policy, backlog, busy_replicas, replicas_running
 from simulator.files import read_scenario
 from simulator.run import run, saturation, serve_calls, sizing_rate
 from simulator.simulated.steptime import step_time
@@ -90,6 +91,15 @@ def test_spares_spot_and_hourly_billing_cost_more_never_less() -> None:
     for change in ({"spare": 1}, {"interruptions_per_day": 6.0}, {"granularity_s": 3600.0}):
         assert np.all(replicas_running(base._replace(**change), rates).paid >= paid - 1e-12)
     assert np.all(np.diff(paid) >= -1e-9)
+
+
+def test_busy_replicas_follow_scipy_s_poisson_law_in_fleets_of_any_size() -> None:
+    """`E[min(N, R)]` summed from the law itself, for fleets that are summed term by term and for larger ones."""
+    for replicas, calls in ((1, 0.3), (2, 0.9), (16, 0.5), (17, 0.5), (40, 1.1)):
+        law = poisson(replicas * calls)
+        number = np.arange(400)
+        mean = float((np.minimum(number, replicas) * law.pmf(number)).sum())
+        assert float(busy_replicas(replicas, calls, -np.expm1(-calls))) == pytest.approx(mean, rel=1e-12)
 
 
 def test_backlog_is_carried_until_it_is_served() -> None:

@@ -9,6 +9,8 @@ from pricing.errors import InputError
 from simulator import comparison_json, cost_curve, report_html
 from simulator.domain.scenario import Scenario
 from simulator.files import default_scenario_path, read_scenario
+from simulator.formats import played_words
+from simulator.run import run
 from simulator.studies.compare import compare
 from simulator.studies.runs import play, precise
 
@@ -73,7 +75,8 @@ def test_a_precision_is_a_share(precision: float) -> None:
 def test_the_report_tells_the_runs_and_the_story_of_the_first() -> None:
     scenario = read()
     page = report_html(compare(scenario, engine="simulated", runs=3), cost_curve(scenario, points=11))
-    assert "tuned-api, day 21: tuned-api takes over from long-prompt." in page
+    assert "22 Dec 2026 (day 21)</td><td>tuned-api takes over from long-prompt</td>" in page
+    assert 'id="chart-timeline"' in page
     assert "3 runs, fidelity aggregate, seed 0" in page
     assert 'href="#runs"' in page
     assert 'id="runs"' not in report_html(compare(scenario), cost_curve(scenario, points=11))
@@ -96,3 +99,23 @@ def test_an_outage_without_an_end_is_told(outages: str, sentence: str) -> None:
 def test_a_horizon_before_the_start_is_told() -> None:
     with pytest.raises(InputError, match="horizon_days"):
         read("horizon_days=-30")
+
+
+def test_a_campaign_that_is_under_way_at_the_start_is_told_on_the_first_day() -> None:
+    began = "{name: sale, from: 2026-11-20, to: 2026-12-05, factor: 2}"
+    over = "{name: old, from: 2026-10-01, to: 2026-12-01, factor: 3}"
+    scenario = read_scenario(default_scenario_path(), [f"workload.events=[{began}, {over}]", "horizon_days=30"])
+    told = run(scenario, "long-prompt", engine="simulated", runs=1).timeline
+    assert [(moment.day, moment.text) for moment in told] == [(0, "sale: calls x 2 until 2026-12-05")]
+
+
+def test_when_an_option_pays_back_is_told_with_its_spread() -> None:
+    more = read("workload.calls_per_day=50_000", "horizon_days=120", WILD)
+    comparison = compare(more, engine="simulated", runs=30)
+    ranges, _ = played_words(comparison)
+    assert comparison.played is not None
+    low, _, high = comparison.played.payback_interval("tuned-api")
+    (said,) = (words for words in ranges if words.startswith("tuned-api"))
+    assert low is not None
+    assert high is not None
+    assert f"pays back in every run, after {low:,.0f} to {high:,.0f} days in nine of ten" in said

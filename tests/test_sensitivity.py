@@ -12,10 +12,11 @@ from questions import asked
 
 from pricing.errors import InputError
 from simulator.run import run
-from simulator.studies.breakeven import break_even, sign_changes
+from simulator.studies.breakeven import break_even
 from simulator.studies.flip import flips
 from simulator.studies.moves import explicit, movable, supposed
 from simulator.studies.sensitivity import indices, sobol, tornado
+from simulator.studies.turns import sign_changes
 
 Array = NDArray[np.float64]
 

@@ -76,7 +76,7 @@ def _options(comparison: Comparison) -> RenderableType:
     heads = {
         "": "fixed",
         "option": "left",
-        f"{comparison.horizon_days} days": "right",
+        days(comparison.horizon_days): "right",
         "a month": "right",
         "a call": "right",
         "one-off": "right",

@@ -55,6 +55,7 @@ def batch(
                 else:
                     failed.setdefault(asked.members[done.piece.member].name, done.problem)
                 advance(done.piece.after - done.piece.first)
+                del done                                        # its bytes, before the next piece is priced
         summary = summarise_batch(out, failed, against)
         folder.finish(summary, failed)
     if json:

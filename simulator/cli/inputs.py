@@ -35,6 +35,9 @@ def trace(
 ) -> None:
     """Read a log of calls, describe its demand, and bill it to the last token."""
     if fit is not None:
+        if serve is not None or on is not None:
+            raise InputError(f"--fit and {'--on' if serve is None else '--serve'}: a log is fitted, billed or served; "
+                             "ask for one of them")
         _fit(file, fit, price, json, csv)
         return
     from simulator import describe_counts, describe_trace_file, is_counts, replay_blocks, shipped_book, trace_blocks

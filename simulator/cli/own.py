@@ -54,12 +54,12 @@ def usage(
                       "note": one.note} for one in bills],
         })
         return
-    from simulator.formats import usd
+    from simulator.formats import days, usd
 
     def paid(amount: float | None) -> str:
         return "" if amount is None else usd(amount)
 
-    say(f"{file}: {read.calls:,.0f} calls on {read.days:g} days, {read.calls / read.days:,.0f} a day")
+    say(f"{file}: {read.calls:,.0f} calls on {days(read.days)}, {read.calls / read.days:,.0f} a day")
     calls = {name: sums["calls"] for name, sums in read.models.items()}
     rows = [
         (one.model or "(no name)", f"{calls[one.model]:,.0f}", paid(one.book_usd), paid(one.paid_usd), one.note)
@@ -90,10 +90,12 @@ def init(
     if price is None:
         price, where = _asked_price()
     known["options.today.price"] = where
+    from simulator.formats import days
+
     rule = shipped_book().table(price).versions[-1].rules.tokens
     if log is not None and read is not None:
         numbers |= _from_log(read, more)
-        known |= {PATHS[name]: f"{log.name}, {read.days:g} days" for name in numbers}
+        known |= {PATHS[name]: f"{log.name}, {days(read.days)}" for name in numbers}
     if prompt is not None:
         counted = count_tokens(read_prompt(prompt), rule.encoding, rule.factor)
         numbers["prefix_tokens"] = counted.tokens

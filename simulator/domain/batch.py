@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from simulator.domain.drawn import BY_DAY, is_structural
 from simulator.domain.findings import Engine
+from simulator.domain.options import Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
 
 Array = NDArray[np.float64]
@@ -23,6 +24,10 @@ Value = float | str | bool | None
 QUICK_ROWS, SLOW_ROWS = 1_048_576, 16_384
 """Points x options that take about half a second on one core: measured 1.8 million a second where only rates
 and lengths vary, 15 thousand where the shape of the days varies by draw (bench/batch.py)."""
+FLEET_ROWS, FLEET_SLOW_ROWS, OVERFLOW_ROWS = 6_144, 512, 120
+"""Points of one fleet that take as long: where its calls' lengths vary (measured 8 to 12 thousand a second), where the
+shape of the days varies by draw (1 thousand), and where drawn lengths decide what overflows (250)."""
+LENGTHS = ("prefix_tokens", "input_tokens", "output_tokens", "reasoning_tokens")
 DECIDED_ROWS = 48
 """The same for decisions of earlier days, each of which is planned and paid: measured 90 a second."""
 START_ROWS = 131_072
@@ -61,7 +66,7 @@ class Member:
     additive recurrence of Roberts (2018), "The unreasonable effectiveness of quasirandom sequences": point `i`
     stands on axis `j` at the fraction of `0.5 + (i + 1) g^-(j + 1)`, `g` the root of `g^(d + 1) = g + 1`.
     With `decided_on`, every point is a decision of that day at the prices known then, paid at those that followed
-    up to `until` (default: the scenario's horizon); days vary slowest.
+    up to `until` (default: the scenario's horizon); days vary slowest. `seed` is that of a simulation.
     """
 
     name: str
@@ -72,6 +77,7 @@ class Member:
     draws: int | None = None
     decided_on: tuple[date, ...] = ()
     until: date | None = None
+    seed: int = 0
 
     @property
     def points(self) -> int:
@@ -94,10 +100,26 @@ class Member:
         """Points that make about half a second of work, at least one."""
         options = len(self.scenario.options)
         if engine == "expected":
-            return max(1, self.rows_at_once // options)
+            share = options / self.rows_at_once
+            if not self.decided_on:
+                share += sum(map(self._fleet_share, self.scenario.options))
+            return max(1, math.floor(1.0 / share + 1e-6))
         years = self.scenario.horizon_days / 365.0
         played_s = options * years * (PLAYED_POINT_S + PLAYED_RUN_S * self.scenario.simulation.runs)
         return max(1, math.ceil(0.5 / played_s))
+
+    def _fleet_share(self, name: str) -> float:
+        """The part of half a second that one point of an option's fleet takes, beyond what any option takes."""
+        option = self.scenario.options[name]
+        if not isinstance(option, SelfHosted | Hybrid):
+            return 0.0
+        if self.draws is not None and any(axis.path in BY_DAY for axis in self.axes):
+            return 1.0 / FLEET_SLOW_ROWS
+        fleet = option.fleet_option if isinstance(option, Hybrid) else name
+        lengths = [f"options.{fleet}.{key}" for key in LENGTHS]
+        if not any(axis.path in lengths or axis.path.startswith("workload.tokens.") for axis in self.axes):
+            return 0.0
+        return 1.0 / (OVERFLOW_ROWS if isinstance(option, Hybrid) and self.draws is not None else FLEET_ROWS)
 
     def at(self, first: int, after: int) -> dict[str, Array]:
         """The values of every axis at points `first` up to `after`, each of shape (after - first,)."""
@@ -182,6 +204,8 @@ class Batch:
             whole.update(repr((member.name, member.scenario.digest, axes, member.draws)).encode())
             if member.decided_on:
                 whole.update(repr((member.decided_on, member.until)).encode())
+            if member.seed:
+                whole.update(repr(("seed", member.seed)).encode())
         return whole.hexdigest()[:12]
 
     def pieces(self) -> Iterator[Piece]:

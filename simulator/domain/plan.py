@@ -83,7 +83,8 @@ def closed_reason(scenario: Scenario, name: str) -> str | None:
     """Why an option cannot be bought at all, as a sentence; None if it can."""
     option = scenario.option(name)
     if option.ready_after_days >= scenario.horizon_days:
-        return f"it is ready after {option.ready_after_days:g} days, not within the horizon"
+        later = f"{option.ready_after_days:g} day{'s' * (option.ready_after_days != 1)}"
+        return f"it is ready after {later}, not within the horizon"
     if isinstance(option, Hybrid):
         return closed_reason(scenario, option.overflow_option) or closed_reason(scenario, option.fleet_option)
     if not isinstance(option, HostedOption):

@@ -12,6 +12,11 @@ from pricing.table import STRICT, TokenRule
 
 Counts = NDArray[np.int64]
 NS_PER_DAY = 86_400_000_000_000
+LENGTHS_OF_A_FLEET = (
+    "the lengths of the log on its machines: lognormals of their mean, spread and correlation; the simulated engine "
+    "call by call serves the log's own pairs"
+)
+"""What is said of a fleet whose hours are tabulated rather than served call by call."""
 MOST_CALLS = 10_000_000
 """Calls of a log that a scenario may carry: 16 bytes each, and a worker holds them beside what it computes."""
 

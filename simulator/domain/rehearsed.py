@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.domain.played import Runs
+from simulator.domain.workload import Slo
 
 Array = NDArray[np.float64]
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -28,6 +29,7 @@ class Rehearsal:
         seed, fidelity: how they were played.
         runs: the figures by run, R of them.
         days: days from the start, rising, (P,).
+        slo: the latency targets of the scenario.
         paid_usd: by option, dollars paid before each of those days and once on it, (R, P).
     """
 
@@ -39,6 +41,7 @@ class Rehearsal:
     runs: Runs
     days: NDArray[np.int64]
     paid_usd: Mapping[str, NDArray[np.float32]]
+    slo: Slo = field(default_factory=Slo)
 
     def merged(self, other: Rehearsal) -> Rehearsal:
         """Both sets of runs as one.

@@ -36,6 +36,7 @@ LOWEST, HIGHEST = math.log(1e-12), math.log(1e9)
 """Calls per second beyond which the share is 0 or 1 to the last digit."""
 CHUNK = 16
 """Levels evaluated at once, which bounds the memory; tables of levels grow by as many."""
+BLOCK = 4096  # values interpolated at once: what they need stays in a cache
 SAME_DAY_S = 3600.0
 """Up to this time to live the calls before midnight are few enough to be taken at the level of the day itself."""
 
@@ -299,12 +300,15 @@ class LogTable:
         x = np.clip(log_rate, LOWEST, HIGHEST) / STEP
         index = np.floor(x).astype(np.int64)
         begin, values = self._covering(int(index.min()) - 2, int(index.max()) + 3)
-        t = x - index
-        base = index - begin
-        found: Array = np.zeros(np.broadcast_shapes(x.shape, np.shape(row)))
-        for offset, weight in zip(range(-2, 4), _lagrange(t), strict=True):
-            found += weight * values[base + offset, row]
-        return found
+        shape, rows = np.broadcast_shapes(x.shape, np.shape(row)), values.shape[1]
+        t = np.broadcast_to(x - index, shape).ravel()
+        place = np.broadcast_to((index - begin - 2) * rows + row, shape).ravel()
+        flat, found = values.ravel(), np.zeros(t.size)
+        for first in range(0, t.size, BLOCK):
+            block = slice(first, first + BLOCK)
+            for offset, weight in enumerate(_lagrange(t[block])):
+                found[block] += weight * flat.take(place[block] + offset * rows)
+        return found.reshape(shape)
 
     def _covering(self, first: int, last: int) -> tuple[int, Array]:
         """First place and values in whole blocks: each beside the same neighbours, whatever was asked before."""

@@ -14,6 +14,7 @@ from simulator.domain.drawn import Drawn, Draws
 from simulator.domain.options import HostedFineTuned
 from simulator.domain.overload import fleet_flags, overwhelmed
 from simulator.domain.plan import Stage, closed_reason, stages, version_spans
+from simulator.domain.recorded import LENGTHS_OF_A_FLEET
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Activity, Count, FleetUse
 from simulator.expected.calls import attempts
@@ -116,6 +117,8 @@ def _approximate(scenario: Scenario, fleet: bool, cached: bool) -> Iterator[str]
     """What of the counts is a good guess rather than an expectation."""
     if fleet:
         yield "the fleet: replicas and latency"
+        if scenario.recorded is not None:
+            yield LENGTHS_OF_A_FLEET
     if scenario.workload.cap_per_s is not None and cached:
         yield CAPPED
 

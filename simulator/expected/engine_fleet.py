@@ -18,7 +18,7 @@ from simulator.domain.scenario import Scenario
 from simulator.domain.usage import FleetUse
 from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar
-from simulator.expected.engine_hours import REACH, STEP, HourBins, hour_bins
+from simulator.expected.engine_hours import REACH, STEP, HourBins, Tally, hour_bins
 from simulator.expected.engine_kinds import Windows, by_kind, distinct, reach
 from simulator.expected.engine_replica import (
     Lengths,
@@ -71,8 +71,6 @@ class FleetHours:
         self.paid, self.used, self.busy = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self.calls, self.overload, self.overflow = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         apart = [self.smooth, self.limit, self.least, self.most, self._like_days(size)]
-        if overflow_above is not None and not alike:
-            apart.append(self.kind)  # what overflows is solved for one law of lengths at a time
         if all(np.all(column == column[0]) for column in apart):
             self._add(np.arange(size))
             return
@@ -161,10 +159,7 @@ class FleetHours:
                 continue
             bins = hour_bins(offsets[inside], period[np.nonzero(inside)[0]], periods, spread)
             at = np.log(calls) / STEP
-            if self.above is not None:
-                self._book(rows, self.of_row(row), np.zeros(len(rows), dtype=np.int64), bounds, bins, at)
-                continue
-            for some, kinds, number in by_kind(self.kind[rows], at, bins.hours.shape[1]):
+            for some, kinds, number in by_kind(self.kind[rows], at, bins.hours.spread.shape[1]):
                 self._book(rows[some], self.tables.rows(kinds), number, bounds, bins, at[some])
 
     def _book(
@@ -182,9 +177,8 @@ class FleetHours:
         calls the law is tabulated once on the bins of all its draws; its sum over the hours is read between two whole
         positions.
         """
-        looks = None if self.above is not None else self._looks_of(bounds)
-        policy = policy_of(self.plain.fleet, bounds, tables, self.granularity_s, looks)
-        width, whole = bins.hours.shape[1], np.floor(at).astype(np.int64)
+        policy = policy_of(self.plain.fleet, bounds, tables, self.granularity_s, self._looks_of(bounds))
+        width, whole = bins.hours.spread.shape[1], np.floor(at).astype(np.int64)
         start, span = reach(number, whole)
         rate = np.exp((start[:, None] + bins.first + np.arange(width + int(span.max()) + 1)) * STEP)
         above = None if self.above is None else float(self.limit[rows[0]])
@@ -192,15 +186,15 @@ class FleetHours:
         part, low = (at - whole)[:, None], whole - start[number]
         found = Windows(number, low)
 
-        def summed(values: Array, weights: Array) -> Array:
+        def summed(values: Array, tally: Tally) -> Array:
             """The sum over the hours, (D, T), between the whole positions below and above."""
-            below, above = found.summed(values, weights)
+            below, above = found.summed(values, tally)
             return np.asarray(below * (1.0 - part) + above * part)
 
         calls = np.exp(at * STEP)[:, None]
         self.paid[rows] += summed(law.paid, bins.hours)
         self.busy[rows] += summed(law.busy, bins.hours)
-        self.calls[rows] += calls * bins.calls.sum(axis=1)
+        self.calls[rows] += calls * bins.calls.spread.sum(axis=1)
         self.overload[rows] += calls * summed(law.overload, bins.calls)
         self.overflow[rows] += calls * summed(law.overflow, bins.calls)
         self.used[rows] += calls * summed(law.served, bins.calls) / tables.saturation_per_s[number, None] / 3600.0

@@ -11,9 +11,13 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.expected.engine_hours import Tally
+
 Array = NDArray[np.float64]
 CELLS = 2**17
 """Lengths times rates tabulated at once, so that memory stays small."""
+FEW = 4
+"""Tables so few that their sums are taken one by one; those of more cost less by their Fourier transforms."""
 COPYING, TURNING = 8, 8
 """What copying a stretch, and a step of a Fourier transform, cost, in products."""
 
@@ -21,37 +25,38 @@ COPYING, TURNING = 8, 8
 class Windows:
     """Stretches of tables (K, B) that begin at `low` and one bin later, of table `number`, by draw.
 
-    >>> one = Windows(np.array([0, 0]), np.array([0, 1]))
-    >>> [part.tolist() for part in one.summed(np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([[1.0, 10.0]]))]
+    >>> one, hours = Windows(np.array([0, 0]), np.array([0, 1])), Tally(np.array([[1.0, 10.0]]), None, np.ones(1))
+    >>> [part.tolist() for part in one.summed(np.array([[1.0, 2.0, 3.0, 4.0]]), hours)]
     [[[21.0], [32.0]], [[32.0], [43.0]]]
     """
 
     def __init__(self, number: NDArray[np.int64], low: NDArray[np.int64]) -> None:
         self._number, self._low = number, low
+        self._used, at = np.unique(np.concatenate([low, low + 1]), return_inverse=True)
+        self._below, self._above = np.split(np.ravel(at), 2)
 
-    def summed(self, values: Array, weights: Array) -> tuple[Array, Array]:
-        """Sums of every draw's two stretches of tables (K, B), weighted by (T, width): (D, T) each.
+    def summed(self, values: Array, tally: Tally) -> tuple[Array, Array]:
+        """Sums of every draw's two stretches of tables (K, B) over the hours or calls of T periods: (D, T) each.
 
-        Stretch by stretch, or over all places of every table where that is less work: one after the other, or by
-        Fourier transforms.
+        Of many tables: stretch by stretch, or over all places of every table by Fourier transforms where that is less.
         """
-        draws, (tables, bins), (periods, width) = self._number.size, values.shape, weights.shape
         if not values.any():
-            nothing = np.zeros((draws, periods))
+            nothing = np.zeros((self._number.size, len(tally.spread)))
             return nothing, nothing
-        size = 1 << (bins - 1).bit_length()
-        apart = draws * width * (1 + COPYING // periods)
-        along, turned = tables * (bins - width + 1) * width, tables * size * size.bit_length() * TURNING
-        if apart <= min(along, turned):
-            windows = np.lib.stride_tricks.sliding_window_view(values, width, axis=1)
-            below, above = (windows[self._number, self._low + later] @ weights.T for later in (0, 1))
-            return below, above
-        if along <= turned:
-            found = np.stack([np.stack([np.correlate(row, one, "valid") for one in weights]) for row in values])
+        if len(values) <= FEW:
+            found = np.stack([tally.over(row, self._used) for row in values])
         else:
-            waves = np.fft.rfft(values, size)
-            found = np.stack([np.fft.irfft(waves * np.fft.rfft(one, size).conj(), size) for one in weights], axis=1)
-        return found[self._number, :, self._low], found[self._number, :, self._low + 1]
+            size = 1 << (values.shape[1] - 1).bit_length()
+            periods, width = tally.spread.shape
+            stretches = self._number.size * width * (1 + COPYING // periods)
+            if stretches <= len(values) * size * size.bit_length() * TURNING:
+                windows = np.lib.stride_tricks.sliding_window_view(values, width, axis=1)
+                below, above = (windows[self._number, self._low + later] @ tally.spread.T for later in (0, 1))
+                return below, above
+            turned = np.fft.rfft(values, size)
+            hours = [np.fft.rfft(one, size).conj() for one in tally.spread]
+            found = np.stack([np.fft.irfft(turned * one, size)[:, self._used] for one in hours], axis=2)
+        return found[self._number, self._below], found[self._number, self._above]
 
 
 def distinct(columns: list[Array]) -> tuple[Array, NDArray[np.int64]]:

@@ -36,7 +36,9 @@ AT_ONCE = 256
 """Lengths tabulated together, so that memory stays small."""
 LATENCY_LOADS = 12
 OVERFLOW_REACH, OVERFLOW_POINTS = 0.64, 8
-"""What overflows is tabulated over whole stretches of log rate, with so many points in each."""
+"""What overflows is tabulated over whole stretches of log load, with so many points in each."""
+OVERFLOW_LENGTHS = 17
+"""Lengths of calls, of many, for which it is."""
 ADAPTER_SHARE = 0.005
 """A LoRA adapter of rank 16 on all linear layers weighs 0.5 % of its base (84 MB on Llama-3.1-8B)."""
 
@@ -75,6 +77,12 @@ class Tables:
             return self.station
         tables, numbers = self.alone
         return tables(int(numbers[row])).station
+
+    def known_station(self, row: int) -> Station:
+        """The same, where no speed is typed."""
+        found = self.station_of(row)
+        assert found is not None
+        return found
 
     def busy(self, load: Array) -> Array:
         """Share of time with a call, at given loads (D, G)."""
@@ -142,8 +150,9 @@ def replica_tables(serving: Replica | Capacity, lengths: Lengths, prefix_caching
 
 
 def many_tables(serving: Replica | Capacity, lengths: Lengths, prefix_caching: bool, adapters: int) -> Tables:
-    """The same for D lengths of calls at once, given as columns (D,)."""
-    return _many_tables(serving, np.stack(lengths).tobytes(), prefix_caching, adapters)
+    """The same for D lengths of calls at once, given as columns (D,); lengths that come twice are counted once."""
+    columns, member = np.unique(np.stack(lengths), axis=1, return_inverse=True)
+    return _many_tables(serving, columns.tobytes(), prefix_caching, adapters).rows(member)
 
 
 @functools.lru_cache(maxsize=32)
@@ -263,9 +272,7 @@ def looks_of(fleet: Fleet, bounds: Replicas, tables: Tables, most_per_s: ArrayLi
 
     def look(number: int) -> Look:
         row = int(rows[number])
-        at = tables.station_of(row)
-        assert at is not None
-        return _looks(fleet, bounds, at, float(tables.saturation_per_s[row]))
+        return _looks(fleet, bounds, tables.known_station(row), float(tables.saturation_per_s[row]))
 
     return Looks(log_mu[few], look)
 
@@ -313,8 +320,7 @@ def hour_law(policy: Policy, tables: Tables, rate: Array, overflow_above: float 
     """A fleet's hour at rates (D, G) of calls a second; `served` and `overload` leave out what overflows."""
     lost = np.zeros_like(rate)
     if overflow_above is not None:
-        assert tables.station is not None
-        lost = _lost(tables.station, policy, rate, overflow_above)
+        lost = _lost(tables, policy, rate, overflow_above)
     kept = rate * (1.0 - lost)
     running = replicas_running(policy, kept)
     serving = np.maximum(running.serving, 1e-12)
@@ -329,23 +335,32 @@ def hour_law(policy: Policy, tables: Tables, rate: Array, overflow_above: float 
     )
 
 
-def _lost(at: Station, policy: Policy, rate: Array, above: float) -> Array:
-    """Share of calls that overflow, at the replicas that run at each rate."""
-    ends = math.floor(math.log(rate.min()) / OVERFLOW_REACH), math.ceil(math.log(rate.max()) / OVERFLOW_REACH)
+def _lost(tables: Tables, policy: Policy, rate: Array, above: float) -> Array:
+    """Share of calls that overflow, (D, G), at the replicas that run at each rate.
+
+    Of many lengths of calls it is solved for a few, evenly spread by what a replica can serve; others are read on the
+    line between the two beside them, at the same load.
+    """
+    from scipy.ndimage import map_coordinates
+
+    room = tables.saturation_per_s
+    order = np.argsort(room, kind="stable")
+    known = order[np.unique(np.linspace(0, room.size - 1, min(room.size, OVERFLOW_LENGTHS)).round().astype(int))]
     counts = range(max(policy.least + policy.spare, 1), policy.most + policy.spare + 1)
-    grid, shares = _overflow_shares(at, counts, above, *ends)
-    by_rate = np.stack([np.interp(np.log(rate), grid, row) for row in shares])
-    up = np.clip(replicas_running(policy, rate).serving - counts[0], 0.0, len(counts) - 1.0)
-    low = np.minimum(up.astype(int), max(len(counts) - 2, 0))
-    rows, columns = np.indices(rate.shape)
-    part = up - low
-    return np.asarray(
-        by_rate[low, rows, columns] * (1.0 - part) + by_rate[np.minimum(low + 1, len(counts) - 1), rows, columns] * part
+    load = np.log(rate / room[:, None])
+    first, after = math.floor(load.min() / OVERFLOW_REACH), math.ceil(load.max() / OVERFLOW_REACH)
+    shares = np.stack([_overflow_shares(tables.known_station(row), counts, above, first, after) for row in known])
+    places = (
+        np.interp(room, room[known], np.arange(float(known.size)))[:, None],
+        np.clip(replicas_running(policy, rate).serving - counts[0], 0.0, len(counts) - 1.0),
+        (load / OVERFLOW_REACH - first) * OVERFLOW_POINTS,
     )
+    return np.asarray(map_coordinates(shares, np.stack(np.broadcast_arrays(*places)), order=1, mode="nearest"))
 
 
-@functools.lru_cache(maxsize=64)
-def _overflow_shares(at: Station, counts: range, above: float, first: int, after: int) -> tuple[Array, Array]:
-    """Log rates (G,) and the share that overflows at them, (counts, G)."""
-    grid = np.linspace(first, after, (after - first) * OVERFLOW_POINTS + 1) * OVERFLOW_REACH
-    return grid, np.stack([overflow_share(at, np.exp(grid), count, above) for count in counts])
+@functools.lru_cache(maxsize=256)
+def _overflow_shares(at: Station, counts: range, above: float, first: int, after: int) -> Array:
+    """The share that overflows, (counts, G), at whole stretches of log load."""
+    load = np.linspace(first, after, (after - first) * OVERFLOW_POINTS + 1) * OVERFLOW_REACH
+    rate = float(saturation_per_s(at)) * np.exp(load)
+    return np.stack([overflow_share(at, rate, count, above) for count in counts])

@@ -30,11 +30,11 @@ MOST_FOLLOWED = 9
 """Lengths of calls for which the autoscaler is followed one by one: along the output of the shipped scenario the paid
 hours of a hundred lengths are then within 0.3 % of those followed one by one, with three within 2 %."""
 LEAST_PER_WINDOW = 5.0  # ... where a window sees at least so many calls at mu
-FEW_SUMMED = 16
-"""Replicas up to which a Poisson law is summed term by term, which takes less time than its closed form."""
 LOADS = 61
 """Loads, equally apart, at which a replica's occupancy is tabulated."""
 ALMOST_FULL = 0.999
+FEW_REPLICAS = 16
+"""Replicas up to which a Poisson law is summed term by term; the incomplete gamma function costs ten times as much."""
 
 
 class Looks(NamedTuple):
@@ -174,27 +174,6 @@ def _alive(rate: Array, life_s: float | Array, startup_s: float) -> Array:
     return np.asarray(np.where(rate > 0, on / (on + 1.0 / np.maximum(rate, 1e-300)), 0.0))
 
 
-def _at_most(whole: Array, mean: Array) -> tuple[Array, Array, Array]:
-    """P(N <= k - 2), P(N <= k - 1), P(N <= k) of N Poisson, for whole k.
-
-    >>> [round(float(part[0]), 4) for part in _at_most(np.array([1.0]), np.array([2.0]))]
-    [0.0, 0.1353, 0.406]
-    """
-    if whole.max(initial=0.0) > FEW_SUMMED:
-        from scipy.special import pdtr
-
-        found = [np.where(whole >= less, pdtr(np.maximum(whole - less, 0.0), mean), 0.0) for less in (2.0, 1.0, 0.0)]
-        return found[0], found[1], found[2]
-    term = np.exp(-mean)
-    below, less, within = np.zeros_like(term), np.zeros_like(term), term.copy()
-    for k in range(1, int(whole.max(initial=0.0)) + 1):
-        term = term * mean / k
-        reached = whole >= k
-        below, less = np.where(reached, less, below), np.where(reached, within, less)
-        within = np.where(reached, within + term, within)
-    return below, less, within
-
-
 class Occupancy(NamedTuple):
     """By load of one replica (rate over saturation): calls in it, and the share of time in which there are any."""
 
@@ -214,13 +193,32 @@ def busy_replicas(serving: ArrayLike, calls: ArrayLike, alone: ArrayLike) -> Arr
     >>> float(busy_replicas(1.0, 0.3, 0.25)), round(float(busy_replicas(2.0, 0.25, 1.0 - np.exp(-0.25))), 4)
     (0.25, 0.4837)
     """
-    count, mean = np.asarray(serving, dtype=np.float64), np.asarray(calls, dtype=np.float64)
+    count, mean = np.broadcast_arrays(np.asarray(serving, dtype=np.float64), np.asarray(calls, dtype=np.float64))
     total = count * mean
     whole = np.floor(count)
-    fewer, at_most_less, at_most = _at_most(whole, total)
-    busy = whole * (1.0 - at_most_less) + total * fewer + (count - whole) * (1.0 - at_most)
+    fewer, less, up_to = _poisson_sums(whole, total)
+    busy = whole * (1.0 - less) + total * fewer + (count - whole) * (1.0 - up_to)
     apart = -np.expm1(-np.maximum(mean, 1e-12))
     return np.asarray(np.minimum(busy * np.asarray(alone) / apart, count))
+
+
+def _poisson_sums(whole: Array, mean: Array) -> tuple[Array, Array, Array]:
+    """P(N <= R - 2), P(N <= R - 1) and P(N <= R) for N Poisson and whole R: the series while R is small."""
+    last = np.exp(-mean)
+    fewer, before = np.zeros_like(mean), np.zeros_like(mean)
+    for k in range(1, int(min(whole.max(initial=0.0), FEW_REPLICAS)) + 1):
+        inside = whole >= k
+        fewer += np.where(inside, before, 0.0)
+        before = np.where(inside, last, before)
+        last = np.where(inside, last * (mean / k), last)
+    less = np.asarray(fewer + before)
+    up_to = np.asarray(less + last)
+    if (many := whole > FEW_REPLICAS).any():
+        from scipy.special import pdtr
+
+        for sums, gap in ((fewer, 2.0), (less, 1.0), (up_to, 0.0)):
+            sums[many] = pdtr(whole[many] - gap, mean[many])
+    return fewer, less, up_to
 
 
 def occupancy(at: Station, saturation_per_s: Array) -> Occupancy:

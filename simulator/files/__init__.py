@@ -10,11 +10,12 @@ from simulator.files.scenario import (
     shipped_scenarios,
 )
 from simulator.files.schema import schema
-from simulator.files.written import price_override, scenario_yaml
+from simulator.files.written import gpu_override, price_override, scenario_yaml
 
 __all__ = [
     "dashboard_path",
     "default_scenario_path",
+    "gpu_override",
     "packed",
     "parse_scenario",
     "price_override",

@@ -44,6 +44,7 @@ class BatchFile:
     draws: Annotated[float | None, Dial("Drawn points", "points", 1, 1e9, "log", least=1, whole=True)] = None
     engine: Engine = "expected"
     runs: Annotated[float | None, Dial("Runs", "runs", 1, 1000, least=1, whole=True)] = None
+    seed: int | None = None
     chunk_points: Annotated[float | None, Dial("Points a file", "points", 1, 1e6, "log", least=1, whole=True)] = None
 
     def __post_init__(self) -> None:
@@ -57,6 +58,11 @@ class BatchFile:
         if self.engine == "expected" and self.runs not in (None, 1):
             once = "the expected engine answers once, so leave it at 1, or write engine: simulated"
             raise ValueError(f"runs is {self.runs:g}; {once}")
+        if self.seed is not None and not 0 <= self.seed < 2**64:
+            raise ValueError(f"seed is {self.seed}; it must be a whole number from 0 to 2^64 - 1")
+        if self.engine == "expected" and self.seed is not None:
+            nothing = "the expected engine plays nothing by chance, so leave it away, or write engine: simulated"
+            raise ValueError(f"seed is {self.seed}; {nothing}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +258,7 @@ def _members(
             draws=None if file.draws is None else int(file.draws),
             decided_on=when.days if when else (),
             until=when.until if when else None,
+            seed=file.seed or 0,
         )
 
 

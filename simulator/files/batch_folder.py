@@ -215,13 +215,14 @@ def _member(member: Member) -> dict[str, Any]:
         "fixed": dict(member.fixed),
         "decided_on": list(member.decided_on),
         "until": member.until,
+        "seed": member.seed,
         "rests_on": fingerprint(member.scenario),
     }
 
 
 WHATS = {
     "rests_on": "another scenario or price", "axes": "other axes", "draws": "other draws",
-    "decided_on": "other days of decision", "until": "another last day",
+    "decided_on": "other days of decision", "until": "another last day", "seed": "another seed",
 }
 
 
@@ -233,7 +234,7 @@ def _what_changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
         if old is None or new is None:
             return f"{name} was {'not in it' if old is None else 'in it'}"
         for key, what in WHATS.items():
-            if as_json(old.get(key)) != as_json(new[key]):
+            if as_json(old.get(key) or None) != as_json(new[key] or None):
                 return f"{name} has {what}"
     return "it was cut into other pieces"
 

@@ -23,7 +23,7 @@ POINTS = ("axes", "draws", "fixed", "decided_on", "until")
 """What says which points a scenario has."""
 SHOWN = 5
 """Changed points that are told of a scenario; the rest is counted."""
-ROWS_AT_ONCE = 65_536
+ROWS_AT_ONCE = 16_384
 
 
 def summarise(folder: Path, failed: Mapping[str, str], against: Path | None = None) -> dict[str, Any]:
@@ -91,6 +91,8 @@ def _changes(folder: Path, plan: Mapping[str, Any], against: Path, names: list[s
         why = [str(one) for one in differences(old["rests_on"], new["rests_on"])]
         if engines[0] != engines[1]:
             why.insert(0, f"engine {engines[0]} -> {engines[1]}")
+        if (before_seed := old.get("seed", 0)) != new["seed"]:
+            why.insert(0, f"seed {before_seed} -> {new['seed']}")
         if any((old.get(key) or None) != (new[key] or None) for key in POINTS):
             found[name] = _change(why=["its axes changed, so its points are not the same", *why])
         else:

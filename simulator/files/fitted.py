@@ -27,9 +27,18 @@ def write_fitted(path: Path, workload: dict[str, Any], source: str) -> None:
     """
     page = yaml.safe_load(default_scenario_path().read_text("utf-8"))
     kept = {key: value for key, value in page["workload"].items() if key not in PAST}
+    tokens = workload.get("tokens", {})
     page["workload"] = {**kept, **workload}
+    if tokens and not {"input", "output"} <= tokens.keys():
+        page["workload"]["tokens"] = {**kept["tokens"], **tokens}
     page["question"] = f"What do these options cost for the demand of {Path(source).name}?"
-    fitted = ["workload.calls_per_day", *(f"workload.tokens.{key}" for key in workload.get("tokens", {}))]
+    fitted = ["workload.calls_per_day", *(f"workload.tokens.{key}" for key in tokens)]
     page["assumes"] = dict.fromkeys(fitted, f"fitted to {Path(source).name}")
-    head = f"# Demand fitted to {Path(source).name}; options are those of the shipped scenario.\n\n"
+    missing = [side for side in ("input", "output") if side not in tokens]
+    guessed = f"not told by {Path(source).name}; a guess"
+    page["assumes"] |= dict.fromkeys((f"workload.tokens.{side}" for side in missing), guessed)
+    head = f"# Demand fitted to {Path(source).name}; options are those of the shipped scenario.\n"
+    if "input" in tokens:
+        head += "# Where the log counts whole prompts, set every prefix_tokens to 0: what they repeat is in it.\n"
+    head += "\n"
     write_whole(path, (head + yaml.safe_dump(page, sort_keys=False, allow_unicode=True)).encode())

@@ -46,12 +46,24 @@ def price_override(raw: bytes | str, name: str, rates: Mapping[str, Mapping[str,
     >>> price_override("prices: {}", "x.yaml", {"a/b": {"input": 1.0}})
     'prices={a/b: {like: a/b, usd_per_mtok: {input: 1.0}}}'
     """
+    typed = {price: {"like": price, "usd_per_mtok": dict(rate)} for price, rate in rates.items()}
+    return f"prices={_one_line(_beside(raw, name, 'prices') | typed)}"
+
+
+def gpu_override(raw: bytes | str, name: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
+    """The `PATH=VALUE` that replaces what machines cost, beside the scenario's own.
+
+    >>> gpu_override("gpus: {}", "x.yaml", {"a/rtx-4090": {"usd_per_gpu_hour": {"on_demand": 0.4}}})
+    'gpus={a/rtx-4090: {usd_per_gpu_hour: {on_demand: 0.4}}}'
+    """
+    return f"gpus={_one_line(_beside(raw, name, 'gpus') | dict(entries))}"
+
+
+def _beside(raw: bytes | str, name: str, key: str) -> dict[str, Any]:
+    """What the scenario itself types under a key."""
     value = parse_yaml(raw, name).value
-    own = value.get("prices") if isinstance(value, dict) else None
-    laid: dict[str, Any] = dict(own) if isinstance(own, dict) else {}
-    for price, typed in rates.items():
-        laid[price] = {"like": price, "usd_per_mtok": dict(typed)}
-    return f"prices={_one_line(laid)}"
+    own = value.get(key) if isinstance(value, dict) else None
+    return dict(own) if isinstance(own, dict) else {}
 
 
 def _one_line(value: Any) -> str:

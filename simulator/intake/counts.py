@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pricing.errors import InputError
 from simulator.intake.counts_blocks import CountColumns, columns_of, count_blocks
-from simulator.intake.fit import Fit, Windows, dispersion_of, fit_windows, window_lengths
+from simulator.intake.fit import NO_TOKENS, WHOLE_PROMPTS, Fit, Windows, dispersion_of, fit_windows, window_lengths
 from simulator.intake.fit_calls import fit_file
 from simulator.intake.trace_faults import cut_notes
 
@@ -122,10 +122,12 @@ def fit_log(path: str | os.PathLike[str]) -> Fit:
         for side, total in zip(("input", "output"), survey.tokens, strict=True)
         if total is not None
     }
-    if not tokens:
-        return found
+    said = [WHOLE_PROMPTS] if "input" in tokens else []
+    said += [f"names no {side} tokens; {NO_TOKENS}" for side in ("input", "output") if side not in tokens]
+    notes = (*found.notes, *(f"{path}: {words}" for words in said))
     rows = tuple((f"{side} tokens a call", mean, mean) for side, mean in tokens.items())
-    return Fit(workload={**found.workload, "tokens": tokens}, rows=found.rows + rows, notes=found.notes)
+    workload = {**found.workload, **({"tokens": tokens} if tokens else {})}
+    return Fit(workload=workload, rows=found.rows + rows, notes=notes)
 
 
 def _read(path: Path, first_days: float | None = None) -> tuple[Survey, Windows]:

@@ -27,7 +27,7 @@ START = "window_start_s"
 STARTS = (START, "window_start", "window", "timestamp", "time")
 """Seconds, or days and times as 2026-11-23 09:00:00."""
 CALLS = ("calls", "count", "requests")
-RATES = ("total_rate_rps", "rate_rps", "calls_per_s", "rate", "rps", "qps")
+RATES = ("total_rate_rps", "rate_rps", "calls_per_s", "requests_per_s", "rate", "rps", "qps")
 MEANS = (("input_tokens_mean", "mean_input_tokens"), ("output_tokens_mean", "mean_output_tokens"))
 _HEAD = 65_536
 _PARQUET = b"PAR1"
@@ -104,7 +104,8 @@ def _named(path: Path, header: list[str]) -> CountColumns | None:
     value = calls or rate
     if start is None or value is None:
         if START in header:
-            raise InputError(f"{path}: the header is {','.join(header)[:80]!r}; it must name {START} and {CALLS[0]}")
+            raise InputError(f"{path}: the header is {','.join(header)[:80]!r}; it must name {START} and {CALLS[0]} "
+                             f"(or {', '.join((*CALLS[1:], *RATES))})")
         return None
     return CountColumns(start=start, value=value, per_s=calls is None, means=(first(MEANS[0]), first(MEANS[1])))
 

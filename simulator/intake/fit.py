@@ -20,8 +20,16 @@ from simulator.intake.trace import DISPERSION_WINDOWS_S
 Array = NDArray[np.float64]
 HOUR_S, DAY_S = 3600.0, 86_400.0
 LEAST_SPAN_S = 600.0
-DAYS_FOR_HOURS, DAYS_FOR_LEVEL, DAYS_FOR_WEEK = 3.0, 5.0, 14.0
-"""Days a log must cover before it says something of the hours of a day, of days, and of the days of a week."""
+DAYS_FOR_HOURS, DAYS_FOR_LEVEL, DAYS_FOR_WEEK, DAYS_FOR_TREND = 3.0, 5.0, 14.0, 56.0
+"""Days a log must cover before it says something of the hours of a day, of days, of the days of a week, and of how the
+level moves from week to week: eight weeks are seven steps."""
+MOST_CALLS_PER_DAY = 1e10
+"""As many as a scenario takes."""
+WHOLE_PROMPTS = (
+    "input tokens are those of the log; where it counts whole prompts, the part that every call repeats is in them and "
+    "in options.*.prefix_tokens too, so set those to 0 or take that part out of workload.tokens.input"
+)
+NO_TOKENS = "those of the shipped scenario stand in workload.tokens, so write your own"
 REGULAR = 0.5
 """Dispersion below which calls come by a clock or a queue rather than by chance; a model by rates cannot follow."""
 FAINT, CHANCE_SDS = 0.05, 3.0
@@ -75,6 +83,11 @@ def fit_windows(windows: Windows) -> Fit:
     mean = float(np.nanmean(windows.counts))
     if mean <= 0:
         raise InputError(f"{windows.source}: no calls at all; a fit needs some")
+    if not mean * DAY_S / windows.window_s <= MOST_CALLS_PER_DAY:
+        raise InputError(
+            f"{windows.source}: {mean * DAY_S / windows.window_s:.3g} calls a day; a scenario takes "
+            f"{MOST_CALLS_PER_DAY:g} at most, so check the unit of the counts"
+        )
     relative = windows.counts / mean
     at_h = windows.first_hour + np.arange(len(relative)) * windows.window_s / HOUR_S
     demand: dict[str, Any] = {}
@@ -88,7 +101,8 @@ def fit_windows(windows: Windows) -> Fit:
         hour = at_h.astype(int) % 24
         demand["hours"], left, shape = _profile(left, shape, hour, 24)
         measured = [float(np.nanmean(relative[hour == h])) for h in range(24)]
-        same = float(np.corrcoef(measured, demand["hours"])[0, 1])
+        level = min(np.ptp(measured), np.ptp(demand["hours"])) == 0  # no correlation is defined without any change
+        same = None if level else float(np.corrcoef(measured, demand["hours"])[0, 1])
         rows.append(("hour profile, correlation with the log", 1.0, same))
     spread = 1.0
     for name, length_h, enough in (("day", 24.0, DAYS_FOR_LEVEL), ("hour", 1.0, DAYS_FOR_HOURS)):
@@ -123,6 +137,12 @@ def fit_windows(windows: Windows) -> Fit:
         notes.append(
             f"{windows.source}: covers {covered_s / HOUR_S:.1f} hours, too few to tell the hours of a day apart; "
             "every hour of the year is taken to be like these"
+        )
+    elif covered_s < DAYS_FOR_TREND * DAY_S:
+        notes.append(
+            f"{windows.source}: covers {covered_s / DAY_S:.3g} days, too few to tell growth and how the level moves "
+            "from week to week; growth is 0 here and intervals of totals are too narrow, so write "
+            "workload.growth_per_month and a wider workload.demand.day_sd where you know them"
         )
     return Fit(workload=workload, rows=tuple(rows), notes=tuple(notes))
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pricing.errors import InputError
-from simulator.intake.fit import DAY_S, HOUR_S, LEAST_SPAN_S, Fit, Windows, fit_windows
+from simulator.intake.fit import DAY_S, HOUR_S, LEAST_SPAN_S, WHOLE_PROMPTS, Fit, Windows, fit_windows
 from simulator.intake.trace import LONGEST_SPAN_S, NS_PER_S, Trace, read_trace
 from simulator.intake.trace_faults import cut_notes
 from simulator.intake.trace_shapes import shape_of
@@ -124,7 +124,8 @@ class _Calls:
         )
         found = fit_windows(windows)
         tokens, rows = self._lengths()
-        return Fit(workload={**found.workload, "tokens": tokens}, rows=found.rows + rows, notes=found.notes)
+        notes = (*found.notes, f"{source}: {WHOLE_PROMPTS}")
+        return Fit(workload={**found.workload, "tokens": tokens}, rows=found.rows + rows, notes=notes)
 
     def _lengths(self) -> tuple[dict[str, float], tuple[tuple[str, float | None, float | None], ...]]:
         """Mean and spread of both lengths, and the correlation of their logs."""

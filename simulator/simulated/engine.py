@@ -17,6 +17,7 @@ from simulator.domain.drawn import Drawn, Draws
 from simulator.domain.options import Hybrid, SelfHosted
 from simulator.domain.overload import fleet_flags, overwhelmed
 from simulator.domain.plan import Stage, closed_reason
+from simulator.domain.recorded import LENGTHS_OF_A_FLEET
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Activity, Moment
 from simulator.simulated.calls import thin
@@ -195,12 +196,14 @@ class _Block:
         return lambda phenomenon, part: stream(self.seed, phenomenon, day, self.block, 100 * slot + part)
 
 
-def _approximate(fidelity: str) -> Iterator[str]:
+def _approximate(scenario: Scenario, fidelity: str) -> Iterator[str]:
     """What is said of a fleet's numbers."""
     if fidelity == "call":
         yield "the fleet: its speed is that of a model of the engine"
     else:
         yield "the fleet: replicas and latency, hours taken as steady"
+        if scenario.recorded is not None:
+            yield LENGTHS_OF_A_FLEET
 
 
 def _activity(
@@ -239,5 +242,5 @@ def _activity(
         },
         fleet=fleet,
         record=blocks[0].fleet.record(),
-        approximate=() if fleet is None else tuple(_approximate(fidelity)),
+        approximate=() if fleet is None else tuple(_approximate(scenario, fidelity)),
     )

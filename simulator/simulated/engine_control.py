@@ -270,8 +270,8 @@ class Control:
         """What is known beforehand: campaigns, price changes, retirements."""
         for event in self.scenario.workload.events:
             day = self.scenario.day_index(event.from_)
-            if 0 <= day < self.horizon:
-                yield f"{event.name}: calls x {event.factor:g} until {event.to}", day
+            if day < self.horizon and self.scenario.day_index(event.to) > 0:
+                yield f"{event.name}: calls x {event.factor:g} until {event.to}", max(day, 0)
         for stage in self.plan:
             for first, _ in version_spans(self.scenario, stage.price, stage.first, stage.after):
                 if first > stage.first:

@@ -19,15 +19,16 @@ from simulator.domain.scenario import Scenario
 from simulator.run import run
 from simulator.studies.decisions import decide_points
 from simulator.studies.runners import Place, spread
+from simulator.studies.sizing import kept_promises
 from simulator.studies.verdict import TOO_CLOSE
 
 Array = NDArray[np.float64]
 Packed = Callable[[Iterable[Mapping[str, NDArray[Any]]], tuple[str, ...]], bytes]
 """Makes bytes of blocks of columns; `choice`, `runner_up` and `best` hold numbers of the options given with them."""
 
-QUICK_BLOCK, DAILY_BLOCK = 32_768, 2_048
-"""Points priced at once: 32,768 keep about 60 arrays by price period under 64 MiB, 2,048 those by day."""
-BLOCK_POINTS = 65_536
+QUICK_BLOCK, DAILY_BLOCK = 16_384, 2_048
+"""Points priced at once: 16,384 keep about 60 arrays by price period under 32 MiB, 2,048 those by day."""
+BLOCK_POINTS = 16_384
 """Points whose columns are held at once; a longer piece is packed block by block, so it needs no more memory."""
 RUNS_TOGETHER = 100
 """Runs of a simulation played at once; more only fill the memory."""
@@ -71,6 +72,7 @@ def price_batch(batch: Batch, todo: list[Piece], place: Place, packed: Packed) -
     )
     for finished in spread(price_task, tasks, place):
         yield from finished
+        del finished                                            # else two tasks' bytes are held while one is priced
 
 
 def price_task(task: Task) -> list[Done]:
@@ -108,6 +110,9 @@ def price_points(member: Member, first: int, after: int, engine: Engine = "expec
 
     Raises:
         TunepointError, ValueError: a point cannot be priced, with one sentence.
+
+    A scenario without axes is judged as `compare` judges it. Over axes the latency targets of a fleet are not judged:
+    every point would have to be played call by call.
     """
     if engine == "simulated":
         return _played(member, first, after)
@@ -125,7 +130,7 @@ def price_points(member: Member, first: int, after: int, engine: Engine = "expec
         fixed = with_dials(member.scenario, dict(zip(apart, values, strict=True))) if apart else member.scenario
         rest = {path: column[chosen] for path, column in axes.items() if path not in apart}
         for row, name in enumerate(names):
-            for place, found in _priced(fixed, name, rest, chosen):
+            for place, found in _priced(fixed, name, rest, chosen, promised=not member.axes):
                 total[row, place], ranking[row, place], calls[row, place] = found
     return {
         "point": np.arange(first, after, dtype=np.int64),
@@ -136,9 +141,12 @@ def price_points(member: Member, first: int, after: int, engine: Engine = "expec
 
 
 def _priced(
-    scenario: Scenario, name: str, axes: Mapping[str, Array], places: NDArray[np.int64]
+    scenario: Scenario, name: str, axes: Mapping[str, Array], places: NDArray[np.int64], *, promised: bool
 ) -> Iterator[tuple[NDArray[np.int64], tuple[Array, Array, Array]]]:
-    """Total, what is ranked by, and calls of one option, block by block of points that run together."""
+    """Total, what is ranked by, and calls of one option, block by block of points that run together.
+
+    NaN where its fleet cannot serve the calls, and, where it is `promised`, not within its latency targets.
+    """
     by_value = scenario.rank_by == "npv_usd"
     judged = scenario.failure_usd > 0 or "failure_usd" in axes
     block = DAILY_BLOCK if by_value or any(path in BY_DAY for path in axes) else QUICK_BLOCK
@@ -146,10 +154,14 @@ def _priced(
         part = places[begin : begin + block]
         draws = {path: values[begin : begin + block] for path, values in axes.items()}
         result = run(scenario, name, draws=draws, daily=by_value)
+        if promised:
+            result = kept_promises(scenario, result)
         if not result.feasible:
-            return
+            continue
         rate = draws.get("discount_rate", np.array([scenario.discount_rate]))
-        yield part, (result.total_usd, _ranked(result, scenario.rank_by, judged, rate), result.calls)
+        total, ranked = result.total_usd, _ranked(result, scenario.rank_by, judged, rate)
+        able = result.feasible_draws
+        yield part, (np.where(able, total, np.nan), np.where(able, ranked, np.nan), result.calls)
 
 
 def _ranked(result: SimulationResult, rank_by: str, judged: bool, discount_rate: Array) -> Array:
@@ -176,7 +188,9 @@ def _played(member: Member, first: int, after: int) -> dict[str, NDArray[Any]]:
             sums = np.zeros(2)
             for begin in range(0, runs, RUNS_TOGETHER):
                 some = range(begin, min(begin + RUNS_TOGETHER, runs))
-                result = run(at, name, engine="simulated", runs=some, daily=True)
+                result = run(at, name, engine="simulated", runs=some, seed=member.seed, daily=True)
+                if not member.axes:
+                    result = kept_promises(at, result)
                 if not result.feasible:
                     break
                 sums += result.total_usd.sum(), result.calls.sum()

@@ -1,118 +1,40 @@
 """Every value of a dial at which the cheaper of two options changes, and when a larger one-off has paid back.
 
 Crossings are plural: caches with a smallest prefix, tiers and whole steps make jumps and stairs. The dial is
-scanned densely, with a point on each side of every known discontinuity; each change of sign is then narrowed
-by cutting its bracket into many pieces at once, until it is a billionth wide. What still differs there by
-more than a smooth cost could is a jump, the rest is a root.
+scanned densely, with a point on each side of every known discontinuity, and every change of sign is narrowed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pricing.errors import InputError
+from simulator.domain.dials import Dial
 from simulator.domain.drawn import find_dial, with_dials
 from simulator.domain.findings import Answer, BreakEven, Crossing, Payback, SimulationResult
 from simulator.domain.options import HostedOption
 from simulator.domain.plan import closed_reason, concerns, stages
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import OVERLOADED
+from simulator.formats import days as spoken
 from simulator.run import run
 from simulator.studies.finance import cumulative, payback_day
 from simulator.studies.reasons import never_reason
-from simulator.studies.scanpoints import WIDTH, scan_points
+from simulator.studies.scanpoints import scan_points
+from simulator.studies.turns import EQUAL, Change, Turns, turns
 
 Array = NDArray[np.float64]
 Basis = Literal["steady_state", "horizon"]
-CashBasis = Literal["steady_state", "horizon", "equal_quality"]
-"""`equal_quality` is the horizon without the cost of wrong answers."""
 
 VOLUME = "workload.calls_per_day"
-PIECES = 256
-"""Pieces into which every bracket is cut at once."""
-EQUAL = 1e-12
-"""Relative difference below which two costs are the same number."""
-LEAP = 1e-6
-"""Relative difference across a bracket narrowed to WIDTH above which the change is a jump: a thousand times what the
-steepest smooth bill, one proportional to the dial, could move there."""
 BEYOND_USD = 1e15
 """What an option that cannot serve the calls is taken to cost: more than any that can."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """A narrowed change of sign: where, whether it jumps, and the sign of the difference on either side."""
-
-    at: float
-    jump: bool
-    below: int
-    above: int
-
-
-def sign_changes(
-    difference: Callable[[Array], tuple[Array, Array]], points: Array, whole: bool = False, width: float = WIDTH
-) -> tuple[list[Change], NDArray[np.int64]]:
-    """Every change of sign of a difference over rising points, and its sign at every point.
-
-    Args:
-        difference: maps points (n,) to the difference and the scale it is judged by, both (n,).
-        points: where to look first, rising.
-        whole: whether only whole numbers lie between the points.
-        width: relative width to which a change is narrowed.
-
-    Returns:
-        The changes from left to right, and the sign (-1, 0 or 1) of the difference at every point (n,).
-
-    >>> found, _ = sign_changes(lambda x: (x**2 - 2.0, x**2 + 2.0), np.linspace(0.0, 3.0, 7))
-    >>> [(round(change.at, 8), change.jump) for change in found]
-    [(1.41421356, False)]
-    >>> step, signs = sign_changes(lambda x: (np.where(x < 2, -1.0, 3.0), 0.0 * x + 4.0), np.array([0.0, 1.5, 3.0]))
-    >>> [(round(change.at, 8), change.jump) for change in step], signs.tolist()
-    ([(2.0, True)], [-1, -1, 1])
-    """
-    value, scale = difference(points)
-    signs = _signs(value, scale)
-    apart = np.flatnonzero(signs)
-    turns = apart[:-1][signs[apart[:-1]] != signs[apart[1:]]]
-    after = apart[1:][signs[apart[:-1]] != signs[apart[1:]]]
-    low, high = points[turns].copy(), points[after].copy()
-    below, above = signs[turns], signs[after]
-    smallest = 1.0 if whole else 0.0
-    while len(low) and np.any(high - low > np.maximum(width * np.maximum(np.abs(low), np.abs(high)), smallest)):
-        cuts = np.linspace(0.0, 1.0, PIECES + 1)
-        grid = low[:, None] + (high - low)[:, None] * cuts
-        if whole:
-            grid = np.round(grid)
-        value, scale = difference(grid.ravel())
-        inside = _signs(value, scale).reshape(grid.shape)
-        inside[:, 0], inside[:, -1] = below, above
-        turned = np.argmax(inside == above[:, None], axis=1)  # the first point with the sign of the far side
-        rows = np.arange(len(low))
-        narrower = grid[rows, turned - 1], grid[rows, turned]
-        if np.array_equal(narrower[0], low) and np.array_equal(narrower[1], high):
-            break
-        low, high = narrower
-    if not len(low):
-        return [], signs
-    ends, scales = (x.reshape(2, -1) for x in difference(np.concatenate([low, high])))
-    leap = np.abs(ends[1] - ends[0]) > LEAP * scales.max(axis=0)
-    middle = np.where(leap, high, (low + high) / 2)
-    found = [
-        Change(at=float(at), jump=bool(jump), below=int(b), above=int(a))
-        for at, jump, b, a in zip(middle, leap, below, above, strict=True)
-    ]
-    return found, signs
-
-
-def _signs(value: Array, scale: Array) -> NDArray[np.int64]:
-    return np.where(np.abs(value) <= EQUAL * scale, 0, np.sign(value)).astype(np.int64)
 
 
 def break_even(
@@ -122,7 +44,6 @@ def break_even(
     low: float | None = None,
     high: float | None = None,
     *,
-    costs: Costs | None = None,
     results: Mapping[str, SimulationResult] | None = None,
 ) -> BreakEven:
     """Where two options cost the same along a dial, and when the larger one-off has paid back.
@@ -133,13 +54,24 @@ def break_even(
         along: dotted path of the dial.
         low: begin of the scan (default: the dial's range).
         high: its end.
-        costs: kept costs, so that several pairs share their scans.
         results: daily results already at hand, by option name.
 
     Raises:
         InputError: no such dial or option, or an empty range.
     """
-    costs = costs or Costs()
+    return break_evens(scenario, (between,), along, low, high, results=results)[0]
+
+
+def break_evens(
+    scenario: Scenario,
+    pairs: Sequence[tuple[str, str]],
+    along: str = VOLUME,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    results: Mapping[str, SimulationResult] | None = None,
+) -> tuple[BreakEven, ...]:
+    """The break-evens of several pairs, searched side by side: an option they share is run once for all of them."""
     dial = find_dial(scenario, along)
     bounds = (dial.low if low is None else low, dial.high if high is None else high)
     if not (dial.least <= bounds[0] < bounds[1] <= dial.most):
@@ -147,28 +79,51 @@ def break_even(
             f"{along}: from {bounds[0]:g} to {bounds[1]:g} is no range of this dial; it runs from {dial.least:g} to "
             f"{dial.most:g} {dial.unit}".rstrip()
         )
-    together, stop_flags = _common_span(scenario, between)
-    points = scan_points(together, between, along, dial, *bounds)
-    crossings: list[Crossing] = []
-    signs: dict[Basis, NDArray[np.int64]] = {}
+    spans = [_common_span(scenario, between) for between in pairs]
+    points = [
+        scan_points(together, between, along, dial, *bounds)
+        for between, (together, _) in zip(pairs, spans, strict=True)
+    ]
     bases: tuple[Basis, ...] = ("horizon", "steady_state")
-    for basis in bases:
-        changes, signs[basis] = sign_changes(costs.difference(together, between, along, basis), points, dial.whole)
-        for change in changes:
-            crossings.append(
-                Crossing(
-                    at=change.at,
-                    kind="jump" if change.jump else "root",
-                    basis=basis,
-                    below=between[0] if change.below > 0 else between[1],
-                    above=between[0] if change.above > 0 else between[1],
-                    flags=tuple(stop_flags + _limit_flags(scenario, between, along, change.at)),
-                )
-            )
-    answer, cheaper = _answer(signs["horizon"], any(crossing.basis == "horizon" for crossing in crossings), between)
+    asked = [(index, basis) for index in range(len(pairs)) for basis in bases]
+    turned = _turned_together(
+        along,
+        [(Difference(spans[pair][0], pairs[pair], basis), turns(points[pair], dial.whole)) for pair, basis in asked],
+    )
+    found = dict(zip(asked, turned, strict=True))
+    return tuple(
+        _told(scenario, between, (along, dial, bounds), spans[index], [(b, *found[index, b]) for b in bases], results)
+        for index, between in enumerate(pairs)
+    )
+
+
+def _told(
+    scenario: Scenario,
+    between: tuple[str, str],
+    asked: tuple[str, Dial, tuple[float, float]],
+    span: tuple[Scenario, list[str]],
+    turned: list[tuple[Basis, list[Change], NDArray[np.int64]]],
+    results: Mapping[str, SimulationResult] | None,
+) -> BreakEven:
+    """What was found of a pair, with its flags, its reason and its payback."""
+    along, dial, bounds = asked
+    crossings = tuple(
+        Crossing(
+            at=change.at,
+            kind="jump" if change.jump else "root",
+            basis=basis,
+            below=between[0] if change.below > 0 else between[1],
+            above=between[0] if change.above > 0 else between[1],
+            flags=tuple(span[1] + _limit_flags(scenario, between, along, change.at)),
+        )
+        for basis, changes, _ in turned
+        for change in changes
+    )
+    signs = {basis: sign for basis, _, sign in turned}["horizon"]
+    answer, cheaper = _answer(signs, any(crossing.basis == "horizon" for crossing in crossings), between)
     reason = None
     if answer == "never":
-        reason = never_reason(together, between, along, bounds)
+        reason = never_reason(span[0], between, along, bounds)
     elif answer == "tie":
         reason = f"{between[0]} and {between[1]} cost the same all along {along}"
     elif answer == "always":
@@ -180,7 +135,7 @@ def break_even(
         unit=dial.unit,
         answer=answer,
         cheaper=cheaper,
-        crossings=tuple(crossings),
+        crossings=crossings,
         reason=reason,
         payback=payback(scenario, between, results),
     )
@@ -215,37 +170,84 @@ def steady(scenario: Scenario, name: str) -> Scenario:
     return ready
 
 
-class Costs:
-    """Costs of options along a dial, each scan done once however many pairs ask for it."""
+class Difference(NamedTuple):
+    """What a challenger costs more than a reference, in a scenario and on a basis."""
 
-    def __init__(self) -> None:
-        self._kept: dict[tuple[int, str, str, bytes], tuple[Scenario, SimulationResult]] = {}
+    scenario: Scenario
+    between: tuple[str, str]
+    basis: Basis
 
-    def difference(
-        self, scenario: Scenario, between: tuple[str, str], along: str, basis: CashBasis
-    ) -> Callable[[Array], tuple[Array, Array]]:
-        """Cost of the challenger less that of the reference, and their sum, as functions of the dial."""
+    def at(self, along: str, points: Array) -> tuple[Array, Array]:
+        """The difference and the sum of both costs, (n,) each, at points (n,) of a dial."""
+        return _differences(along, [(self, points)], {})[0]
 
-        def difference(points: Array) -> tuple[Array, Array]:
-            reference, challenger = (self._cost(scenario, name, along, basis, points) for name in between)
-            return challenger - reference, np.abs(challenger) + np.abs(reference)
 
-        return difference
+def _turned_together(
+    along: str, searches: Sequence[tuple[Difference, Turns]]
+) -> list[tuple[list[Change], NDArray[np.int64]]]:
+    """What every search finds; they go side by side, and each option is run once for all that is asked in a round."""
+    found: dict[int, tuple[list[Change], NDArray[np.int64]]] = {}
+    asked = {index: next(search) for index, (_, search) in enumerate(searches)}
+    ready: dict[tuple[int, str], Scenario] = {}
+    while asked:
+        answers = _differences(along, [(searches[index][0], points) for index, points in asked.items()], ready)
+        for index, answer in zip(list(asked), answers, strict=True):
+            try:
+                asked[index] = searches[index][1].send(answer)
+            except StopIteration as stop:
+                found[index] = stop.value
+                del asked[index]
+    return [found[index] for index in range(len(searches))]
 
-    def _cost(self, scenario: Scenario, name: str, along: str, basis: CashBasis, points: Array) -> Array:
-        builds = scenario.options[name].ready_after_days > 0 or along == f"options.{name}.ready_after_days"
-        asked = steady(scenario, name) if basis == "steady_state" and builds else scenario
-        turned = concerns(scenario, name, along)
-        key = (id(scenario) if asked is scenario else -id(scenario), name, along, points.tobytes() if turned else b"")
-        if key not in self._kept:
-            draws = {along: points if turned else points[:1]}
-            self._kept[key] = (scenario, run(asked, name, draws=draws))
-        result = self._kept[key][1]
-        total = result.money_usd if basis == "equal_quality" else result.total_usd
-        cost = total - (result.one_off_usd if basis == "steady_state" else 0.0)
+
+def _differences(
+    along: str, asked: Sequence[tuple[Difference, Array]], ready: dict[tuple[int, str], Scenario]
+) -> list[tuple[Array, Array]]:
+    """Differences and sums of costs at points each; `ready` keeps the scenarios of steady states between calls."""
+    wanted: dict[tuple[int, str], tuple[Scenario, list[Array]]] = {}
+    keys = {}
+    for number, (what, points) in enumerate(asked):
+        for name in what.between:
+            scenario = _counted_in(what, name, along, ready)
+            keys[number, name] = key = id(scenario), name
+            wanted.setdefault(key, (scenario, []))[1].append(points)
+    costs = {
+        key: _Costs(scenario, key[1], along, np.unique(np.concatenate(parts)))
+        for key, (scenario, parts) in wanted.items()
+    }
+    found = []
+    for number, (what, points) in enumerate(asked):
+        reference, challenger = (costs[keys[number, name]].at(points, what.basis) for name in what.between)
+        found.append((challenger - reference, np.abs(challenger) + np.abs(reference)))
+    return found
+
+
+def _counted_in(what: Difference, name: str, along: str, ready: dict[tuple[int, str], Scenario]) -> Scenario:
+    """The scenario an option is counted in: one in which it is ready from the first day, where that is asked."""
+    scenario = what.scenario
+    builds = scenario.options[name].ready_after_days > 0 or along == f"options.{name}.ready_after_days"
+    if what.basis != "steady_state" or not builds:
+        return scenario
+    key = id(scenario), name
+    if key not in ready:
+        ready[key] = steady(scenario, name)
+    return ready[key]
+
+
+class _Costs:
+    """What an option costs at rising points of a dial, from one run over all of them."""
+
+    def __init__(self, scenario: Scenario, name: str, along: str, points: Array) -> None:
+        self.turned, self.points = concerns(scenario, name, along), points
+        self.result = run(scenario, name, draws={along: points if self.turned else points[:1]})
+
+    def at(self, points: Array, basis: Basis) -> Array:
+        """Dollars at some of the points, (n,)."""
+        result = self.result
+        cost = result.total_usd - (result.one_off_usd if basis == "steady_state" else 0.0)
         if result.ruled_out is not None:
             cost = np.where(result.ruled_out, BEYOND_USD, cost)
-        return cost if turned else np.broadcast_to(cost, points.shape)
+        return cost[np.searchsorted(self.points, points)] if self.turned else np.broadcast_to(cost, points.shape)
 
 
 def _limit_flags(scenario: Scenario, between: tuple[str, str], along: str, at: float) -> list[str]:
@@ -299,7 +301,7 @@ def payback(
     if day.days is None:
         short = float(by_end[-1]) if len(by_end) else 0.0
         return Payback(
-            days=None, date=None, flags=flags, reason=f"{spent} and is still ${short:,.0f} behind after {days} days"
+            days=None, date=None, flags=flags, reason=f"{spent} and is still ${short:,.0f} behind after {spoken(days)}"
         )
     when = scenario.start + timedelta(days=math.ceil(day.days))
     return Payback(

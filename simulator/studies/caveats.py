@@ -9,6 +9,7 @@ import numpy as np
 from pricing.book import STALE_DAYS
 from simulator.domain.findings import OptionSummary, PriceUsed
 from simulator.domain.options import HostedFineTuned, HostedOption, SelfHosted
+from simulator.domain.recorded import LENGTHS_OF_A_FLEET
 from simulator.domain.scenario import Scenario
 from simulator.formats import share
 from simulator.studies.machines import machine_caveats
@@ -16,6 +17,7 @@ from simulator.studies.machines import machine_caveats
 BEST_EFFORT_SHARE = 0.05
 """Cached input must be worth at least this share of an option's bill before its reach is a caveat."""
 
+PROMPTED = HostedOption | SelfHosted
 UNLIKE_DELIVERY = 0.001
 """Difference in the share of calls delivered from which options no longer do the same work."""
 
@@ -44,10 +46,13 @@ def caveats(
                 found.append(
                     f"{name} is tuned, but no {' and no '.join(missing)} cost is given: its one-off is understated."
                 )
+        if LENGTHS_OF_A_FLEET in option.result.approximate:
+            found.append(f"{name}: approximate, {LENGTHS_OF_A_FLEET}.")
         if isinstance(plain, SelfHosted):
             found += machine_caveats(scenario, name, plain)
         if plain.prompt is not None and not plain.prompt_exact:
             found.append(f"{name}: {plain.prompt} was counted with a stand-in tokenizer.")
+    found += _whole_prompts(scenario)
     found += _delivery_caveat(scenario, options)
     found += _cache_caveat(scenario, options)
     for price in used:
@@ -62,6 +67,18 @@ def caveats(
     if any(limit is not None for limit in (slo.ttft_p95_s, slo.tpot_p95_s, slo.e2e_p95_s)):
         found.append("Latency of hosted options is unknown here, so the latency targets are not checked.")
     return found
+
+
+def _whole_prompts(scenario: Scenario) -> list[str]:
+    """A log whose prompts may hold already what the options add to them."""
+    added = {name: plain.prefix_tokens for name, plain in scenario.options.items() if isinstance(plain, PROMPTED)}
+    named = [f"{name} ({tokens:,.0f})" for name, tokens in added.items() if tokens > 0]
+    if scenario.recorded is None or not named:
+        return []
+    return [
+        f"prefix_tokens come on top of the {scenario.recorded.means[0]:,.0f} tokens that a call of the log reads, for "
+        f"{', '.join(named)}: where the log counts whole prompts, set them to 0, or they are billed twice."
+    ]
 
 
 def _delivery_caveat(scenario: Scenario, options: Mapping[str, OptionSummary]) -> list[str]:

@@ -30,7 +30,7 @@ from simulator.run import run
 from simulator.studies.alternatives import alternatives, control
 from simulator.studies.assumptions import assumptions
 from simulator.studies.averages import averaged
-from simulator.studies.breakeven import VOLUME, Costs, break_even, steady
+from simulator.studies.breakeven import VOLUME, break_evens, steady
 from simulator.studies.bridge import bridge
 from simulator.studies.diagnose import diagnose
 from simulator.studies.draws import DRAWS
@@ -59,6 +59,7 @@ def compare(
     precision: float | None = None,
     book: PriceBook | None = None,
     draws: int = DRAWS,
+    flips: bool = True,
 ) -> Comparison:
     """Run every option, compare, and say what to do; with ranges, every figure is the mean over draws.
 
@@ -71,6 +72,7 @@ def compare(
         precision: see `studies.runs.play`.
         book: every price there is; with it, the saving is taken apart and alternatives are priced.
         draws: number of draws, where inputs are ranges.
+        flips: whether to look for what would change the choice, which takes most of the time; see `with_flips`.
 
     Raises:
         NoFeasibleOption: nothing can be bought that serves the whole horizon.
@@ -89,12 +91,8 @@ def compare(
     if drawn is not None:
         results = {name: averaged(results[name], drawn.results[name]) for name in results}
     summaries = {name: summary(scenario, result) for name, result in results.items()}
-    costs = Costs()
-    crossings = tuple(
-        break_even(scenario, (scenario.baseline, name), costs=costs, results=results)
-        for name in scenario.options
-        if name != scenario.baseline
-    )
+    pairs = [(scenario.baseline, name) for name in scenario.options if name != scenario.baseline]
+    crossings = break_evens(scenario, pairs, results=results)
     unsure = uncertainty(drawn) if drawn is not None else None
     tuned = _best(scenario, summaries, HostedFineTuned)
     model = control(scenario, results, tuned)
@@ -102,9 +100,8 @@ def compare(
     used = prices_used(scenario, results)
     stale = tuple(f"{price.id} ({price.age_days} days)" for price in used if price.age_days > STALE_DAYS)
     said = verdict(
-        scenario, summaries, crossings, used, unsure=unsure, control=model, diagnosed=diagnosed
+        scenario, summaries, crossings, used, unsure=unsure, control=model, diagnosed=diagnosed, look=flips
     )
-    pairs = [one.between for one in crossings] if drawn is not None else []
     paid = [payback_spread(scenario, between, drawn.draws) for between in pairs] if drawn is not None else []
     return Comparison(
         scenario_name=scenario.name,
@@ -135,6 +132,15 @@ def compare(
         alternatives=alternatives(scenario, book, results[scenario.baseline]) if book is not None else (),
         diagnosed=diagnosed,
     )
+
+
+def with_flips(scenario: Scenario, found: Comparison) -> Comparison:
+    """A comparison made without them, with the volumes and the changes at which another option is the cheapest."""
+    said = verdict(
+        scenario, found.options, found.break_even, found.prices_used,
+        unsure=found.uncertainty, control=found.control, diagnosed=found.diagnosed,
+    )  # fmt: skip
+    return dataclasses.replace(found, verdict=said)
 
 
 def _best(scenario: Scenario, options: Mapping[str, OptionSummary], kind: type) -> str | None:

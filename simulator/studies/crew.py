@@ -58,6 +58,12 @@ class Job:
         done = self.done_share
         return self.elapsed_s * (1.0 - done) / done if done else None
 
+    def snapshot(self) -> Job:
+        """Another of the same tasks, with what has come back so far."""
+        other = Job(self.function, self.tasks)
+        other.found, other.given, other.begun_s = dict(self.found), self.given, self.begun_s
+        return other
+
     def stop(self) -> None:
         """Give no further task; those under way are finished and forgotten."""
         self.end("stopped")

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,44 +73,44 @@ class Scan:
         return abs(math.log(next(others, math.inf) / self.today))
 
 
-def scans(scenario: Scenario, asked: Sequence[tuple[str, float]], basis: Basis) -> list[Scan]:
-    """Scans of dials from where they stand to an end each, every option run once for all of them.
+class Ask(NamedTuple):
+    """Points of a dial, and by what the cheapest option at each is judged."""
 
-    Args:
-        scenario: the question.
-        asked: dotted path of a dial that stands above zero, and where its scan ends, above or below.
-        basis: whether wrong answers cost.
+    along: str
+    points: Array
+    basis: Basis
 
-    Returns:
-        The scans in order, without those that have no length within the bounds of their dial.
-    """
-    lines = [(along, points) for along, end in asked if (points := _outwards(scenario, along, end)) is not None]
+
+Found = TypeVar("Found")
+Search: TypeAlias = Generator[Ask, list[str], Found]
+"""Asks for the cheapest option at points, one ask after the other, until it has found what it looks for."""
+
+
+def found_together(scenario: Scenario, searches: Sequence[Search[Any]]) -> list[Any]:
+    """What every search finds: they go side by side, and every option is run once for all that is asked in a round."""
+    found: dict[int, Any] = {}
+    replies: dict[int, list[str] | None] = dict.fromkeys(range(len(searches)))
+    while replies:
+        asked: dict[int, Ask] = {}
+        for index, reply in replies.items():
+            try:
+                asked[index] = searches[index].send(reply)  # type: ignore[arg-type]
+            except StopIteration as stop:
+                found[index] = stop.value
+        replies = dict(zip(asked, _winners(scenario, list(asked.values())), strict=True))
+    return [found[index] for index in range(len(searches))]
+
+
+def scans(scenario: Scenario, along: str, ends: Sequence[float], basis: Basis) -> Search[list[Scan]]:
+    """Scans of a dial that stands above zero from there to each end; without those of no length within its bounds."""
+    lines = [points for end in ends if (points := _outwards(scenario, along, end)) is not None]
     if not lines:
         return []
-    ends = np.cumsum([0, *(len(points) for _, points in lines)])
-    today = {along: value_at(scenario, along) for along, _ in lines}
-    names = sorted(scenario.options, key=lambda name: name != scenario.baseline)
-    usd = np.empty((len(names), ends[-1]))
-    for row, name in enumerate(names):
-        moved = [index for index, (along, _) in enumerate(lines) if concerns(scenario, name, along)]
-        paths = dict.fromkeys(lines[index][0] for index in moved) or {lines[0][0]: None}
-        size = 1 + sum(len(lines[index][1]) for index in moved)
-        draws = {path: np.full(size, today[path]) for path in paths}  # the last draw is today's
-        first = 0
-        for index in moved:
-            along, points = lines[index]
-            draws[along][first : first + len(points)] = points
-            first += len(points)
-        cost = _cost(run(scenario, name, draws=draws), basis)
-        usd[row] = cost[-1]
-        first = 0
-        for index in moved:
-            after = first + len(lines[index][1])
-            usd[row, ends[index] : ends[index + 1]] = cost[first:after]
-            first = after
-    best = [names[index] for index in np.argmin(usd, axis=0)]
+    won = yield Ask(along, np.concatenate(lines), basis)
+    after = np.cumsum([len(points) for points in lines]).tolist()
     return [
-        Scan(along=along, points=points, won=best[ends[i] : ends[i + 1]]) for i, (along, points) in enumerate(lines)
+        Scan(along=along, points=points, won=won[end - len(points) : end])
+        for points, end in zip(lines, after, strict=True)
     ]
 
 
@@ -127,7 +127,7 @@ def _outwards(scenario: Scenario, along: str, end: float) -> Array | None:
 
 def stretch(
     scenario: Scenario, choice: str, scan: Scan, *, basis: Basis, digits: int = 3, narrow: float = NARROW
-) -> Stretch | None:
+) -> Search[Stretch | None]:
     """The nearest stretch of a scan over which one other option wins.
 
     Args:
@@ -149,9 +149,13 @@ def stretch(
         to = won[first]
         if to == choice:
             continue
-        near = _inside(scenario, along, points[first - 1], points[first], to, basis)
         closed = after < len(won)
-        far = _inside(scenario, along, points[after], points[after - 1], to, basis) if closed else float(points[-1])
+        cuts = [np.linspace(points[first - 1], points[first], PARTS + 1)]
+        if closed:
+            cuts.append(np.linspace(points[after], points[after - 1], PARTS + 1))
+        at_cuts = yield Ask(along, np.concatenate(cuts), basis)
+        near = _inside(cuts[0], at_cuts[: PARTS + 1], to)
+        far = _inside(cuts[1], at_cuts[PARTS + 1 :], to) if closed else float(points[-1])
         unit = today if along.endswith("price_factor") else 1.0
         near = unit * _rounded(near / unit, digits, up=end > today)
         if closed:
@@ -163,7 +167,7 @@ def stretch(
         outward = far / near if end > today else near / far
         if outward < narrow or near == today:
             continue
-        if _winners(scenario, along, np.array([near, far]), basis) == [to, to]:
+        if (yield Ask(along, np.array([near, far]), basis)) == [to, to]:
             return Stretch(to=to, near=near, far=far, open=not closed)
     return None
 
@@ -209,20 +213,39 @@ def _typed_in(scenario: Scenario, along: str, value: float, basis: Basis) -> str
     return None
 
 
-def stays_throughout(scenario: Scenario, choice: str, along: str, low: float, high: float, basis: Basis) -> bool:
-    """Whether an option is the cheapest at every scanned value of a dial."""
-    points = scan_points(scenario, tuple(scenario.options), along, find_dial(scenario, along), low, high, 2 * POINTS)
-    return set(_winners(scenario, along, points, basis)) == {choice}
-
-
-def _winners(scenario: Scenario, along: str, points: Array, basis: Basis) -> list[str]:
-    """The cheapest option that serves the whole horizon at every point; of equal ones the baseline."""
+def _winners(scenario: Scenario, asked: Sequence[Ask]) -> list[list[str]]:
+    """The cheapest option that serves the whole horizon at every point of every ask; of equal ones the baseline."""
     names = sorted(scenario.options, key=lambda name: name != scenario.baseline)
-    usd = np.empty((len(names), len(points)))
+    usd = [[np.empty(0)] * len(asked) for _ in names]
     for row, name in enumerate(names):
-        draws = {along: points if concerns(scenario, name, along) else points[:1]}
-        usd[row] = _cost(run(scenario, name, draws=draws), basis)
-    return [names[index] for index in np.argmin(usd, axis=0)]
+        for dials in _run_together(scenario, name, asked):
+            some = [index for index, ask in enumerate(asked) if ask.along in dials]
+            for index, cost in zip(some, _costs(scenario, name, [asked[index] for index in some]), strict=True):
+                usd[row][index] = cost
+    return [[names[index] for index in np.argmin(costs, axis=0)] for costs in zip(*usd, strict=True)]
+
+
+def _run_together(scenario: Scenario, name: str, asked: Sequence[Ask]) -> list[list[str]]:
+    """The dials asked about, by those moved in one run of an option: a fleet is known best with few lengths in it."""
+    moved: list[str] = []
+    still: list[str] = []
+    for dial in dict.fromkeys(ask.along for ask in asked):
+        (moved if concerns(scenario, name, dial) else still).append(dial)
+    machines = isinstance(scenario.options[name], SelfHosted | Hybrid)
+    return [part for part in (still, *([dial] for dial in moved if machines), [] if machines else moved) if part]
+
+
+def _costs(scenario: Scenario, name: str, asked: Sequence[Ask]) -> list[Array]:
+    """What an option costs at every point of every ask, the dials of the others standing as they are."""
+    ends = np.cumsum([0, *(len(ask.points) for ask in asked)]).tolist()
+    parts = [slice(*both) for both in itertools.pairwise(ends)]
+    draws = {ask.along: np.full(ends[-1], value_at(scenario, ask.along)) for ask in asked}
+    for ask, part in zip(asked, parts, strict=True):
+        draws[ask.along][part] = ask.points
+    if not concerns(scenario, name, asked[0].along):
+        draws = {asked[0].along: asked[0].points[:1]}
+    result = run(scenario, name, draws=draws)
+    return [np.broadcast_to(_cost(result, ask.basis), ends[-1])[part] for ask, part in zip(asked, parts, strict=True)]
 
 
 def _cost(result: SimulationResult, basis: Basis) -> Array:
@@ -231,10 +254,9 @@ def _cost(result: SimulationResult, basis: Basis) -> Array:
     return np.where(result.feasible_draws, cost, np.inf)
 
 
-def _inside(scenario: Scenario, along: str, outside: float, inside: float, to: str, basis: Basis) -> float:
-    """The end of a stretch between a point outside and one inside it, on the inner side."""
-    cuts = np.linspace(outside, inside, PARTS + 1)
-    without = [index for index, name in enumerate(_winners(scenario, along, cuts, basis)) if name != to]
+def _inside(cuts: Array, won: list[str], to: str) -> float:
+    """The end of a stretch between a point outside and one inside it, the last of the cuts, on the inner side."""
+    without = [index for index, name in enumerate(won) if name != to]
     # A scan of many lengths at once knows a fleet less exactly than this one does: it may win all along.
     return float(cuts[min(without[-1] + 1, PARTS) if without else 0])
 

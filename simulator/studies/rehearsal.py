@@ -21,6 +21,8 @@ TASKS = 20
 """Tasks a rehearsal is cut into, where it has enough runs: each is a step of the progress that is shown."""
 LEAST_RUNS = {"aggregate": 50, "call": 1}
 """Runs of a task: aggregate ones share the work of laying out the days, 50 take as long as one; calls share none."""
+WITH_MACHINES = 5
+"""The same where replicas serve: each run is then served anew, and a reader wants to see it move."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,9 @@ def rehearsal_parts(scenario: Scenario, runs: int, seed: int = 0, fidelity: str 
     fidelity = fidelity or scenario.simulation.fidelity
     if fidelity not in FIDELITIES:
         raise InputError(f'fidelity is "{fidelity}"; it must be {" or ".join(FIDELITIES)}')
-    size = max(LEAST_RUNS[fidelity], -(-runs // TASKS))
+    served = any(option.kind in ("self_hosted", "hybrid") for option in scenario.options.values())
+    least = min(LEAST_RUNS[fidelity], WITH_MACHINES) if served else LEAST_RUNS[fidelity]
+    size = max(least, -(-runs // TASKS))
     spans = (range(begin, min(begin + size, runs)) for begin in range(0, runs, size))
     return [Part(scenario=scenario, numbers=numbers, seed=seed, fidelity=fidelity) for numbers in spans]
 
@@ -90,6 +94,7 @@ def rehearse(part: Part) -> Rehearsal:
         ),
         days=days,
         paid_usd={name: _paid(result, days) for name, result in results.items()},
+        slo=scenario.workload.slo,
     )
 
 

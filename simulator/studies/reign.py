@@ -14,8 +14,9 @@ from simulator.domain.plan import concerns
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import Reign
 from simulator.run import run
-from simulator.studies.breakeven import EQUAL, LEAP, PIECES, VOLUME
+from simulator.studies.breakeven import VOLUME
 from simulator.studies.scanpoints import WIDTH, scan_points
+from simulator.studies.turns import EQUAL, LEAP, PIECES
 
 Array = NDArray[np.float64]
 TRIED = 33

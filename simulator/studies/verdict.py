@@ -6,19 +6,17 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from simulator.domain.advice import Control, Diagnosed
 from simulator.domain.drawn import find_dial
 from simulator.domain.findings import BreakEven, OptionSummary, PriceUsed, Verdict
 from simulator.domain.options import HostedOption, Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import Uncertainty
-from simulator.formats import count, line_name, per_call, share, usd, usd_exact
+from simulator.formats import count, days, line_name, per_call, share, usd, usd_exact
 from simulator.studies.breakeven import VOLUME
 from simulator.studies.caveats import caveats
 from simulator.studies.finance import ceiling_usd_per_month
-from simulator.studies.overtake import Basis, Scan, Stretch, scans, stays_throughout, stretch
+from simulator.studies.overtake import Basis, Scan, Search, Stretch, found_together, scans, stretch
 
 TIE = 1e-9
 """A saving under this share of the runner-up's cost is none."""
@@ -71,6 +69,7 @@ def verdict(
     unsure: Uncertainty | None = None,
     control: Control | None = None,
     diagnosed: Diagnosed | None = None,
+    look: bool = True,
 ) -> Verdict:
     """What to do, at equal quality and with it, why, and what would change it.
 
@@ -82,6 +81,8 @@ def verdict(
         unsure: chances over draws, where inputs are ranges.
         control: what a cheaper model, prompted as today, would save.
         diagnosed: whether tuning is due, where the scenario says.
+        look: whether to look for what would change the choice; without, there are no flips, and the sentence ends
+            before the volumes.
     """
     money = ranked(scenario, options, with_quality=False)
     judged = any(option.success_rate is not None for option in scenario.options.values()) and scenario.failure_usd > 0
@@ -93,6 +94,11 @@ def verdict(
     if unsure is not None and best.choice == unsure.choice:
         near.append(_wavering(unsure))
     close = [sentence for sentence in near if sentence]
+    basis: Basis = "with_quality" if judged else "money"
+    clause, flips = "", list[tuple[float, str] | None]()
+    if look:
+        wanted = [_flip(scenario, best, basis, *asked) for asked in _asked(scenario, best)]
+        clause, *flips = found_together(scenario, [_volume_clause(scenario, money), *wanted])
     base = options[scenario.baseline]
     base_usd = float(base.result.total_usd[0])
     return Verdict(
@@ -105,14 +111,14 @@ def verdict(
         too_close=bool(close),
         confidence=None if unsure is None else unsure.options[best.choice].cheapest_share,
         money=("" if best.choice == money.choice else "In money alone: ")
-        + _sentence(scenario, options, money, lead=lambda word: _lead(money, unsure, word))
+        + _sentence(scenario, options, money, clause, lead=lambda word: _lead(money, unsure, word))
         + _chance(unsure, money.choice),
         with_quality=_quality_sentence(scenario, options, money, quality),
         quality_gap_to_flip=_quality_gap(scenario, options, money),
         max_saving_usd_per_month=ceiling_usd_per_month(scenario, base.result),
         because=tuple(_because(scenario, options, best, crossings)),
         caveats=(*close, *caveats(scenario, options, used), *(unsure.notes if unsure else ())),
-        flips=tuple(_flips(scenario, best, "with_quality" if judged else "money")),
+        flips=tuple(text for _, text in sorted(flip for flip in flips if flip is not None)),
         control=control.sentence if control is not None and control.sentence else None,
         diagnosis=None if diagnosed is None else diagnosed.advice,
     )
@@ -160,10 +166,10 @@ def _lead(best: Ranking, unsure: Uncertainty | None, word: str) -> str:
 
 
 def _sentence(
-    scenario: Scenario, options: Mapping[str, OptionSummary], best: Ranking, lead: Callable[[str], str]
+    scenario: Scenario, options: Mapping[str, OptionSummary], best: Ranking, clause: str, lead: Callable[[str], str]
 ) -> str:
     """Choice, saving, from which volume it would change; no more sure of it than the numbers are."""
-    choice, days = best.choice, int(scenario.horizon_days)
+    choice, time = best.choice, days(scenario.horizon_days)
     cost = best.usd[choice]
     tied = best.runner_up if best.runner_up and best.usd[best.runner_up] - cost <= TIE * abs(cost) else None
     what = "in present value over" if scenario.rank_by == "npv_usd" else "over"
@@ -171,32 +177,33 @@ def _sentence(
     base = scenario.baseline
     if tied:
         text = f"{lead('Keep' if choice == base else 'Choose')}: at {calls} {choice} and {tied} both cost {usd(cost)} "
-        text += f"{what} {days} days"
+        text += f"{what} {time}"
     elif choice == base:
-        text = f"{lead('Keep')}: at {calls} it is the cheapest way, {usd(cost)} {what} {days} days"
+        text = f"{lead('Keep')}: at {calls} it is the cheapest way, {usd(cost)} {what} {time}"
         if best.runner_up:
             text += f", {usd(best.usd[best.runner_up] - cost)} less than {best.runner_up}"
     elif base in best.usd:
         saved = best.usd[base] - cost
         part = f" ({share(saved / best.usd[base])})" if best.usd[base] > 0 else ""
-        text = f"{lead('Choose')}: at {calls} it saves {usd(saved)}{part} {what} {days} days against {base}"
+        text = f"{lead('Choose')}: at {calls} it saves {usd(saved)}{part} {what} {time} against {base}"
         if best.runner_up and best.runner_up != base:
             text += f" and {usd(best.usd[best.runner_up] - cost)} against the runner-up {best.runner_up}"
     else:
         why = options[base].result.why_not
-        text = f"{lead('Choose')}: {usd(cost)} {what} {days} days at {calls}; {base} is no choice ({why})"
-    return f"{text}; {_volume_clause(scenario, best)}."
+        text = f"{lead('Choose')}: {usd(cost)} {what} {time} at {calls}; {base} is no choice ({why})"
+    return f"{text}; {clause}." if clause else f"{text}."
 
 
-def _volume_clause(scenario: Scenario, best: Ranking) -> str:
+def _volume_clause(scenario: Scenario, best: Ranking) -> Search[str]:
     """Between which volumes the choice stays the cheapest of the feasible options; true at the numbers said."""
     if scenario.rank_by == "npv_usd":
         return "how it changes with volume is not computed in present value"
     dial, now = find_dial(scenario, VOLUME), scenario.workload.calls_per_day
     low, high = min(dial.low, now), max(dial.high, now)
     parts = []
-    for scan in scans(scenario, [(VOLUME, low), (VOLUME, high)], "money"):
-        found = stretch(scenario, best.choice, scan, basis="money", digits=5, narrow=1.0)
+    ways = yield from scans(scenario, VOLUME, (low, high), "money")
+    for way in ways:
+        found = yield from stretch(scenario, best.choice, way, basis="money", digits=5, narrow=1.0)
         if found is not None and found.open:
             more = "more" if found.near > now else "fewer"
             parts.append(f"at {found.near:,.10g} calls a day or {more} {found.to} is cheaper")
@@ -205,7 +212,7 @@ def _volume_clause(scenario: Scenario, best: Ranking) -> str:
             parts.append(f"between {between} calls a day {found.to} is cheaper")
     if parts:
         return " and ".join(parts)
-    if stays_throughout(scenario, best.choice, VOLUME, low, high, "money"):
+    if all(set(way.won) == {best.choice} for way in ways):
         return f"that holds at every volume from {count(low)} to {count(high)} calls a day"
     return "that holds at this volume, not at every other"
 
@@ -241,9 +248,8 @@ def _because(
     scenario: Scenario, options: Mapping[str, OptionSummary], best: Ranking, crossings: tuple[BreakEven, ...]
 ) -> list[str]:
     """Three reasons with numbers: the bills, one more call, the line that decides."""
-    days = int(scenario.horizon_days)
     bills = ", ".join(f"{name} {usd(best.usd[name])}" for name in best.names)
-    found = [f"Over {days} days: {bills}."]
+    found = [f"Over {days(scenario.horizon_days)}: {bills}."]
     against = scenario.baseline if best.choice != scenario.baseline else best.runner_up
     choice = options[best.choice]
     if against is None:
@@ -289,31 +295,31 @@ def _by_group(option: OptionSummary) -> dict[str, float]:
     return sums
 
 
-def _flips(scenario: Scenario, best: Ranking, basis: Basis) -> list[str]:
-    """The nearest single changes, up to tenfold, that make another option the cheapest; true at the number said."""
-    if best.runner_up is None or scenario.rank_by == "npv_usd":
-        return []
-    found = []
-    asked = [one for one in _asked(scenario, best.choice, best.runner_up) if one[1] > 0]
-    ways = scans(scenario, [(path, end) for path, now, _ in asked for end in (now / 10.0, now * 10.0)], basis)
-    for path, now, words in asked:
-        factor = path.endswith("price_factor")
-        nearest = _nearest(scenario, best.choice, [way for way in ways if way.along == path], basis)
-        if nearest is not None:
-            up, unit = nearest.near > now, now if factor else 1.0
-            ends = [f"{value / unit:,.10g}" for value in (nearest.near, nearest.far)]
-            # Beyond what was looked at a fleet fills up, so nothing is said of it.
-            onwards = nearest.open and not (up and isinstance(scenario.options[nearest.to], SelfHosted | Hybrid))
-            text = words.format(
-                change="rise" if up else "fall",
-                values=ends[0] if onwards else f"between {' and '.join(ends if up else ends[::-1])}",
-                or_so="" if not onwards else " or more" if up else " or less",
-            )
-            found.append((abs(float(np.log(nearest.near / now))), f"{nearest.to} wins if {text}."))
-    return [text for _, text in sorted(found)]
+def _flip(
+    scenario: Scenario, best: Ranking, basis: Basis, path: str, now: float, words: str
+) -> Search[tuple[float, str] | None]:
+    """The nearest change of a dial, up to tenfold, that makes another option the cheapest; true at the number said.
+
+    Returns:
+        How far it is, as a log ratio, and the sentence; None where there is none.
+    """
+    ways = yield from scans(scenario, path, (now / 10.0, now * 10.0), basis)
+    nearest = yield from _nearest(scenario, best.choice, ways, basis)
+    if nearest is None:
+        return None
+    up, unit = nearest.near > now, now if path.endswith("price_factor") else 1.0
+    ends = [f"{value / unit:,.10g}" for value in (nearest.near, nearest.far)]
+    # Beyond what was looked at a fleet fills up, so nothing is said of it.
+    onwards = nearest.open and not (up and isinstance(scenario.options[nearest.to], SelfHosted | Hybrid))
+    text = words.format(
+        change="rise" if up else "fall",
+        values=ends[0] if onwards else f"between {' and '.join(ends if up else ends[::-1])}",
+        or_so="" if not onwards else " or more" if up else " or less",
+    )
+    return abs(math.log(nearest.near / now)), f"{nearest.to} wins if {text}."
 
 
-def _nearest(scenario: Scenario, choice: str, ways: list[Scan], basis: Basis) -> Stretch | None:
+def _nearest(scenario: Scenario, choice: str, ways: list[Scan], basis: Basis) -> Search[Stretch | None]:
     """The nearer of the stretches on either side; the farther one is not narrowed where it cannot be nearer."""
     nearest: Stretch | None = None
     far = math.inf
@@ -321,14 +327,17 @@ def _nearest(scenario: Scenario, choice: str, ways: list[Scan], basis: Basis) ->
         if way.first_other(choice) >= far:
             break
         digits = 2 if way.along.endswith("price_factor") else 3
-        found = stretch(scenario, choice, way, basis=basis, digits=digits)
+        found = yield from stretch(scenario, choice, way, basis=basis, digits=digits)
         if found is not None and (away := abs(math.log(found.near / way.today))) < far:
             nearest, far = found, away
     return nearest
 
 
-def _asked(scenario: Scenario, choice: str, other: str) -> list[tuple[str, float, str]]:
+def _asked(scenario: Scenario, best: Ranking) -> list[tuple[str, float, str]]:
     """What a flip is looked for in: path, value today, and the sentence about it."""
+    choice, other = best.choice, best.runner_up
+    if other is None or scenario.rank_by == "npv_usd":
+        return []
     mine, theirs, tokens = scenario.options[choice], scenario.options[other], scenario.workload.tokens
     asked = [
         (VOLUME, scenario.workload.calls_per_day, "calls a day {change} to {values}{or_so}"),
@@ -345,4 +354,4 @@ def _asked(scenario: Scenario, choice: str, other: str) -> list[tuple[str, float
         if not (one_model and mine.prefix_tokens == theirs.prefix_tokens):
             words = f"the prompt of {name} {{change}}s to {{values}} tokens{{or_so}}"
             asked.append((f"options.{name}.prefix_tokens", option.prefix_tokens, words))
-    return asked
+    return [one for one in asked if one[1] > 0]

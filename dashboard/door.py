@@ -1,0 +1,45 @@
+"""Who may come in: everybody, unless the server names an OpenID Connect provider; then only who has logged in."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import shown
+from dashboard.guard import guarded, sentence
+
+LOGIN_LIBRARY = "authlib"
+
+
+def let_in() -> bool:
+    """Whether this session may see the pages; where it may not, say why or offer to log in.
+
+    A file of secrets that cannot be read lets nobody in: it may be the one that asks for a login.
+    """
+    if not st.secrets.load_if_toml_exists():
+        if not any(Path(path).exists() for path in st.get_option("secrets.files")):
+            return True
+        sentence("The file of secrets cannot be read, so nobody is let in; the server log tells what is wrong with it.")
+        return False
+    if "auth" not in st.secrets or st.user.get("is_logged_in"):
+        return True
+    shown.title("tunepoint", "This server asks who you are before it shows anything.")
+    if find_spec(LOGIN_LIBRARY) is None:
+        sentence('This server is told to ask for a login and lacks the library for it; install "tunepoint[auth]".')
+    else:
+        st.button("Log in", icon=":material/login:", type="primary", on_click=_log_in)
+    return False
+
+
+def way_out() -> None:
+    """The button that ends a login; nothing where nobody has to log in."""
+    if st.user.get("is_logged_in"):
+        shown.say(f"Logged in as {st.user.get('email') or st.user.get('name') or st.user.get('sub') or 'somebody'}.")
+        st.button("Log out", icon=":material/logout:", on_click=st.logout)
+
+
+def _log_in() -> None:
+    with guarded():
+        st.login()

@@ -1,0 +1,78 @@
+"""A login is asked for where the server names a provider, and nowhere else; a broken secrets file opens no door."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+APP = str(Path(__file__).parents[1] / "app.py")
+AUTH = {"auth": {"redirect_uri": "http://127.0.0.1:8501/oauth2callback", "cookie_secret": "not random", "client_id":
+                 "me", "client_secret": "ours", "server_metadata_url": "http://127.0.0.1:1/openid-configuration"}}
+
+
+def words(page: AppTest) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", " ", " ".join(part.proto.body for part in page.get("html"))))
+
+
+def opened(secrets: dict[str, object], **user: object) -> AppTest:
+    page = AppTest.from_file(APP, default_timeout=60)
+    page.secrets, page.user = secrets, user
+    page.query_params["scenario"] = "small-volume"
+    page.run()
+    assert not page.exception
+    return page
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the library for logins were there, or not."""
+    monkeypatch.setattr("dashboard.door.find_spec", lambda name: name)
+
+
+def test_who_has_not_logged_in_sees_a_button_and_nothing_else(library: None) -> None:
+    page = opened(AUTH, is_logged_in=False)
+    assert [button.label for button in page.button] == ["Log in"]
+    assert "Choose" not in words(page)
+    assert not page.select_slider
+
+
+def test_the_button_asks_the_provider(library: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("streamlit.login", lambda: asked.append(True))
+    opened(AUTH, is_logged_in=False).button[0].click().run()
+    assert asked == [True]
+
+
+def test_who_has_logged_in_sees_the_page_and_the_way_out(library: None) -> None:
+    page = opened(AUTH, is_logged_in=True, email="<b>me</b>@example.com")
+    assert "Choose" in words(page)
+    assert "Logged in as <b>me</b>@example.com." in words(page)
+    assert "Log out" in [button.label for button in page.button]
+
+
+@pytest.mark.parametrize("secrets", [{}, {"other": {"key": "x"}}])
+def test_without_a_provider_nobody_is_asked(secrets: dict[str, object]) -> None:
+    page = opened(secrets)
+    assert "Choose" in words(page)
+    assert not {"Log in", "Log out"} & {button.label for button in page.button}
+
+
+def test_a_server_without_the_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.door.find_spec", lambda name: None)
+    page = opened(AUTH, is_logged_in=False)
+    assert 'install "tunepoint[auth]"' in words(page)
+    assert not page.button
+
+
+def test_a_secrets_file_that_cannot_be_read_lets_nobody_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "secrets.toml"
+    broken.write_text("[auth\n", "utf-8")
+    monkeypatch.setattr(st, "get_option", lambda name: [str(broken)])
+    page = opened({})
+    assert "nobody is let in" in words(page)
+    assert not page.select_slider

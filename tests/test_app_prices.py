@@ -1,0 +1,104 @@
+"""The prices page lists machines as the command line does, searches them, and tells their past and their sources."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from datetime import date
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import simulator
+from simulator.cli import main
+
+PAGE = "from dashboard import prices, question\nquestion.begin()\nprices.page()\n"
+ON = date(2026, 11, 23)
+
+
+def words(page: AppTest) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", " ", " ".join(part.proto.body for part in page.get("html"))))
+
+
+@pytest.fixture(scope="module")
+def machines() -> AppTest:
+    page = AppTest.from_string(PAGE, default_timeout=60).run()
+    page.segmented_control(key="kind").set_value("GPUs and serving").run()
+    assert not page.exception
+    assert not [part for part in page.get("html") if '"tp-wrong"' in part.proto.body]
+    return page
+
+
+def test_machines_are_those_of_the_command_line(machines: AppTest, capsys: pytest.CaptureFixture[str]) -> None:
+    machines.date_input(key="gpus on").set_value(ON).run()
+    capsys.readouterr()
+    assert main(["gpu", "list", "--on", str(ON), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    table = next(frame.value for frame in machines.dataframe if "usd_per_gpu_hour" in frame.value.columns)
+    assert list(table["id"]) == [row["id"] for row in told]
+    assert list(table["age_days"]) == [row["age_days"] for row in told]
+    assert list(table["confidence"]) == [row["confidence"] for row in told]
+    assert f"{len(told)} prices in force on 23 Nov 2026" in words(machines)
+
+
+def test_a_search_keeps_what_holds_every_word(machines: AppTest) -> None:
+    machines.text_input(key="gpu search").set_value("a100 SPOT").run()
+    table = next(frame.value for frame in machines.dataframe if "usd_per_gpu_hour" in frame.value.columns)
+    assert len(table)
+    assert all("a100" in name for name in table["id"])
+    assert set(table["commitment"]) == {"spot"}
+    machines.text_input(key="gpu search").set_value("").run()
+
+
+def test_a_machine_has_its_past_and_a_chart(machines: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = {}
+    monkeypatch.setattr("dashboard.pictures.show", lambda name, figure, *_: drawn.__setitem__(name, figure))
+    book = simulator.shipped_hardware()
+    name = max(book.gpus, key=lambda one: len(book.gpus[one].versions))
+    machines.selectbox(key="gpu shown").set_value(name).run()
+    versions = book.gpus[name].versions
+    assert len(versions) > 2
+    for version in versions:
+        assert str(version.effective) in words(machines)
+        assert version.source.title in words(machines)
+    trace = drawn["gpu-price"].data[0]
+    bound = book.gpus[name].commitments[0]
+    rented = [one for one in versions if bound in one.usd_per_gpu_hour]
+    assert trace.y[-1] == rented[-1].usd_per_gpu_hour[bound]
+
+
+def test_an_owned_card_says_what_no_source_supports(machines: AppTest) -> None:
+    machines.selectbox(key="gpu shown").set_value("owned/rtx-4090").run()
+    assert "bought for, USD: 1,599" in words(machines)
+    assert "no source supports: power when idle, W" in words(machines)
+
+
+def test_cards_and_profiles_are_all_there(machines: AppTest) -> None:
+    cards = next(frame.value for frame in machines.dataframe if "memory_gb" in frame.value.columns)
+    assert set(cards["card"]) == set(simulator.shipped_hardware().specs)
+    profiles = next(frame.value for frame in machines.dataframe if "mbu" in frame.value.columns)
+    shipped = {f"{engine}/{name}" for engine, serving in simulator.shipped_serving().items()
+               for name in serving.profiles}
+    assert set(profiles["id"]) == shipped
+    assert all(profiles["source"])
+
+
+def test_a_price_of_ones_own_for_a_machine_reaches_the_scenario_and_the_link() -> None:
+    page = AppTest.from_string(PAGE, default_timeout=120)
+    page.query_params["scenario"] = "fifteen-percent"
+    page.run()
+    page.segmented_control(key="kind").set_value("GPUs and serving").run()
+    name = page.selectbox(key="own machine ''").value
+    field = next(box for box in page.number_input if box.label.startswith("on demand"))
+    field.set_value(2 * field.value)
+    next(button for button in page.button if button.label == "Use in this session").click().run()
+    assert not page.exception
+    assert not [part for part in page.get("html") if '"tp-wrong"' in part.proto.body]
+    assert f"Back to the book: {name}" in [button.label for button in page.button]
+    kept = page.query_params["set"]
+    flag = kept if isinstance(kept, str) else kept[0]
+    path = next(path for path in simulator.shipped_scenarios() if path.stem == "fifteen-percent")
+    scenarios = [simulator.read_scenario(path, flags) for flags in ((), (flag,))]
+    plain, doubled = (one.gpus[name].on(one.start).usd_per_gpu_hour["on_demand"] for one in scenarios)
+    assert doubled == pytest.approx(2 * plain)
