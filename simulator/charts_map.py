@@ -100,7 +100,7 @@ def _draw(chart: go.Figure, one: CostMap, place: dict[str, int], *, legend: bool
         others = np.delete(usd, i, axis=0)
         if not len(others) or not np.any(best == i) or np.all(best == i):
             continue
-        apart = np.clip(np.nan_to_num(usd[i] - others.min(axis=0), nan=0.0, posinf=1e300, neginf=-1e300), -1e300, 1e300)
+        apart = _apart(usd[i], others)
         chart.add_contour(
             x=x, y=y, z=np.sign(apart) * np.log1p(np.abs(apart)), showscale=False, hoverinfo="skip", showlegend=False,
             contours={"start": 0, "end": 0, "size": 1, "coloring": "lines"},
@@ -112,6 +112,20 @@ def _draw(chart: go.Figure, one: CostMap, place: dict[str, int], *, legend: bool
         hovertemplate=text(f"today: {reading(one.today[0], one.x_unit)}, {reading(one.today[1], one.y_unit)}")
         + "<extra></extra>",
     )
+
+
+def _apart(own: Array, others: Array) -> Array:
+    """Cost of an option less that of the cheapest other, at every cell.
+
+    Where it does not serve it is taken to cost what the second of the others does, so that its border lies where the
+    winner's border with it lies, and is not drawn beside it as a line of its own.
+    """
+    least = np.sort(others, axis=0)[:2]
+    second = least[-1] if len(others) > 1 else 2.0 * least[0]
+    filled = np.where(np.isfinite(own), own, np.where(np.isfinite(second), second, 2.0 * least[0]))
+    with np.errstate(invalid="ignore"):
+        apart = np.nan_to_num(filled - least[0], nan=0.0, posinf=1e300, neginf=-1e300)
+    return np.asarray(np.clip(apart, -1e300, 1e300))
 
 
 def _shades(options: int) -> list[list[object]]:

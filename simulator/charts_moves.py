@@ -30,7 +30,7 @@ def tornado(found: Tornado) -> go.Figure:
     chart = _bars(
         title=f"What moves the saving of {short(found.choice, 20)} against {short(found.runner_up, 20)}?",
         subtitle=f"{usd(found.difference_usd)} as things stand (dotted); "
-                 f"{_count(flips, 'dial')} can turn it below zero alone.",
+                 f"{_count(flips, 'dial') if flips else 'no dial'} can turn it below zero alone.",
         alt="Effect of each dial on the saving: " + "; ".join(
             f"{bar.path} {usd(bar.at_low)} to {usd(bar.at_high)}" for bar in bars) + ".",
         x_title="What the choice saves over the horizon, USD",

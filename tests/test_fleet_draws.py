@@ -17,6 +17,7 @@ from simulator.studies.draws import coarse, draw
 from simulator.studies.flip import flips
 from simulator.studies.moves import supposed
 from simulator.studies.probability import sample, uncertainty
+from simulator.studies.spreads import break_even_spread
 
 QUESTION = """
 start: 2026-12-01
@@ -118,3 +119,13 @@ def test_dominance_in_json_is_what_the_words_say(tmp_path: Path) -> None:
     assert horizon == pytest.approx([one["low"] for one in told[1:]], rel=1e-6)
     (between,) = tunepoint("break-even", path, "--bare", "--between", "api", "cards", "--json").json
     assert between["dominance"] == []                                         # two were asked about, not all
+
+
+def test_a_fleet_that_is_full_is_never_the_cheaper_one_in_any_draw(tmp_path: Path) -> None:
+    """Twelve cards cost the same however many calls they turn away, so far beyond them their bill is the smaller."""
+    scenario = asked(tmp_path, QUESTION, f"{OUTPUT}={{low: 80, high: 120}}", "options.api.price_factor=0.33")
+    found = break_even_spread(scenario, ("api", "cards"), draw(scenario, 40))
+    assert (found.never, found.crosses, found.at) == (1.0, 0.0, None)
+    full = run(scenario, "cards", draws={CALLS: np.array([1e7])})
+    assert full.ruled_out is not None
+    assert float(full.total_usd[0]) < float(run(scenario, "api", draws={CALLS: np.array([1e7])}).total_usd[0])

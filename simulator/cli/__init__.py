@@ -6,6 +6,7 @@ the output went away. Commands import what they need when they run, so that `--h
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what stands after the program's name (default: what was typed).
     """
     typed = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: on matrices this small, threads cost more
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without a letter shows a question mark
     try:

@@ -76,13 +76,26 @@ def show_sensitivity(answer: Mapping[str, Any]) -> None:
     {"tornado": _tornado, "sobol": _sobol, "voi": _worth, "flips": _flips}[answer["method"]](answer)
     notes = list(answer.get("notes", ()))
     if idle := answer.get("without_effect"):
-        notes.append(f"Changes nothing: {', '.join(idle)}.")
+        notes.append(f"Changes nothing: {_paths(idle)}.")
     if ruled_out := answer.get("ruled_out"):
-        notes.append(f"At one end one of the two does not serve, so no bar is drawn: {', '.join(ruled_out)}.")
+        notes.append(f"At one end one of the two does not serve, so no bar is drawn: {_paths(ruled_out)}.")
     if steady := answer.get("steady"):
-        notes.append(f"No flip within its span: {', '.join(steady)}.")
+        notes.append(f"No flip within its span: {_paths(steady)}.")
     if notes:
         say("", points(notes))
+
+
+def _paths(paths: Sequence[str]) -> str:
+    """Paths of dials; those of an option together, its name told once.
+
+    >>> _paths(["horizon_days", "options.a.price_factor", "options.a.training.epochs", "options.b.retries.max"])
+    'horizon_days; options.a: price_factor, training.epochs; options.b: retries.max'
+    """
+    told: dict[str, list[str]] = {}
+    for path in paths:
+        above, name, rest = path.split(".", 2) if path.startswith("options.") else ("", "", path)
+        told.setdefault(f"{above}.{name}: " if name else "", []).append(rest)
+    return "; ".join(f"{owner}{', '.join(rest)}" for owner, rest in told.items())
 
 
 def _tornado(answer: Mapping[str, Any]) -> None:

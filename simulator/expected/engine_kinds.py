@@ -19,6 +19,8 @@ CELLS = 2**17
 FEW = 4
 """Tables so few that their sums are taken one by one; those of more cost less by their Fourier transforms, but where
 there are so many periods that only the bins that are not empty are looked at."""
+COPYING, TURNING = 8, 8
+"""What copying a stretch, and a step of a Fourier transform, cost, in products."""
 
 
 class Windows:
@@ -30,12 +32,15 @@ class Windows:
     """
 
     def __init__(self, number: NDArray[np.int64], low: NDArray[np.int64]) -> None:
-        self._number = number
+        self._number, self._low = number, low
         self._used, at = np.unique(np.concatenate([low, low + 1]), return_inverse=True)
         self._below, self._above = np.split(np.ravel(at), 2)
 
     def summed(self, values: Array, tally: Tally) -> tuple[Array, Array]:
-        """Sums of every draw's two stretches of tables (K, B) over the hours or calls of T periods: (D, T) each."""
+        """Sums of every draw's two stretches of tables (K, B) over the hours or calls of T periods: (D, T) each.
+
+        Of many tables: stretch by stretch, or over all places of every table by Fourier transforms where that is less.
+        """
         if not values.any():
             nothing = np.zeros((self._number.size, len(tally.spread)))
             return nothing, nothing
@@ -43,6 +48,12 @@ class Windows:
             found = np.stack([tally.over(row, self._used) for row in values])
         else:
             size = 1 << (values.shape[1] - 1).bit_length()
+            periods, width = tally.spread.shape
+            stretches = self._number.size * width * (1 + COPYING // periods)
+            if stretches <= len(values) * size * size.bit_length() * TURNING:
+                windows = np.lib.stride_tricks.sliding_window_view(values, width, axis=1)
+                below, above = (windows[self._number, self._low + later] @ tally.spread.T for later in (0, 1))
+                return below, above
             turned = np.fft.rfft(values, size)
             hours = [np.fft.rfft(one, size).conj() for one in tally.spread]
             found = np.stack([np.fft.irfft(turned * one, size)[:, self._used] for one in hours], axis=2)

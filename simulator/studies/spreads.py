@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.domain.drawn import Draws, find_dial
+from simulator.domain.findings import SimulationResult
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import BreakEvenSpread, PaybackSpread, spread
 from simulator.run import run
+from simulator.studies.breakeven import BEYOND_USD
 from simulator.studies.finance import payback_days
 
 Array = NDArray[np.float64]
@@ -45,7 +47,7 @@ def break_even_spread(
 
     def apart(points: Array, rows: NDArray[np.int64]) -> Array:
         at = {**{path: values[rows] for path, values in rest.items()}, along: points}
-        reference, challenger = (run(scenario, name, draws=at).total_usd for name in between)
+        reference, challenger = (_cost(run(scenario, name, draws=at)) for name in between)
         return np.broadcast_to(challenger - reference, points.shape)
 
     everywhere = apart(np.tile(grid, size), np.repeat(np.arange(size), GRID)).reshape(size, GRID)
@@ -71,6 +73,11 @@ def break_even_spread(
         never=float((~cheaper.any(axis=1)).mean()),
         at=spread(crossing) if len(crossing) else None,
     )
+
+
+def _cost(result: SimulationResult) -> Array:
+    """Dollars by draw; more than anything costs where a fleet cannot serve the calls."""
+    return result.total_usd if result.ruled_out is None else np.where(result.ruled_out, BEYOND_USD, result.total_usd)
 
 
 def payback_spread(scenario: Scenario, between: tuple[str, str], draws: Draws) -> PaybackSpread | None:
