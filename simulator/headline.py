@@ -60,10 +60,10 @@ def headlines(comparison: Comparison, dark: bool = False) -> tuple[Headline, ...
 
 
 def _idle(option: OptionSummary) -> dict[str, str]:
-    """The share of what a fleet costs that is paid while it waits; nothing for an option without one."""
-    usd_by_line = option.result.ledger.by_line()
-    idle, used = (float(usd_by_line[line][0]) if line in usd_by_line else 0.0 for line in ("gpu_idle", "gpu"))
-    return {"idle": share(idle / (idle + used))} if idle + used > 0 else {}
+    """The share of a fleet's paid hours in which it waits, rented or owned; nothing for an option without one."""
+    fleet = option.result.fleet
+    paid = 0.0 if fleet is None else float(fleet.paid_hours.sum())
+    return {"idle": share(1.0 - float(fleet.used_hours.sum()) / paid)} if fleet is not None and paid > 0 else {}
 
 
 def _doubt(comparison: Comparison, name: str) -> dict[str, str]:
