@@ -90,6 +90,41 @@ def test_a_failed_call_is_counted(tmp_path: Path) -> None:
     assert read(tmp_path, "litellm.jsonl", LOGS["litellm.jsonl"].replace("success", "failure", 1)).failed == 1
 
 
+LANGFUSE = "startTime,type,model,level,input,usageDetails\n"
+CELL = '"{""input"":600,""input_cached_tokens"":400,""output"":50}"'
+
+
+@pytest.mark.parametrize(("name", "text", "calls", "meters"), [
+    ("langfuse.csv", f'{LANGFUSE}{STAMPS[0]},GENERATION,{MODEL},WARNING,"two\nlines",{CELL}\n', 1, (600, 400, 0, 50)),
+    ("anthropic.csv", "usage_date_utc,model_version,usage_input_tokens_no_cache,usage_input_tokens_cache_write_5m,"
+     "usage_input_tokens_cache_write_1h,usage_input_tokens_cache_read,usage_output_tokens\n"
+     "2026-11-02,claude-haiku-4-5,600,20,30,400,50\n", 1, (600, 400, 50, 50)),
+    ("langfuse.json", json.dumps([
+        {"startTime": STAMPS[0], "type": "SPAN", "model": None, "level": "DEFAULT", "usageDetails": {}},
+        {"startTime": STAMPS[0], "model": "claude-haiku-4-5", "level": "DEFAULT", "usageDetails": {
+            "input": 600, "cache_read_input_tokens": 400, "cache_creation_input_tokens": 30, "output": 50}},
+    ]), 1, (600, 400, 30, 50)),
+    ("otel.jsonl", jsonl({"startTimeUnixNano": UNIX[0] * 10**9, "attributes": {"http.method": "POST"}},
+                         otel(UNIX[1] * 10**9)), 1, (600, 400, 0, 50)),
+    ("openai.csv", LOGS["openai.csv"].replace("\n", "\n1793600000,,,,,\n", 1), 3, (1800, 1200, 0, 150)),
+    ("litellm.jsonl", jsonl({"startTime": STAMPS[0], "model": MODEL, "prompt_tokens": 1000, "completion_tokens": 50,
+     "metadata": '{"usage_object": {"prompt_tokens_details": {"cached_tokens": 400}}}'}), 1, (600, 400, 0, 50)),
+    ("own.csv", f'{HEAD}{MODEL},20261102,"1,000",50,400\n', 1, (600, 400, 0, 50)),
+])
+def test_logs_as_they_are_really_exported(
+    tmp_path: Path, name: str, text: str, calls: float, meters: tuple[float, ...]
+) -> None:
+    found = read(tmp_path, name, text)
+    assert (found.calls, found.failed) == (calls, 0)
+    assert tuple(found.total(meter) for meter in ("input", "cached", "cache_write", "output")) == meters
+    assert min(found.by_day).year == 2026
+
+
+def test_a_decimal_comma_is_not_taken_for_thousands(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'0,35'"):
+        read(tmp_path, "own.csv", f'{HEAD}{MODEL},2026-11-02,"0,35",50,0\n')
+
+
 def test_a_log_of_days_has_no_profile_of_hours(tmp_path: Path) -> None:
     days = "".join(f"{MODEL},2026-11-{day:02d},1000,50,0\n" for day in range(2, 16))
     found = read(tmp_path, "own.csv", HEAD + days)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -118,13 +119,14 @@ FORMS = (
     _Form(name="anthropic", mark=("usage_date_utc", "usage_input_tokens_no_cache"), includes_cached=False, keys={
         "time": "usage_date_utc", "model": "model_version", "input": "usage_input_tokens_no_cache",
         "output": "usage_output_tokens", "cached": "usage_input_tokens_cache_read",
-        "cache_write": "usage_input_tokens_cache_write_5m"}),
+        "cache_write": "usage_input_tokens_cache_write_5m+usage_input_tokens_cache_write_1h"}),
     _Form(name="litellm", mark=("startTime", "prompt_tokens"), keys={
         "time": "startTime", "model": "model", "input": "prompt_tokens", "output": "completion_tokens",
         "usd": "spend", "failed": "status", "cached": "metadata.usage_object.prompt_tokens_details.cached_tokens"}),
     _Form(name="langfuse", mark=("startTime", "usageDetails"), includes_cached=False, keys={
         "time": "startTime", "model": "model", "input": "usageDetails.input", "output": "usageDetails.output",
-        "cached": "usageDetails.input_cached_tokens", "usd": "totalCost", "failed": "level"}),
+        "cached": "usageDetails.input_cached_tokens+usageDetails.cache_read_input_tokens",
+        "cache_write": "usageDetails.cache_creation_input_tokens", "usd": "totalCost", "failed": "level"}),
     _Form(name="otel", mark=("attributes", "startTimeUnixNano"), keys={
         "time": "startTimeUnixNano", "model": "gen_ai.request.model", "input": "gen_ai.usage.input_tokens",
         "output": "gen_ai.usage.output_tokens", "cached": "gen_ai.usage.cache_read.input_tokens",
@@ -163,10 +165,13 @@ def read_usage(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
                 known = ", ".join(one.name for one in FORMS)
                 where = f"{path}: line {number}"
                 raise InputError(f"{where}: no known log ({known}) has the columns {some}; map them by --column")
+        row = _row(f"{path}: line {number}", record, form)
+        if form.mark and not (row.model or row.input or row.cached or row.cache_write or row.output):
+            continue                                # a span that is no call of a model, a period without any
         found = True
-        yield _row(f"{path}: line {number}", record, form)
+        yield row
     if not found:
-        raise InputError(f"{path}: the file is empty; a usage log has a row for each call or period")
+        raise InputError(f"{path}: the file is empty or holds no call; a usage log has a row for each call or period")
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -177,15 +182,21 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         return
     number, line = first
     if line.lstrip()[0] not in "{[":
-        reader = csv.reader([line])
-        header = next(reader)
-        for number, line in source:
-            if line.strip():
-                cells = next(csv.reader([line]))
+        header = next(csv.reader([line]))
+        csv.field_size_limit(2**25)                                     # a logged prompt may stand in a cell
+        rows = csv.reader(text + "\n" for _, text in source)            # and may hold line ends
+        before = number
+        try:
+            for cells in rows:
+                if not any(cell.strip() for cell in cells):
+                    continue
                 if len(cells) != len(header):
                     fields = f"{len(cells)} fields instead of {len(header)}"
-                    raise InputError(f"{path}: line {number}: {fields}; was the file cut off?")
-                yield number, dict(zip(header, cells, strict=True))
+                    raise InputError(f"{path}: line {before + rows.line_num}: {fields}; was the file cut off?")
+                yield before + rows.line_num, dict(zip(header, cells, strict=True))
+        except csv.Error as error:
+            where = f"{path}: line {before + rows.line_num}"
+            raise InputError(f"{where}: {error}; is a quotation mark not closed?") from None
         return
     try:
         whole = json.loads(line)
@@ -226,8 +237,9 @@ def _row(where: str, record: Mapping[str, Any], form: _Form) -> UsageRow:
 
     def value(name: str) -> Any:
         key = form.keys.get(name)
-        if key is None:
-            return None
+        return None if key is None else at(key)
+
+    def at(key: str) -> Any:
         if key in record:
             return record[key]
         if key in attributes:
@@ -236,6 +248,7 @@ def _row(where: str, record: Mapping[str, Any], form: _Form) -> UsageRow:
             raise InputError(f"{where}: no column {key!r}{nearest(key, record)}")
         node: Any = record
         for part in key.split("."):
+            node = _json_of(node)
             node = node.get(part) if isinstance(node, Mapping) else None
         return node
 
@@ -245,6 +258,9 @@ def _row(where: str, record: Mapping[str, Any], form: _Form) -> UsageRow:
         raise InputError(f"{where}: currency is {currency}; prices here are in USD, so convert the log first")
     counted = ("input", "output", "cached", "cache_write", "calls")
     numbers = {name: _number(where, name, value(name)) for name in counted}
+    for name in ("cached", "cache_write"):
+        if form.mark and "+" in (keys := form.keys.get(name, "")):      # one meter in several columns
+            numbers[name] = sum(_number(where, name, at(key)) or 0.0 for key in keys.split("+"))
     cached, written = numbers["cached"] or 0.0, numbers["cache_write"] or 0.0
     given = numbers["input"] or 0.0
     if form.includes_cached and cached > given:
@@ -273,15 +289,26 @@ def _attributes(record: Mapping[str, Any]) -> dict[str, Any]:
     return {one["key"]: next(iter(one.get("value", {}).values()), None) for one in found if "key" in one}
 
 
+def _json_of(node: Any) -> Any:
+    """What a cell of a CSV says in JSON; anything else as it is."""
+    if not (isinstance(node, str) and node.lstrip().startswith("{")):
+        return node
+    try:
+        return json.loads(node)
+    except ValueError:
+        return node
+
+
 def _has_failed(value: Any) -> bool:
-    return str(value).lower() not in ("none", "", "false", "0", "success", "ok", "default", "debug", "200")
+    return str(value).lower() not in ("none", "", "false", "0", "success", "ok", "default", "debug", "warning", "200")
 
 
 def _number(where: str, name: str, value: Any) -> float | None:
     if value in (None, ""):
         return None
     try:
-        number = float(str(value).replace(",", "")) if isinstance(value, str) else float(value)
+        grouped = isinstance(value, str) and re.fullmatch(r"\s*\d{1,3}(,\d{3})+(\.\d*)?\s*", value)
+        number = float(value.replace(",", "")) if grouped else float(value)
     except (TypeError, ValueError):
         number = float("nan")
     if not 0 <= number < 1e18:
@@ -302,7 +329,7 @@ def _unit(stamp: float) -> float:
 
 def _time(where: str, value: Any) -> datetime:
     text = str(value).strip()
-    for read in _READERS:
+    for read in _READERS[1:] if re.fullmatch(r"(19|20)\d{6}", text) else _READERS:
         try:
             found = read(text)
         except (ValueError, OverflowError, OSError):
