@@ -242,6 +242,12 @@ def test_gpu_commands_print_the_keys_of_the_contract() -> None:
     assert sized["replicas"] == 1
 
 
+def test_calls_of_one_token_have_no_time_of_a_further_one() -> None:
+    text = tunepoint("gpu", "run", RTX, "--input", "100", "--output", "1", "--rate", "2").out
+    assert "nan" not in text
+    assert text.count("n/a") == 4
+
+
 def test_a_log_is_served_at_its_own_times() -> None:
     log = next((ROOT / "tests" / "data" / "azure_llm_2023").glob("*.csv*"))
     done = tunepoint("trace", str(log), "--serve", A100, "--replicas", "4", "--json").json

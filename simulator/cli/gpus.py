@@ -147,7 +147,7 @@ def size(
 def _tell(done: ServingRun, title: str) -> None:
     names = {"ttft_s": "first token", "tpot_s": "further token", "e2e_s": "end to end"}
     rows = [
-        (words, *(f"{getattr(getattr(done, name), at):,.4g}" for at in ("mean", "p50", "p95", "p99")))
+        (words, *(_seconds(getattr(getattr(done, name), at)) for at in ("mean", "p50", "p95", "p99")))
         for name, words in names.items()
     ]
     say(
@@ -167,6 +167,10 @@ def _whole(text: str, flag: str, least: int) -> int:
     if number != int(number) or not least <= number <= MOST_CALLS:
         raise InputError(f"{flag}: {text} is not a whole number from {least} to {MOST_CALLS:,}")
     return int(number)
+
+
+def _seconds(value: float) -> str:
+    return "n/a" if value != value else f"{value:,.4g}"  # one token has no further one
 
 
 def _usd(value: Any) -> str:
