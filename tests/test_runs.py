@@ -128,3 +128,14 @@ def test_few_runs_claim_no_nine_of_ten_and_the_most_calls_of_the_dial_can_be_pla
     assert comparison.played is not None
     assert all(" in 2 runs, median " in words and "nine" not in words for words in said)
     assert comparison.options["long-prompt"].unit_usd > 0
+
+
+def test_outages_are_told_only_of_who_serves() -> None:
+    """After the cut-over the story of an option leaves the outages of its predecessor out, and before it its own."""
+    away = "{per_month: 20, hours: 4}"
+    changes = [f"options.{name}.outages={away}" for name in ("long-prompt", "tuned-api")]
+    scenario = read_scenario(default_scenario_path(), ["horizon_days=60", *changes])
+    story = run(scenario, "tuned-api", engine="simulated", runs=1, fidelity="aggregate").timeline
+    told = {who: [m.day for m in story if m.text.startswith(f"{who} is away")] for who in ("long-prompt", "tuned-api")}
+    assert 0 <= max(told["long-prompt"]) < 21
+    assert min(told["tuned-api"]) >= 21

@@ -229,7 +229,9 @@ class Control:
 
     def _out(self, name: str, run: int, begin: float, end: float) -> None:
         mark_hours(self.schedule.away[name][run], begin, end)
-        if run == self.told:
+        day, stops = begin // 24, self.schedule.stops
+        standing_in = self.plain.until_ready is not None and day < self.ready[run]
+        if run == self.told and (name != self.name) == standing_in and (stops is None or day < stops):
             self._tell(f"{name} is away for {end - begin:.1f} hours")
 
     def _serving(self) -> set[str]:
