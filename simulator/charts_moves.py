@@ -85,8 +85,8 @@ def sobol(found: Sobol) -> go.Figure:
     return chart.figure()
 
 
-def worth(found: Sequence[Worth], unsure: Uncertainty) -> go.Figure:
-    """What it is worth to know each input before choosing, with one standard error."""
+def worth(found: Sequence[Worth], unsure: Uncertainty, notes: Sequence[str] = ()) -> go.Figure:
+    """What it is worth to know each input before choosing, with one standard error; notes stand at its foot."""
     rows = [row for row in found if row.usd > 0][:MOST]
     names = [_named(row.path) for row in rows]
     told = (f"To know everything would be worth {usd(unsure.perfect_usd)}." if rows else
@@ -97,7 +97,7 @@ def worth(found: Sequence[Worth], unsure: Uncertainty) -> go.Figure:
         alt="Value of knowing: " + ("; ".join(f"{row.path} {usd(row.usd)}" for row in rows) or "nothing") + ".",
         x_title="Value of knowing it exactly, USD over the horizon",
         names=names,
-        foot=list(unsure.notes),
+        foot=[*notes, *unsure.notes],
     )
     chart.add_bar(
         y=names, x=[row.usd for row in rows], orientation="h", name="value of knowing", marker={"color": LOW},

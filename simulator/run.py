@@ -15,7 +15,7 @@ from pricing.errors import InputError
 from pricing.nearest import nearest
 from pricing.serving import Replica
 from simulator.billing import bill
-from simulator.domain.drawn import Drawn, Draws, check_draws, is_structural, with_dials
+from simulator.domain.drawn import Drawn, Draws, check_draws, checked_seed, is_structural, with_dials
 from simulator.domain.findings import Engine, ServingRun, SimulationResult
 from simulator.domain.ledger import CostLedger, LedgerLine
 from simulator.domain.options import HostedOption
@@ -74,7 +74,7 @@ def run(
     size = check_draws(scenario, draws) if draws else 1
     how = _How(
         engine=engine,
-        seed=_checked_seed(seed),
+        seed=checked_seed(seed),
         runs=_numbered(scenario, runs, size if draws else None) if engine == "simulated" else np.zeros(1, dtype=int),
         fidelity=_checked_fidelity(scenario, fidelity or scenario.simulation.fidelity),
     )
@@ -100,7 +100,7 @@ def simulate_all(
     """Every option as `run` simulates it; call by call they are played side by side, and a call is drawn once."""
     fidelity = _checked_fidelity(scenario, fidelity or scenario.simulation.fidelity)
     numbers = _numbered(scenario, runs, None)
-    how = _How(engine="simulated", seed=_checked_seed(seed), runs=numbers, fidelity=fidelity)
+    how = _How(engine="simulated", seed=checked_seed(seed), runs=numbers, fidelity=fidelity)
     if fidelity != "call":
         return {name: _run_together(scenario, name, how, {}, True) for name in scenario.options}
     from simulator.simulated import engine as simulated
@@ -226,12 +226,6 @@ def capacity_edges(scenario: Scenario, option: str) -> list[float]:
     from simulator.expected import engine_sizing
 
     return engine_sizing.capacity_edges(scenario, option)
-
-
-def _checked_seed(seed: int) -> int:
-    if not 0 <= seed < 2**64:
-        raise InputError(f"seed is {seed}; it must be a whole number from 0 to 2^64 - 1")
-    return seed
 
 
 def _checked_fidelity(scenario: Scenario, fidelity: str) -> str:

@@ -74,6 +74,13 @@ def test_sensitivity(question: Path, method: str, tmp_path: Path) -> None:
     assert found["choice"] in tunepoint("sensitivity", str(question), "--method", method).out
 
 
+def test_a_picture_of_supposed_ranges_says_so(question: Path, tmp_path: Path) -> None:
+    plain, page = ("--set", f"{X}=200", "--set", "options.b.one_off_usd={build: 40}"), tmp_path / "picture.html"
+    said = tunepoint("sensitivity", str(question), "--method", "voi", "--draws", "500", *plain, "--out", str(page))
+    assert said.code == 0
+    assert "are supposed to lie" in " ".join(page.read_text("utf-8").replace("<br>", " ").split())
+
+
 def test_compare_with_ranges_says_how_sure(question: Path) -> None:
     found = answer("compare", question, "--seed", 5)
     assert found["seed"] == 5

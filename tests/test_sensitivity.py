@@ -58,6 +58,11 @@ def test_a_sum_has_the_shares_of_its_variances_and_no_interactions(tmp_path: Pat
     assert rows["options.b.one_off_usd.y"].total == pytest.approx(0.8, abs=0.03)
 
 
+def test_the_same_seed_gives_the_same_intervals(tmp_path: Path) -> None:
+    scenario = asked(tmp_path, SUMS, "options.b.one_off_usd={x: {low: 80, high: 100}, y: {low: 40, high: 80}}")
+    assert sobol(scenario, 64, seed=3) == sobol(scenario, 64, seed=3)
+
+
 def test_an_input_without_effect_beside_others_is_left_out_and_named(tmp_path: Path) -> None:
     flags = ("discount_rate={low: 0, high: 1}", "options.b.one_off_usd.x={low: 80, high: 100}")
     found = sobol(asked(tmp_path, SUMS, *flags), 64)

@@ -127,7 +127,7 @@ def sensitivity(
         drawn = simulator.sample(ranged, draws, seed)
         worth, unsure = simulator.worth_of_knowing(drawn), simulator.uncertainty(drawn)
         answer = simulator.voi_json(unsure, worth, [said] if said else [])
-        picture = charts.worth(worth, unsure)
+        picture = charts.worth(worth, unsure, [said] if said else [])
     if out is not None:
         charts.write_page(picture, out)
     if json:

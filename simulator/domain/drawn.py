@@ -153,3 +153,10 @@ def with_dials(node: Any, values: Mapping[str, float]) -> Any:
         }
     changes = {name: with_dials(getattr(node, name), inner) for name, inner in below.items()}
     return dataclasses.replace(node, **here, **changes)
+
+
+def checked_seed(seed: int) -> int:
+    """The seed; InputError where it is negative or longer than 64 bits."""
+    if 0 <= seed < 2**64:
+        return seed
+    raise InputError(f"seed is {seed}; it must be a whole number from 0 to 2^64 - 1")

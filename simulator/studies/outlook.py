@@ -22,7 +22,7 @@ from pricing.book import PriceBook
 from pricing.errors import InputError, NoFeasibleOption, TunepointError
 from pricing.hardware import Commitment, HardwareBook
 from simulator.domain.advice import Drift, Outlook, Waited
-from simulator.domain.drawn import with_dials
+from simulator.domain.drawn import checked_seed, with_dials
 from simulator.domain.findings import SimulationResult
 from simulator.domain.ledger import TOKEN_LINES
 from simulator.domain.options import HostedOption, Hybrid, SelfHosted
@@ -131,6 +131,7 @@ def outlook(
     days, per_month = int(scenario.horizon_days), scenario.hours_per_month / 24.0
     if draws < 100:
         raise InputError(f"{draws} price paths are too few; take 100 or more")
+    checked_seed(seed)
     waits = [months for months in WAITS if round(months * per_month) < days] if waits is None else waits
     steps = {months: round(months * per_month) for months in waits}
     for months, step in steps.items():

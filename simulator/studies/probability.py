@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pricing.errors import InputError, NoFeasibleOption
-from simulator.domain.drawn import Draws, find_dial
+from simulator.domain.drawn import Draws, checked_seed, find_dial
 from simulator.domain.findings import SimulationResult
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import OptionRisk, Uncertainty, Worth, spread
@@ -67,7 +67,7 @@ def sample(scenario: Scenario, size: int = DRAWS, seed: int = 0, method: Method 
         raise InputError("nothing is uncertain here: write a range in place of a number, as in {low: 1, high: 3}")
     if size < LEAST_DRAWS:
         raise InputError(f"{size} draws are too few to speak of chances; take {LEAST_DRAWS} or more")
-    draws = draw(scenario, size, seed, method)
+    draws = draw(scenario, size, checked_seed(seed), method)
     results = {name: run(scenario, name, draws=draws) for name in scenario.options}
     if not any(result.feasible for result in results.values()):
         reasons = "; ".join(f"{name}: {result.why_not}" for name, result in results.items())

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pricing.errors import InputError
-from simulator.domain.drawn import find_dial
+from simulator.domain.drawn import checked_seed, find_dial
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import Bar, Sobol, SobolRow, Tornado
 from simulator.run import run
@@ -94,6 +94,7 @@ def sobol(scenario: Scenario, samples: int = SAMPLES, seed: int = 0) -> Sobol:
     """
     if samples < 2 or samples & (samples - 1):
         raise InputError(f"{samples} samples: a Sobol sequence needs a power of two, as in 1024")
+    checked_seed(seed)
     scenario, said = supposed(scenario)
     names = list(scenario.options)
     first, second, _ = two_best(scenario)
@@ -124,7 +125,7 @@ def indices(
     difference: Any, scenario: Scenario, paths: list[str], samples: int, seed: int
 ) -> tuple[SobolRow, ...]:
     """Sobol rows of a function of values (d, n), largest total first, without the inputs it does not depend on."""
-    from scipy.stats import sobol_indices
+    from scipy.stats import bootstrap, sobol_indices
 
     inputs = [_Ranged(scenario, path) for path in paths]
     rng = np.random.default_rng(seed)
@@ -151,17 +152,31 @@ def indices(
         return (
             SobolRow(path=paths[0], label=label, first=1.0, first_interval=ends, total=1.0, total_interval=ends),
         )
+    outputs: list[tuple[Array, Array, Array]] = []
+
+    def kept(f_A: Array, f_B: Array, f_AB: Array) -> tuple[Array, Array]:  # names that scipy asks for
+        outputs.append((f_A, f_B, f_AB))
+        return _saltelli(f_A, f_B, f_AB)
+
     found = sobol_indices(
         func=of_moving,
         n=samples,
         dists=[inputs[row] for row in moving],
+        method=kept,
         rng=np.random.default_rng(seed),
     )
-    spread = found.bootstrap(confidence_level=CONFIDENCE, n_resamples=RESAMPLES)
+    spread = bootstrap(  # not the one of the result found, which takes no seed
+        [np.arange(samples)],
+        statistic=lambda drawn: np.stack(_saltelli(*(part[..., drawn] for part in outputs[0]))),
+        method="BCa",
+        confidence_level=CONFIDENCE,
+        n_resamples=RESAMPLES,
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
     first, total = (np.atleast_2d(x)[0] for x in (found.first_order, found.total_order))
     around = [
-        [np.atleast_2d(end)[0] for end in (part.confidence_interval.low, part.confidence_interval.high)]
-        for part in (spread.first_order, spread.total_order)
+        [np.atleast_2d(end[part])[0] for end in (spread.low, spread.high)]
+        for part in (0, 1)
     ]
     rows = [
         SobolRow(
@@ -175,6 +190,14 @@ def indices(
         for i, path in enumerate(paths)
     ]
     return tuple(sorted(rows, key=lambda row: -row.total))
+
+
+def _saltelli(f_a: Array, f_b: Array, f_ab: Array) -> tuple[Array, Array]:
+    """First-order and total indices after Saltelli (2010) and Jansen, of outputs (s, n), (s, n) and (d, s, n)."""
+    variance = np.var([f_a, f_b], axis=(0, -1))
+    first = np.mean(f_b * (f_ab - f_a), axis=-1) / variance
+    total = 0.5 * np.mean((f_a - f_ab) ** 2, axis=-1) / variance
+    return first.T, total.T
 
 
 class _Ranged:
