@@ -271,9 +271,18 @@ def played_words(comparison: Comparison) -> tuple[list[str], list[str]]:
             span = f"{usd(float(low))} to {usd(float(high))} in {len(played.numbers)} runs"
         words = f"{name}: {span}, median {usd(middle)}" if many else usd(middle)
         often = f"; cheapest in {share(cheapest[name])} of runs" if name in cheapest and many else ""
-        pays = many and name in played.payback_days
+        pays = many and name in played.payback_days and comparison.options[name].result.keeps_up
         back = _pays_back(played.never_share(name), played.payback_interval(name), len(played.numbers)) if pays else ""
         ranges.append(f"{words if many else f'{name}: {words}'}{often}{back}.")
+    best = played.best_two()
+    if many and len(best) == 2:
+        costs = [float(played.total_usd[name].mean()) for name in best]
+        half = played.half_width_usd()
+        told = f", {share(half / costs[0])} of what {best[0]} costs" if costs[0] > 0 else ""
+        ranges.append(
+            f"{best[0]} and {best[1]} are {usd(costs[1] - costs[0])} apart on average, give or take {usd(half)} "
+            f"(95 %{told})."
+        )
     story = [
         f"{name}, day {moment.day}: {moment.text}."
         for name, option in comparison.options.items()

@@ -46,7 +46,7 @@ def headlines(comparison: Comparison, dark: bool = False) -> tuple[Headline, ...
                     "paid once": usd(option.one_off_usd),
                     "cache hits": share(float(option.result.cache_hit_rate[0])) if eligible else NONE,
                     "pays back": (
-                        NONE if payback is None or not extra
+                        NONE if payback is None or not extra or not option.result.keeps_up
                         else "never" if payback.days is None or payback.date is None
                         else f"{days(payback.days)}, {day(payback.date)}"
                     ),

@@ -10,7 +10,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 from batches import ROOT, digests, rows
-from command_line import QUESTION, is_one_sentence, tunepoint
+from command_line import QUESTION, tunepoint
 
 from simulator import charts
 from simulator.domain.advice import Decided
@@ -131,9 +131,9 @@ def test_axes_and_days_make_every_combination(tmp_path: Path) -> None:
     ]
     assert [row["choice"] for row in table] == ["long-prompt", "tuned"] * 3
     assert read_decisions(tmp_path / "out") == {}
-    refused = tunepoint("export", tmp_path / "out")
-    assert refused.code == 2
-    assert is_one_sentence(refused.err)
+    exported = tunepoint("export", tmp_path / "out")  # decisions by day are one picture, by day and volume none
+    assert exported.code == 0, exported.err
+    assert sorted(path.name for path in (tmp_path / "out/export").iterdir()) == ["choices.csv", "scenarios.csv"]
 
 
 def test_a_day_before_the_first_price_fails_its_scenario_in_one_sentence(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_few_runs_claim_no_nine_of_ten_and_the_most_calls_of_the_dial_can_be_pla
     comparison = compare(read("workload.calls_per_day=1e10", "horizon_days=2"), engine="simulated", runs=2)
     said, _ = played_words(comparison)
     assert comparison.played is not None
-    assert all(" in 2 runs, median " in words and "nine" not in words for words in said)
+    assert all(" in 2 runs, median " in words and "nine" not in words for words in said[:-1])
     assert comparison.options["long-prompt"].unit_usd > 0
 
 
@@ -139,3 +139,34 @@ def test_outages_are_told_only_of_who_serves() -> None:
     told = {who: [m.day for m in story if m.text.startswith(f"{who} is away")] for who in ("long-prompt", "tuned-api")}
     assert 0 <= max(told["long-prompt"]) < 21
     assert min(told["tuned-api"]) >= 21
+
+
+def test_providers_are_away_at_hours_of_their_own() -> None:
+    """Two options of one provider are away together, one of another provider is not."""
+    away = [f"options.{name}.outages={{per_month: 6, hours: 4}}" for name in ("long-prompt", "cheap-prompt")]
+    one = ["horizon_days=30", "workload.calls_per_day=100", *away]
+    other = [*one, "options.cheap-prompt.price=mistral/ministral-3b-2512"]
+
+    def days_away(changes: list[str], name: str) -> list[str]:
+        found = run(read(*changes), name, engine="simulated", runs=1).timeline
+        return [f"{moment.day} {moment.text.split(' is ')[1]}" for moment in found if "is away" in moment.text]
+
+    assert days_away(one, "long-prompt") == days_away(one, "cheap-prompt") != []
+    assert days_away(other, "long-prompt") != days_away(other, "cheap-prompt")
+
+
+def test_runs_of_another_seed_fidelity_or_scenario_do_not_join() -> None:
+    short = read("horizon_days=3", "workload.calls_per_day=20")
+    found = play(short, range(2))
+    others = play(short, range(2, 4), seed=1), play(read("horizon_days=4", "workload.calls_per_day=20"), range(2, 4))
+    for other in others:
+        with pytest.raises(InputError, match="do not join"):
+            found.merged(other)
+
+
+def test_a_precision_that_is_not_reached_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.studies.runs.MOST", 3)
+    found = compare(
+        read("horizon_days=3", "workload.calls_per_day=20"), engine="simulated", runs=3, precision=1e-9, flips=False
+    )
+    assert found.verdict.caveats[0] == "The two best are not told apart to 1e-07 % in 3 runs."

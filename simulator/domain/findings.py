@@ -57,6 +57,11 @@ class SimulationResult:
     meets_slo: bool | None = None
 
     @property
+    def keeps_up(self) -> bool:
+        """Whether it serves all calls for as long as it serves at all: only then does a payback mean anything."""
+        return self.feasible or self.serves_until is not None
+
+    @property
     def feasible(self) -> bool:
         """Whether it can be bought and serves every day (in at least one draw)."""
         return self.why_not is None

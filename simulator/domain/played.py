@@ -26,6 +26,7 @@ class Runs:
     merge by putting them in order, whenever and wherever they were played.
 
     Attributes:
+        of: scenario, seed and fidelity they were played with; runs of others do not join.
         numbers: which runs, rising, (R,).
         total_usd: dollars over the horizon by option, (R,).
         by_line: dollars by option and line, (R,).
@@ -33,6 +34,7 @@ class Runs:
         mean: the mean run of each option.
     """
 
+    of: str
     numbers: NDArray[np.int64]
     total_usd: Mapping[str, Array]
     by_line: Mapping[str, Mapping[str, Array]]
@@ -43,8 +45,10 @@ class Runs:
         """Both sets of runs as one.
 
         Raises:
-            InputError: a run is in both.
+            InputError: a run is in both, or they are not of the same scenario, seed and fidelity.
         """
+        if self.of != other.of:
+            raise InputError(f"runs of {self.of} and of {other.of} do not join")
         twice = np.intersect1d(self.numbers, other.numbers)
         if len(twice):
             raise InputError(f"run {twice[0]} is in both sets of runs; a run counts once")
@@ -60,6 +64,7 @@ class Runs:
             }
 
         return Runs(
+            of=self.of,
             numbers=numbers[order],
             total_usd=both(self.total_usd, other.total_usd),
             by_line={name: both(lines, other.by_line[name]) for name, lines in self.by_line.items()},

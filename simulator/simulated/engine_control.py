@@ -16,7 +16,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from simulator.domain.options import HostedFineTuned, Hybrid, SelfHosted
+from simulator.domain.options import HostedFineTuned, HostedOption, Hybrid, SelfHosted
 from simulator.domain.plan import Stage, jobs_end, stages, training_price, version_spans
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Moment
@@ -29,6 +29,10 @@ from simulator.simulated.training import Process, campaign, models_to_train
 Array = NDArray[np.float64]
 AFTER_MIDNIGHT_H = 1e-6
 """The calendar looks this long after midnight, so that a job that ends at midnight has ended."""
+
+
+OWNED = "owned/"
+"""How the id of a machine of one's own begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,9 +227,16 @@ class Control:
         lost = [[0.0] * (24 * self.horizon) for _ in range(BLOCK_RUNS)]
         self.schedule.away[name] = lost
         for run in np.flatnonzero(often * long > 0).tolist():
-            generator = stream(self.seed, "outages", 0, self.block * BLOCK_RUNS + run)
+            generator = stream(self.seed, "outages", 0, self.block * BLOCK_RUNS + run, self._provider(name))
             up = month[run] / often[run] - long[run]
             self.env.process(outages(self.env, generator, up, float(long[run]), partial(self._out, name, run)))
+
+    def _provider(self, name: str) -> int:
+        """A number for whoever runs an option: what one provider serves is away together, and nothing else with it."""
+        option = self.scenario.options[name]
+        served_at = option.price if isinstance(option, HostedOption) else getattr(option, "gpu", None) or OWNED
+        provider = f"{OWNED}{name}" if served_at.startswith(OWNED) else served_at.partition("/")[0]
+        return zlib.crc32(provider.encode())
 
     def _out(self, name: str, run: int, begin: float, end: float) -> None:
         mark_hours(self.schedule.away[name][run], begin, end)

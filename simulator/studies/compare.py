@@ -36,7 +36,7 @@ from simulator.studies.diagnose import diagnose
 from simulator.studies.draws import DRAWS
 from simulator.studies.finance import by_month, present_value, served_months
 from simulator.studies.probability import sample, uncertainty, worth_of_knowing
-from simulator.studies.runs import play
+from simulator.studies.runs import play, precise
 from simulator.studies.sizing import kept_promises
 from simulator.studies.spreads import break_even_spread, payback_spread
 from simulator.studies.verdict import verdict
@@ -102,6 +102,9 @@ def compare(
     said = verdict(
         scenario, summaries, crossings, used, unsure=unsure, control=model, diagnosed=diagnosed, look=flips
     )
+    if played is not None and precision is not None and not precise(played, precision):
+        short = f"The two best are not told apart to {100.0 * precision:g} % in {len(played.numbers):,} runs."
+        said = dataclasses.replace(said, caveats=(short, *said.caveats))
     paid = [payback_spread(scenario, between, drawn.draws) for between in pairs] if drawn is not None else []
     return Comparison(
         scenario_name=scenario.name,

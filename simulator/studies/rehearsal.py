@@ -13,7 +13,7 @@ from simulator.domain.played import Runs, mean_of
 from simulator.domain.rehearsed import Rehearsal
 from simulator.domain.scenario import Scenario
 from simulator.run import FIDELITIES, simulate_all
-from simulator.studies.runs import payback_days
+from simulator.studies.runs import payback_days, played_with
 
 POINTS = 121
 """Days of which the cash is kept: of a year every third, which no picture tells from every day."""
@@ -80,6 +80,7 @@ def rehearse(part: Part) -> Rehearsal:
         seed=part.seed,
         fidelity=part.fidelity,
         runs=Runs(
+            of=played_with(scenario, part.seed, part.fidelity),
             numbers=np.asarray(numbers, dtype=np.int64),
             total_usd={name: result.total_usd for name, result in results.items()},
             by_line={name: result.ledger.by_line() for name, result in results.items()},

@@ -18,6 +18,9 @@ BATCH = 100
 MOST = 10_000
 """Runs after which a precision is given up: the half-width falls only with their root."""
 
+MOST_ASKED = 1_000_000
+"""Runs that are asked for at once at most: a typing mistake beyond would run for days."""
+
 
 def play(
     scenario: Scenario,
@@ -46,6 +49,8 @@ def play(
     numbers = range(wanted) if isinstance(wanted, int) else wanted
     if not numbers or numbers.start < 0 or numbers.step < 1:
         raise InputError(f"runs is {wanted}; play at least one")
+    if len(numbers) > MOST_ASKED:
+        raise InputError(f"runs is {wanted}; play at most {MOST_ASKED:,} at a time")
     found = _batches(scenario, numbers, seed, fidelity)
     while precision is not None and len(found.numbers) < MOST and not precise(found, precision):
         more = range(numbers.stop, numbers.stop + BATCH)
@@ -72,6 +77,7 @@ def _batch(scenario: Scenario, numbers: range, seed: int, fidelity: str | None) 
     results = simulate_all(scenario, seed=seed, runs=numbers, fidelity=fidelity)
     base = results[scenario.baseline]
     return Runs(
+        of=played_with(scenario, seed, fidelity),
         numbers=np.asarray(numbers, dtype=np.int64),
         total_usd={name: result.total_usd for name, result in results.items()},
         by_line={name: result.ledger.by_line() for name, result in results.items()},
@@ -82,6 +88,11 @@ def _batch(scenario: Scenario, numbers: range, seed: int, fidelity: str | None) 
         },
         mean={name: mean_of([result]) for name, result in results.items()},
     )
+
+
+def played_with(scenario: Scenario, seed: int, fidelity: str | None) -> str:
+    """What runs must have in common to join, as a person reads it."""
+    return f"scenario {scenario.digest}, seed {seed}, fidelity {fidelity or scenario.simulation.fidelity}"
 
 
 def _served_days(scenario: Scenario, *results: SimulationResult) -> int:
