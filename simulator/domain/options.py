@@ -154,7 +154,7 @@ class Hybrid(ServingOption):
     fleet_option: str
     overflow_option: str
     overflow_above: Annotated[float, Dial("Calls in the fleet above which calls overflow", "calls", 1, 4096, "log",
-                                          least=1)]
+                                          least=1, most=16_384)]
 
 
 Option = HostedPrompt | HostedFineTuned | SelfHosted | Hybrid
