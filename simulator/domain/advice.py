@@ -18,12 +18,16 @@ class BridgePart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bridge:
-    """The saving between two options in parts that add up to it exactly, in a fixed order."""
+    """The saving between two options in parts that add up to it exactly, in a fixed order.
+
+    `days` are those that each of the two is paid for: up to the end of the horizon or of its service.
+    """
 
     between: tuple[str, str]
     from_usd: float
     to_usd: float
     parts: tuple[BridgePart, ...]
+    days: tuple[int, int]
     notes: tuple[str, ...] = ()
 
     @property
