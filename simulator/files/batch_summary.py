@@ -90,7 +90,7 @@ def _changes(folder: Path, plan: Mapping[str, Any], against: Path, names: list[s
         if old is None:
             found[name] = _change(why=["it is new"])
             continue
-        why = [str(one) for one in differences(old["rests_on"], new["rests_on"])]
+        why = _causes(old, new)
         if engines[0] != engines[1]:
             why.insert(0, f"engine {engines[0]} -> {engines[1]}")
         if (before_seed := old.get("seed", 0)) != new["seed"]:
@@ -107,6 +107,13 @@ def _changes(folder: Path, plan: Mapping[str, Any], against: Path, names: list[s
     return {
         name: one for name, one in found.items() if one["why"] or one["verdict_changed"] or one["total_usd"] is not None
     }
+
+
+def _causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """How what the two runs of a scenario rest on differs, but for the dials that the axes of both turn anyway."""
+    turned = {axis["path"] for axis in old["axes"]} & {axis["path"] for axis in new["axes"]}
+    found = differences(old["rests_on"], new["rests_on"])
+    return [str(one) for one in found if one.kind != "dial" or one.path not in turned]
 
 
 def _change(
