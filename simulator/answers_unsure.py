@@ -72,5 +72,5 @@ def bridge_json(found: Bridge | None) -> list[dict[str, Any]]:
     """The parts of a saving, in order; they add up to it."""
     if found is None:
         return []
-    head = {"from": found.between[0], "to": found.between[1]}
+    head = {"from": found.between[0], "to": found.between[1], "from_days": found.days[0], "to_days": found.days[1]}
     return [finite({**head, "part": part.part, "usd": part.usd}) for part in found.parts]

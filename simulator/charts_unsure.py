@@ -71,15 +71,22 @@ def bridge(found: Bridge, comparison: Comparison | None = None) -> go.Figure:
     """The way from the cost of one option to that of another, part by part."""
     parts = [part for part in found.parts if abs(part.usd) >= CENT / 2]
     names = [short(found.between[0]), *(part.part for part in parts), short(found.between[1])]
-    largest = max(parts, key=lambda part: abs(part.usd), default=None)
-    told = "" if largest is None else f" Most of it: {largest.part}, {usd(largest.usd)}."
-    word = "saves" if found.saving_usd >= 0 else "costs more by"
+    sign = 1 if found.saving_usd >= 0 else -1
+    largest = max(parts, key=lambda part: sign * part.usd, default=None)
+    word, way = ("saves", "less") if sign > 0 else ("costs", "more")
+    told = f"{names[-1]} {word} {usd(abs(found.saving_usd))}{' more' if sign < 0 else ''}"
+    if found.days[0] == found.days[1]:
+        told += f" over the horizon against {names[0]}."
+    else:
+        told += f" in {found.days[1]:,} days against {names[0]} in {found.days[0]:,} days: not the same time."
+    if largest is not None and sign * largest.usd > 0:
+        told += f" Largest part: {largest.part}, {usd(abs(largest.usd))} {way}."
     chart = figure(
         title="Where does the difference come from?",
-        subtitle=f"{names[-1]} {word} {usd(abs(found.saving_usd))} over the horizon against {names[0]}.{told}",
+        subtitle=told,
         foot=foot_lines(comparison, "; ".join(found.notes)),
         alt=f"{found.between[0]} costs {usd(found.from_usd)}; " + "; ".join(
-            f"{part.part} {usd(-part.usd)}" for part in parts) + f"; {found.between[1]} costs {usd(found.to_usd)}.",
+            f"{part.part} {_step(-part.usd)}" for part in parts) + f"; {found.between[1]} costs {usd(found.to_usd)}.",
         x={"type": "category", "tickangle": 0, "tickfont": {"size": 12}},
         y={"title": {"text": "Cost over the horizon, USD"}, "tickformatstops": TICKS_USD, "zeroline": True,
            "range": _bridge_range(found)},
@@ -89,13 +96,19 @@ def bridge(found: Bridge, comparison: Comparison | None = None) -> go.Figure:
     values = [found.from_usd, *(-part.usd for part in parts), found.to_usd]
     chart.add_waterfall(
         x=names, y=values, measure=["absolute", *["relative"] * len(parts), "total"],
-        text=[text(usd(value)) for value in values], textposition="outside", showlegend=False, cliponaxis=False,
+        text=[text(usd(values[0])), *(text(_step(value)) for value in values[1:-1]), text(usd(values[-1]))],
+        textposition="outside", showlegend=False, cliponaxis=False,
         increasing={"marker": {"color": COSTS}}, decreasing={"marker": {"color": SAVES}},
         totals={"marker": {"color": COLOURS[0]}}, connector={"line": {"color": GREY, "width": 1}},
         hovertemplate="%{x}: %{text}<extra></extra>",
     )
     chart.update_layout(bargap=0.35)
     return chart.figure()
+
+
+def _step(value: float) -> str:
+    """What a step adds to the cost, with its sign."""
+    return f"+{usd(value)}" if value > 0 else usd(value)
 
 
 def _bridge_range(found: Bridge) -> list[float]:

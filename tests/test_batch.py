@@ -220,6 +220,20 @@ def test_a_run_is_told_from_another_folder_by_its_price(tmp_path: Path) -> None:
     assert {(point["before"], point["after"]) for point in change["points"]} == {("cheap", "dear")}
 
 
+def test_a_dial_that_the_axis_turns_is_no_cause(tmp_path: Path) -> None:
+    """The scenario's own 1000 calls a day stand at no point, so that 2000 there change nothing; a set-up does."""
+    batch = written(tmp_path)
+    tunepoint("batch", batch, "--out", tmp_path / "a")
+    question = QUESTION.replace("calls_per_day: 1000", "calls_per_day: 2000")
+    assert question != QUESTION
+    written(tmp_path, question=question)
+    same = tunepoint("batch", batch, "--out", tmp_path / "b", "--against", tmp_path / "a", "--json")
+    assert (same.json["verdict_changed"], same.json["changes"]) == (0, {})
+    written(tmp_path, question=question.replace("set-up: 40", "set-up: 39.9"))
+    other = tunepoint("batch", batch, "--out", tmp_path / "c", "--against", tmp_path / "a", "--json")
+    assert other.json["changes"]["question"]["why"] == ["dial options.cheap.one_off_usd.set-up: 40 -> 39.9"]
+
+
 def test_nothing_changed_is_said_of_nothing(tmp_path: Path) -> None:
     for _ in range(2):
         answer = tunepoint("batch", written(tmp_path), "--out", tmp_path / "out", "--json")

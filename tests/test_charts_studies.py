@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date
+import dataclasses
+import html
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from questions import asked
 
 from simulator import charts
+from simulator.answers_unsure import bridge_json
+from simulator.domain.advice import Bridge, BridgePart
 from simulator.domain.scenario import Scenario
 from simulator.studies.backtest import monthly
+from simulator.studies.bridge import bridge
 from simulator.studies.compare import compare
 from simulator.studies.flip import flips
 from simulator.studies.map import cost_map, small_multiples
@@ -79,12 +85,47 @@ def test_the_distribution_and_the_bridge_draw_the_comparison(scenario: Scenario)
     lines = [trace for trace in charts.cost_distribution(found.uncertainty).data if trace.mode == "lines"]
     for line, risk in zip(lines, found.uncertainty.options.values(), strict=True):
         assert np.interp([0.05, 0.5, 0.95], line.y, line.x) == pytest.approx(risk.interval_usd)
-    from simulator.studies.bridge import bridge
-
     results = {name: option.result for name, option in found.options.items()}
     taken = bridge(scenario, ("a", "b"), results)
     (steps,) = charts.bridge(taken).data
     assert sum(steps.y[:-1]) == pytest.approx(steps.y[-1]) == pytest.approx(taken.to_usd)
+
+
+def test_a_bridge_says_of_its_steps_what_its_bars_show() -> None:
+    """From $100 to $130: people add $50, tokens take $20 away; the other way round the same with other signs."""
+    parts = (BridgePart(part="tokens bought", usd=20.0), BridgePart(part="people", usd=-50.0))
+    dearer = Bridge(between=("a", "b"), from_usd=100.0, to_usd=130.0, parts=parts, days=(365, 365))
+    back = tuple(BridgePart(part=part.part, usd=-part.usd) for part in parts)
+    cheaper = Bridge(between=("b", "a"), from_usd=130.0, to_usd=100.0, parts=back, days=(365, 365))
+    for taken, title, steps in (
+        (dearer, "b costs $30 more over the horizon against a. Largest part: people, $50 more.", ("-$20", "+$50")),
+        (cheaper, "a saves $30 over the horizon against b. Largest part: people, $50 less.", ("+$20", "-$50")),
+    ):
+        chart = charts.bridge(taken)
+        assert title in plain(chart)
+        assert tuple(map(html.unescape, chart.data[0].text[1:-1])) == steps
+        assert list(chart.data[0].y[1:-1]) == [-part.usd for part in taken.parts]
+
+
+def test_a_bridge_between_unlike_spans_says_so(scenario: Scenario) -> None:
+    """An option that stops after 52 days is not held against a whole year without a word."""
+    found = compare(scenario)
+    results = {name: option.result for name, option in found.options.items()}
+    stopped = dataclasses.replace(results["b"], serves_until=scenario.start + timedelta(days=52))
+    taken = bridge(scenario, ("a", "b"), {**results, "b": stopped})
+    whole = int(scenario.horizon_days)
+    assert taken.days == (whole, 52)
+    assert f"in 52 days against a in {whole} days: not the same time" in plain(charts.bridge(taken))
+    assert {(row["from_days"], row["to_days"]) for row in bridge_json(taken)} == {(whole, 52)}
+    assert taken.notes[0] == f"the two are not paid for the same time: a {whole} days and b 52 days"
+    alike = bridge(scenario, ("a", "b"), results)
+    assert alike.days == (whole, whole)
+    assert "not the same time" not in plain(charts.bridge(alike))
+
+
+def plain(chart: Any) -> str:
+    """What stands below the title of a chart, without its line ends."""
+    return html.unescape(chart.layout.title.subtitle.text.replace("<br>", " "))
 
 
 def test_a_backtest_rings_what_was_chosen(scenario: Scenario) -> None:

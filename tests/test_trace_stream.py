@@ -122,6 +122,39 @@ def test_parquet_of_something_else_is_told_by_its_columns(tmp_path: Path) -> Non
     assert "the columns are a" in answer.err
 
 
+STAMPS = ("2023-11-16 18:17:03.9799600", "2023-11-16 18:17:04.2299600", "1969-12-31 23:59:59.9999999")
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
+@pytest.mark.parametrize("zone", ["", "+00:00", "+02:00", "Z"])
+def test_parquet_with_stamps_of_text_is_read_as_the_same_csv(tmp_path: Path, kind: pa.DataType, zone: str) -> None:
+    stamps = [stamp + zone for stamp in STAMPS]
+    (tmp_path / "a.csv").write_text(
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n" + "".join(f"{at},{n},7\n" for n, at in enumerate(stamps)), "utf-8"
+    )
+    columns = {"TIMESTAMP": pa.array(stamps).cast(kind), "ContextTokens": [0, 1, 2], "GeneratedTokens": [7] * 3}
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
+    plain, packed = read_trace(tmp_path / "a.csv"), read_trace(tmp_path / "a.parquet")
+    assert (plain.first_ns, plain.input_tokens.tolist()) == (packed.first_ns, [2, 0, 1])
+    assert plain.stamps_ns.tolist() == packed.stamps_ns.tolist()
+    assert packed.input_tokens.tolist() == [2, 0, 1]
+    assert describe_file(tmp_path / "a.csv")[0] == describe_file(tmp_path / "a.parquet")[0]
+
+
+@pytest.mark.parametrize(("stamp", "said"), [
+    ("yesterday", "row 2: TIMESTAMP is 'yesterday'; write a real day and time"),
+    ("2023-11-16 18:17:04+00:00", "without a zone as the first row has none"),
+    (None, "a value is missing"),
+])
+def test_a_bad_stamp_of_text_in_parquet_is_told_by_its_row(tmp_path: Path, stamp: str | None, said: str) -> None:
+    columns = {"TIMESTAMP": [STAMPS[0], stamp], "ContextTokens": [1, 2], "GeneratedTokens": [3, 4]}
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "bad.parquet")
+    answer = tunepoint("trace", tmp_path / "bad.parquet")
+    assert answer.code == 2
+    assert is_one_sentence(answer.err)
+    assert said in answer.err
+
+
 def test_four_times_the_calls_described_and_billed_take_no_more_memory(tmp_path: Path) -> None:
     """Held whole, three million more calls would take 72 MB of arrays; blocks take none of it."""
     peaks = []

@@ -112,13 +112,16 @@ def _show(summary: dict[str, Any], out: Path) -> None:
     scenarios = summary["scenarios"]
     say(f"{summary['points']:,} points of {len(scenarios)} scenarios in {out}")
     rows = []
+    axes = dict.fromkeys(path for one in scenarios.values() for path in one["fixed"])
     for name, one in list(scenarios.items())[:SHOWN]:
         total = one["total_usd"]
         chosen = sorted(one["choices"].items(), key=lambda item: -item[1])
         share = ", ".join(f"{option or 'none'} {100 * count / one['points']:.0f} %" for option, count in chosen)
         span = (usd(total["min"]), usd(total["max"])) if total else ("", "")
-        rows.append((name, f"{one['points']:,}", share, *span))
-    heads = {"scenario": "left", "points": "right", "cheapest": "left", "from": "right", "to": "right"}
+        written = (_said(one["fixed"][path]) if path in one["fixed"] else "" for path in axes)
+        rows.append((name, *written, f"{one['points']:,}", share, *span))
+    figures = {"points": "right", "cheapest": "left", "from": "right", "to": "right"}
+    heads = {"scenario": "left", **dict.fromkeys(axes, "left"), **figures}
     say(table(heads, rows))
     if len(scenarios) > SHOWN:
         say(f"and {len(scenarios) - SHOWN} more, in {out}/summary.json")
@@ -144,11 +147,17 @@ def _show_changes(summary: dict[str, Any]) -> None:
             lines.append(f"sum of the chosen totals: {usd(before)} -> {usd(after)}")
         for point in one["points"]:
             known = ("point", "before", "after", "total_usd")
-            at = ", ".join(
-                f"{path} {value}" if isinstance(value, str) else f"{path} {value:,.6g}"
-                for path, value in point.items() if path not in known
-            )
+            at = ", ".join(f"{path} {_said(value)}" for path, value in point.items() if path not in known)
             lines.append(f"at {at or 'its only point'}: {point['before']} -> {point['after']}")
         say(f"{name}:", points(lines))
     if len(changes) > SHOWN:
         say(f"and {len(changes) - SHOWN} more scenarios, in summary.json")
+
+
+def _said(value: float | str | bool | None) -> str:
+    """The value of an axis, numbers with six digits."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else f"{value:,.6g}"

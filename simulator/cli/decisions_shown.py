@@ -67,7 +67,8 @@ def show_decisions(name: str, found: Sequence[Decided]) -> None:
     """One line a decision of a batch, with the versions of prices that paid; equal versions are told once."""
     paid_at = dict.fromkeys(one.paid_at for one in found if one.choice)
     marks = {ids: f"[{number}]" for number, ids in enumerate(paid_at, 1)}
-    say(f"{name}, decided with the prices known that day and paid at those that followed:")
+    at = "".join(f", {path} {value}" for path, value in (found[0].axes if found else {}).items())
+    say(f"{name}{at}, decided with the prices known that day and paid at those that followed:")
     say(table(
         {"decided on": "fixed", "choice": "left", "paid": "right", "regret": "right", "best": "left", "at": "fixed"},
         [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
@@ -18,12 +18,16 @@ class BridgePart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bridge:
-    """The saving between two options in parts that add up to it exactly, in a fixed order."""
+    """The saving between two options in parts that add up to it exactly, in a fixed order.
+
+    `days` are those that each of the two is paid for: up to the end of the horizon or of its service.
+    """
 
     between: tuple[str, str]
     from_usd: float
     to_usd: float
     parts: tuple[BridgePart, ...]
+    days: tuple[int, int]
     notes: tuple[str, ...] = ()
 
     @property
@@ -137,7 +141,7 @@ class Decided:
 
     `stopped_on` is the day on which the choice stopped serving inside the horizon; `decided_at` are the versions of
     prices that any option was planned at, `paid_at` those at which the choice was paid; `by_option` is what each
-    option cost, None where it could not be bought.
+    option cost, None where it could not be bought; `axes` are the axes of words of its batch, as it stands on them.
     """
 
     decided_on: date
@@ -151,6 +155,7 @@ class Decided:
     decided_at: tuple[str, ...]
     paid_at: tuple[str, ...]
     by_option: Mapping[str, float | None]
+    axes: Mapping[str, float | str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, date
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from simulator.domain.scenario import Scenario
 
 Array = NDArray[np.float64]
 Value = float | str | bool | None
+Kind = Literal["date", "number", "flag", "word"]
+"""What all values of an axis that is no dial are."""
 
 QUICK_ROWS, SLOW_ROWS = 1_048_576, 16_384
 """Points x options that take about half a second on one core: measured 1.8 million a second where only rates
@@ -67,6 +69,7 @@ class Member:
     stands on axis `j` at the fraction of `0.5 + (i + 1) g^-(j + 1)`, `g` the root of `g^(d + 1) = g + 1`.
     With `decided_on`, every point is a decision of that day at the prices known then, paid at those that followed
     up to `until` (default: the scenario's horizon); days vary slowest. `seed` is that of a simulation.
+    `fixed` holds by path the value of each axis of words here, `kinds` what the values of that whole axis are.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Member:
     scenario: Scenario
     axes: tuple[Axis, ...] = ()
     fixed: Mapping[str, Value] = field(default_factory=dict)
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
     draws: int | None = None
     decided_on: tuple[date, ...] = ()
     until: date | None = None
@@ -137,9 +141,53 @@ class Member:
             for number, axis in enumerate(self.axes)
         }
 
+    def words(self, size: int) -> dict[str, NDArray[Any]]:
+        """The value of every axis of words, the same at each of `size` points, each of shape (size,)."""
+        found: dict[str, NDArray[Any]] = {}
+        for path, value in self.fixed.items():
+            kind = self.kinds.get(path, "word")
+            if kind == "date":
+                found[path] = np.full(size, np.datetime64("NaT" if value is None else str(value), "D"))
+            elif kind == "number":
+                found[path] = np.full(size, math.nan if value is None else float(value))
+            elif kind == "flag":
+                found[path] = np.full(size, value, dtype=bool)
+            else:
+                found[path] = np.full(size, None if value is None else _word(value), dtype=object)
+        return found
+
     def days(self, first: int, after: int) -> tuple[date, ...]:
         """The day of the decision at points `first` up to `after`; nothing where no earlier day is asked."""
         return tuple(self.decided_on[point // self._a_day] for point in range(first, after)) if self.decided_on else ()
+
+
+def kind_of(values: Iterable[Value]) -> Kind:
+    """What all values of an axis of words are, so that its column has one type in every scenario.
+
+    >>> [kind_of(one) for one in (["2026-12-01", None], [1, 2.5], [True, False], ["a", 1], [True, None])]
+    ['date', 'number', 'flag', 'word', 'word']
+    """
+    every = tuple(values)
+    known = [value for value in every if value is not None]
+    if known and all(isinstance(value, str) and _is_day(value) for value in known):
+        return "date"
+    if every and all(isinstance(value, bool) for value in every):
+        return "flag"
+    if known and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known):
+        return "number"
+    return "word"
+
+
+def _is_day(word: str) -> bool:
+    try:
+        return date.fromisoformat(word).isoformat() == word
+    except ValueError:
+        return False
+
+
+def _word(value: float | str | bool) -> str:
+    """A value as a batch file writes it."""
+    return str(value).lower() if isinstance(value, bool) else value if isinstance(value, str) else f"{value:.10g}"
 
 
 def spread_ratio(axes: int) -> float:

@@ -19,7 +19,7 @@ from pricing.errors import InputError, TunepointError
 from pricing.load_checked import checked, shown
 from pricing.table import STRICT
 from pricing.yaml12 import Document, Place, read_yaml
-from simulator.domain.batch import Axis, Batch, Member, Value, months, slowest_first
+from simulator.domain.batch import Axis, Batch, Member, Value, kind_of, months, slowest_first
 from simulator.domain.dials import Dial, check_dials
 from simulator.domain.drawn import find_dial
 from simulator.domain.findings import Engine
@@ -255,6 +255,7 @@ def _members(
             scenario=scenario,
             axes=axes,
             fixed=fixed,
+            kinds={axis.path: kind_of(axis.values) for axis in written},
             draws=None if file.draws is None else int(file.draws),
             decided_on=when.days if when else (),
             until=when.until if when else None,

@@ -68,6 +68,8 @@ def _cells(name: str, column: NDArray[Any], names: Any) -> Any:
 
     if name in ("choice", "runner_up", "best"):
         return pa.DictionaryArray.from_arrays(pa.array(column, pa.int32(), mask=column < 0), names)
+    if column.dtype == object:                                  # an axis of words; a missing one is null
+        return pa.array(column, pa.string())
     if column.dtype == np.float64:
         return pa.array(column, mask=~np.isfinite(column))
     return pa.array(column)

@@ -39,6 +39,8 @@ class BatchPicture:
 def read_answers(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """Tables of a finished batch: `scenarios`, figures by scenario, and `choices`, how often each option is one.
 
+    Axes of words have a column in both, as each of their values is a scenario of its own.
+
     Raises:
         InputError: it is no folder of a batch, or not a finished one.
     """
@@ -46,9 +48,14 @@ def read_answers(folder: Path) -> dict[str, list[dict[str, Any]]]:
     _check_finished(folder)
     try:
         summary = json.loads((folder / SUMMARY).read_text("utf-8"))["scenarios"]
-        scenarios = [{"scenario": name, "points": one["points"], **_figures(one)} for name, one in summary.items()]
+        axes = dict.fromkeys(path for one in summary.values() for path in one["fixed"])
+        scenarios = [
+            {"scenario": name, **axes, **one["fixed"], "points": one["points"], **_figures(one)}
+            for name, one in summary.items()
+        ]
         choices = [
-            {"scenario": name, "choice": option or NO_CHOICE, "points": count, "share": count / one["points"]}
+            {"scenario": name, **axes, **one["fixed"], "choice": option or NO_CHOICE, "points": count,
+             "share": count / one["points"]}
             for name, one in summary.items() for option, count in one["choices"].items()
         ]
     except (OSError, ValueError, KeyError, TypeError):
@@ -92,7 +99,7 @@ def _source(name: str, plan: dict[str, Any]) -> str:
 def _figures(one: dict[str, Any]) -> dict[str, float | None]:
     return {
         f"{figure}_{key}": None if span is None else span[key]
-        for figure, span in one.items() if figure not in ("points", "choices")
+        for figure, span in one.items() if figure not in ("points", "fixed", "choices")
         for key in ("min", "mean", "max")
     }
 

@@ -35,14 +35,15 @@ def summarise(folder: Path, failed: Mapping[str, str], against: Path | None = No
         against: another run to compare with (default: the folder's `previous`, where there is one).
 
     Returns:
-        `points`, `scenarios` (name to `points`, `choices`, and `min`, `mean`, `max` of each figure), `failed`,
+        `points`, `scenarios` (name to `points`, `fixed` (what axes of words are there), `choices`, and `min`, `mean`,
+        `max` of each figure), `failed`,
         `against`, `verdict_changed` (number of points, None without another run), `changes` by scenario.
     """
     plan = read_plan(folder)
     if against is None and (folder / PREVIOUS).is_dir():
         against = folder / PREVIOUS
     names = [name for name in plan["members"] if name not in failed]
-    scenarios = {name: _scenario(folder, name, _figures(plan["members"][name])) for name in names}
+    scenarios = {name: _scenario(folder, name, plan["members"][name]) for name in names}
     changes = None if against is None else _changes(folder, plan, against, names)
     return {
         "batch": plan["digest"],
@@ -59,7 +60,8 @@ def _figures(member: Mapping[str, Any]) -> tuple[str, ...]:
     return DECIDED_FIGURES if member.get("decided_on") else FIGURES
 
 
-def _scenario(folder: Path, name: str, named: tuple[str, ...]) -> dict[str, Any]:
+def _scenario(folder: Path, name: str, member: Mapping[str, Any]) -> dict[str, Any]:
+    named = _figures(member)
     points, choices = 0, dict[str, int]()
     spread = {figure: [math.inf, 0.0, -math.inf, 0.0] for figure in named}
     for _, columns in pieces_of(folder, name, ("choice", *named)):
@@ -76,7 +78,7 @@ def _scenario(folder: Path, name: str, named: tuple[str, ...]) -> dict[str, Any]
         figure: {"min": low, "mean": total / count, "max": high} if count else None
         for figure, (low, total, high, count) in spread.items()
     }
-    return {"points": points, "choices": dict(sorted(choices.items())), **figures}
+    return {"points": points, "fixed": member["fixed"], "choices": dict(sorted(choices.items())), **figures}
 
 
 def _changes(folder: Path, plan: Mapping[str, Any], against: Path, names: list[str]) -> dict[str, Any]:
@@ -88,7 +90,7 @@ def _changes(folder: Path, plan: Mapping[str, Any], against: Path, names: list[s
         if old is None:
             found[name] = _change(why=["it is new"])
             continue
-        why = [str(one) for one in differences(old["rests_on"], new["rests_on"])]
+        why = _causes(old, new)
         if engines[0] != engines[1]:
             why.insert(0, f"engine {engines[0]} -> {engines[1]}")
         if (before_seed := old.get("seed", 0)) != new["seed"]:
@@ -97,7 +99,8 @@ def _changes(folder: Path, plan: Mapping[str, Any], against: Path, names: list[s
             found[name] = _change(why=["its axes changed, so its points are not the same", *why])
         else:
             days = ["decided_on"] if new["decided_on"] else []
-            found[name] = _compared(folder, against, name, [*days, *(axis["path"] for axis in new["axes"])], why)
+            axes = [*days, *(axis["path"] for axis in new["axes"])]
+            found[name] = _compared(folder, against, name, axes, new["fixed"], why)
     for name in before:
         if name not in plan["members"]:
             found[name] = _change(why=["it is no longer there"])
@@ -106,13 +109,22 @@ def _changes(folder: Path, plan: Mapping[str, Any], against: Path, names: list[s
     }
 
 
+def _causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """How what the two runs of a scenario rest on differs, but for the dials that the axes of both turn anyway."""
+    turned = {axis["path"] for axis in old["axes"]} & {axis["path"] for axis in new["axes"]}
+    found = differences(old["rests_on"], new["rests_on"])
+    return [str(one) for one in found if one.kind != "dial" or one.path not in turned]
+
+
 def _change(
     *, why: list[str], changed: int | None = None, total: dict[str, float] | None = None, points: Any = ()
 ) -> dict[str, Any]:
     return {"verdict_changed": changed, "total_usd": total, "points": list(points), "why": why}
 
 
-def _compared(folder: Path, against: Path, name: str, axes: list[str], why: list[str]) -> dict[str, Any]:
+def _compared(
+    folder: Path, against: Path, name: str, axes: list[str], fixed: Mapping[str, Any], why: list[str]
+) -> dict[str, Any]:
     """What changed at the points of one scenario; pieces may be cut differently."""
     changed, before_usd, after_usd, moved = 0, 0.0, 0.0, False
     shown: list[dict[str, Any]] = []
@@ -125,7 +137,7 @@ def _compared(folder: Path, against: Path, name: str, axes: list[str], why: list
         moved = moved or not np.array_equal(old["total_usd"], new["total_usd"], equal_nan=True)
         for index in np.flatnonzero(other)[: SHOWN - len(shown)]:
             shown.append({
-                "point": at + int(index), **{path: _plain(new[path][index]) for path in axes},
+                "point": at + int(index), **fixed, **{path: _plain(new[path][index]) for path in axes},
                 "before": _name(old["choice"][index]), "after": _name(new["choice"][index]),
                 "total_usd": [float(side["total_usd"][index]) for side in (old, new)],
             })

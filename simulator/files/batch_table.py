@@ -44,7 +44,7 @@ def batch_points(batch: Batch, parts: Iterable[tuple[Piece, bytes]]) -> BatchPoi
 
 
 def _block(batch: Batch, piece: Piece, content: bytes) -> dict[str, NDArray[Any]]:
-    """Columns of a piece: the scenario, what the batch wrote into it, then what was priced; words as objects."""
+    """Columns of a piece: the scenario, its axes, then what was priced; words and days as objects."""
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -52,14 +52,14 @@ def _block(batch: Batch, piece: Piece, content: bytes) -> dict[str, NDArray[Any]
     table = pa.parquet.read_table(pa.BufferReader(content))
     size = table.num_rows
     found = {"scenario": np.full(size, member.name, dtype=object)}
-    for path, value in member.fixed.items():
-        found[path] = np.full(size, str(value), dtype=object)
     for name in table.column_names:
         values = table[name].combine_chunks()
         if name in CHOSEN:
             found[name] = np.array([word or NO_CHOICE for word in values.to_pylist()], dtype=object)
         elif pa.types.is_boolean(values.type):
             found[name] = np.array(["yes" if so else "no" for so in values.to_pylist()], dtype=object)
+        elif pa.types.is_string(values.type) or pa.types.is_date(values.type):
+            found[name] = np.array(["" if word is None else str(word) for word in values.to_pylist()], dtype=object)
         elif name != "point":
             found[name] = values.fill_null(math.nan).to_numpy(zero_copy_only=False).astype(np.float64)
     return found

@@ -27,15 +27,19 @@ def read_decisions(folder: Path) -> dict[str, tuple[Decided, ...]]:
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder}: has no {MANIFEST}, so it is not complete; run the batch again with --resume")
     asked = {name: one["points"] for name, one in plan["members"].items() if one.get("decided_on") and not one["axes"]}
-    found = {name: tuple(_decided(row) for row in _rows(folder, name)) for name in asked}
+    found = {
+        name: tuple(_decided(row, plan["members"][name]["fixed"]) for row in _rows(folder, name)) for name in asked
+    }
     return {name: decisions for name, decisions in found.items() if len(decisions) == asked[name]}
 
 
 def decision_rows(found: Mapping[str, Sequence[Decided]]) -> list[dict[str, Any]]:
     """Decisions as rows of a table: what was chosen, planned, paid and regretted, and at which versions of prices."""
+    axes = dict.fromkeys(path for decisions in found.values() for one in decisions for path in one.axes)
     return [
         {
-            "scenario": name, "decided_on": str(one.decided_on), "until": str(one.until), "choice": one.choice,
+            "scenario": name, **axes, **one.axes,
+            "decided_on": str(one.decided_on), "until": str(one.until), "choice": one.choice,
             "planned_usd": one.planned_usd, "paid_usd": one.paid_usd, "regret_usd": one.regret_usd, "best": one.best,
             "stopped_on": None if one.stopped_on is None else str(one.stopped_on),
             "decided_at": ", ".join(one.decided_at), "paid_at": ", ".join(one.paid_at),
@@ -59,7 +63,7 @@ def _rows(folder: Path, name: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _decided(row: Mapping[str, Any]) -> Decided:
+def _decided(row: Mapping[str, Any], fixed: Mapping[str, Any]) -> Decided:
     return Decided(
         decided_on=row["decided_on"],
         until=row["until"],
@@ -71,6 +75,7 @@ def _decided(row: Mapping[str, Any]) -> Decided:
         stopped_on=row["stopped_on"],
         decided_at=_ids(row["decided_at"]),
         paid_at=_ids(row["paid_at"]),
+        axes=fixed,
         by_option={key.removeprefix(OPTION): value for key, value in row.items() if key.startswith(OPTION)},
     )
 

@@ -112,17 +112,28 @@ def _fault_in(row: str, columns: list[str], zoned: bool) -> str:
         remedy = "fetch the file again if it was cut off here, else delete the line"
         return f"{row[:60]!r} has {found} instead of {len(columns)}; {remedy}"
     named = dict(zip(columns, fields, strict=True))
-    if not _is_stamp(named[STAMP], zoned):
-        zone = "+00:00, with a zone as the first row has one" if zoned else ", without a zone as the first row has none"
-        return (
-            f"{STAMP} is {named[STAMP][:40]!r}; write a real day and time (years 1678 to 2261, at most nine decimals)"
-            f" as 2023-11-16 18:17:03.9799600{zone}"
-        )
+    if fault := stamp_fault(named[STAMP], zoned):
+        return fault
     for column in COUNTS:
         value = named[column].strip()
         if not (re.fullmatch("[0-9]{1,19}", value) and int(value) <= MOST_TOKENS):
             return f"{column} is {value[:40]!r}; it must be a whole number from 0 to {MOST_TOKENS}"
     return ""
+
+
+def stamp_fault(value: str, zoned: bool) -> str:
+    """Return what is wrong with a stamp of text and what would be right, or nothing.
+
+    >>> stamp_fault("2023-11-16 18:17:03.9799600", zoned=False)
+    ''
+    """
+    if _is_stamp(value, zoned):
+        return ""
+    zone = "+00:00, with a zone as the first row has one" if zoned else ", without a zone as the first row has none"
+    return (
+        f"{STAMP} is {value[:40]!r}; write a real day and time (years 1678 to 2261, at most nine decimals)"
+        f" as 2023-11-16 18:17:03.9799600{zone}"
+    )
 
 
 def _is_stamp(value: str, zoned: bool) -> bool:

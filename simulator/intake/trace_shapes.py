@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pricing.errors import InputError
-from simulator.intake.trace_faults import COLUMNS, LONGEST_LINE, MOST_TOKENS, fields_of, open_plain
+from simulator.intake.trace_faults import (
+    COLUMNS,
+    LONGEST_LINE,
+    MOST_TOKENS,
+    fields_of,
+    has_zone,
+    open_plain,
+    stamp_fault,
+)
 
 Counts = NDArray[np.int64]
 _HEAD = 65_536
@@ -67,18 +75,26 @@ def shape_blocks(path: Path, shape: Shape) -> Iterator[tuple[Counts, Counts, Cou
     import pyarrow as pa
 
     rows = 0
+    zoned: bool | None = None
     try:
         for batch in _batches(path, shape):
             stamps, *tokens = (batch.column(name) for name in shape.columns)
             if any(column.null_count for column in (stamps, *tokens)):
                 raise pa.ArrowInvalid("a value is missing")
-            if pa.types.is_timestamp(stamps.type):
+            if pa.types.is_dictionary(stamps.type):
+                stamps = stamps.dictionary_decode()
+            if shape.columns == COLUMNS and _is_text(stamps.type) and len(stamps):
+                zoned = has_zone(stamps[0].as_py()) if zoned is None else zoned
+                stamps = _stamped(path, stamps, zoned, rows)
+            dated = pa.types.is_timestamp(stamps.type)
+            if dated:
                 at = stamps.cast(pa.timestamp("ns", tz=stamps.type.tz)).to_numpy().view(np.int64)
             else:
                 at = np.round(stamps.cast(pa.float64()).to_numpy() * shape.unit_ns)
             counts = [np.asarray(column.cast(pa.int64()).to_numpy(), dtype=np.int64) for column in tokens]
             bad = np.logical_or.reduce([(one < 0) | (one > MOST_TOKENS) for one in counts])
-            bad |= ~((at >= 0) & (at < 2**62))
+            if not dated:
+                bad |= ~((at >= 0) & (at < 2**62))
             if bad.any():
                 raise pa.ArrowInvalid(f"row {rows + int(np.flatnonzero(bad)[0]) + 1} has a value out of range")
             rows += batch.num_rows
@@ -87,6 +103,25 @@ def shape_blocks(path: Path, shape: Shape) -> Iterator[tuple[Counts, Counts, Cou
         raise InputError(_fault(path, shape, rows, str(error).partition("\n")[0][:160])) from None
     if not rows:
         raise InputError(f"{path}: there is a header and no row; a trace has a row for each call, at least one")
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return any(is_kind(kind) for is_kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+
+
+def _stamped(path: Path, stamps: Any, zoned: bool, rows: int) -> Any:
+    """Stamps of text as the reader of the CSV takes them: all with a zone, or none, as the first row."""
+    import pyarrow as pa
+
+    try:
+        return stamps.cast(pa.timestamp("ns", tz="UTC" if zoned else None))
+    except pa.ArrowInvalid:
+        for number, stamp in enumerate(stamps.to_pylist(), start=rows + 1):
+            if fault := stamp_fault(stamp, zoned):
+                raise InputError(f"{path}: row {number}: {fault}") from None
+        raise
 
 
 def _batches(path: Path, shape: Shape) -> Iterator[Any]:
@@ -112,7 +147,8 @@ def _batches(path: Path, shape: Shape) -> Iterator[Any]:
 
 def _fault(path: Path, shape: Shape, rows: int, problem: str) -> str:
     """The sentence about the first bad row after `rows` good ones, by its line where there are lines."""
-    need = f"a call has {', '.join(shape.columns)}, numbers of zero or more"
+    what = "a day and time and two whole numbers" if shape.columns == COLUMNS else "numbers"
+    need = f"a call has {', '.join(shape.columns)}, {what} of zero or more"
     if shape.form == "parquet":
         return f"{path}: {problem}; {need}"
     with open_plain(path) as plain:

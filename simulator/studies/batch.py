@@ -86,7 +86,8 @@ def price_task(task: Task) -> list[Done]:
             )
             if member.decided_on:
                 blocks = [decide_points(member, piece.first, piece.after)]
-            found.append(Done(piece=piece, content=task.packed(blocks, tuple(member.scenario.options))))
+            named = ({"point": block["point"], **member.words(len(block["point"])), **block} for block in blocks)
+            found.append(Done(piece=piece, content=task.packed(named, tuple(member.scenario.options))))
         except (TunepointError, ValueError) as error:
             found.append(Done(piece=piece, problem=str(error)))
     return found

@@ -64,7 +64,18 @@ def bridge(scenario: Scenario, between: tuple[str, str], results: Mapping[str, S
     totals = [float(results[name].total_usd[0]) for name in between]
     dust = ROUNDING * abs(totals[0])
     parts = [part if abs(part.usd) > dust else BridgePart(part=part.part, usd=0.0) for part in parts]
-    return Bridge(between=between, from_usd=totals[0], to_usd=totals[1], parts=tuple(parts), notes=tuple(notes))
+    served = (_served_days(scenario, results[between[0]]), _served_days(scenario, results[between[1]]))
+    if served[0] != served[1]:
+        told = " and ".join(f"{name} {days:,} days" for name, days in zip(between, served, strict=True))
+        notes = [f"the two are not paid for the same time: {told}", *notes]
+    return Bridge(
+        between=between, from_usd=totals[0], to_usd=totals[1], parts=tuple(parts), days=served, notes=tuple(notes)
+    )
+
+
+def _served_days(scenario: Scenario, result: SimulationResult) -> int:
+    """Days that an option is paid for: the horizon, or up to the day on which it stops serving."""
+    return int(scenario.day_index(result.serves_until) if result.serves_until else scenario.horizon_days)
 
 
 def _tokens(
