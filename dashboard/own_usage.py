@@ -50,13 +50,13 @@ def _columns(typed: str) -> tuple[tuple[str, str], ...]:
 
 def _bill(usage: Usage) -> None:
     """What each model's tokens cost by the book, beside what was paid."""
-    bills = checked_bill(usage.models, shipped_book().prices, max(usage.by_day), paid=usage.usd is not None)
+    bills = checked_bill(usage.sold, shipped_book().prices, max(usage.by_day), paid=usage.usd is not None)
     meters = ("input", "cached", "cache_write", "output")
     shown.table(
         {"model": "", "calls": "n", **{f"{meter.replace('_', ' ')} tokens": "n" for meter in meters},
          "by the book": "n", "paid": "n", "price": ""},
-        [(one.model or "(no name)", count(usage.models[one.model]["calls"]),
-          *(count(usage.models[one.model][meter]) for meter in meters),
+        [(one.model or "(no name)", count(usage.sold[one.model, one.service]["calls"]),
+          *(count(usage.sold[one.model, one.service][meter]) for meter in meters),
           NONE if one.book_usd is None else usd(one.book_usd), NONE if one.paid_usd is None else usd(one.paid_usd),
           one.note) for one in bills],
     )

@@ -80,7 +80,7 @@ def test_every_source_gives_the_same_demand(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", LOGS)
 def test_every_source_gives_the_same_bill(tmp_path: Path, name: str) -> None:
     found = read(tmp_path, name)
-    [bill] = checked_bill(found.models, shipped_book().prices, date(2026, 11, 3), paid=found.usd is not None)
+    [bill] = checked_bill(found.sold, shipped_book().prices, date(2026, 11, 3), paid=found.usd is not None)
     assert bill.price == "openai/gpt-4o-mini"
     assert bill.book_usd == pytest.approx((1800 * 0.15 + 1200 * 0.075 + 150 * 0.60) / 1e6)
     assert bill.paid_usd == (pytest.approx(0.003) if name == "litellm.jsonl" else None)

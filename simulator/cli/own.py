@@ -44,14 +44,14 @@ def usage(
 
     read = _read(file, column)
     day = max(read.by_day)
-    bills = checked_bill(read.models, shipped_book().prices, day, paid=read.usd is not None)
+    bills = checked_bill(read.sold, shipped_book().prices, day, paid=read.usd is not None)
     if json:
         emit_json({
             "rows": read.rows, "calls": read.calls, "days": read.days, "failed": read.failed, "paid_usd": read.usd,
             "calls_per_day": read.calls / read.days, "hours": read.hours, "weekdays": read.weekdays,
             "by_day": {str(day): calls for day, calls in read.by_day.items()}, "models": read.models,
-            "bill": [{"model": one.model, "price": one.price, "book_usd": one.book_usd, "paid_usd": one.paid_usd,
-                      "note": one.note} for one in bills],
+            "bill": [{"model": one.model, "service": one.service, "price": one.price, "book_usd": one.book_usd,
+                      "paid_usd": one.paid_usd, "note": one.note} for one in bills],
         })
         return
     from simulator.formats import days, usd
@@ -60,9 +60,10 @@ def usage(
         return "" if amount is None else usd(amount)
 
     say(f"{file}: {read.calls:,.0f} calls on {days(read.days)}, {read.calls / read.days:,.0f} a day")
-    calls = {name: sums["calls"] for name, sums in read.models.items()}
+    calls = {key: sums["calls"] for key, sums in read.sold.items()}
     rows = [
-        (one.model or "(no name)", f"{calls[one.model]:,.0f}", paid(one.book_usd), paid(one.paid_usd), one.note)
+        (one.model or "(no name)", f"{calls[one.model, one.service]:,.0f}", paid(one.book_usd), paid(one.paid_usd),
+         one.note)
         for one in bills
     ]
     say(table({"model": "left", "calls": "right", "by the book": "right", "paid": "right", "price": "left"}, rows))
@@ -153,7 +154,8 @@ def _main_price(read: Usage) -> str | None:
     from simulator import checked_bill, shipped_book
 
     busiest = max(read.models, key=lambda name: read.models[name]["calls"])
-    one = checked_bill({busiest: read.models[busiest]}, shipped_book().prices, max(read.by_day), paid=False)[0]
+    sums = {(busiest, "standard"): read.models[busiest]}
+    one = checked_bill(sums, shipped_book().prices, max(read.by_day), paid=False)[0]
     return one.price if one.book_usd is not None else None
 
 

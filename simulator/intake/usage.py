@@ -7,28 +7,32 @@ the source: OpenAI and its imitators include them in the input count, Anthropic 
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from pricing.errors import InputError
 from pricing.nearest import nearest
-from simulator.intake.lines import lines_of
+from pricing.table import Service
+from simulator.intake.usage_records import records
 
-FIELDS = ("time", "model", "input", "output", "cached", "cache_write", "calls", "usd", "failed", "currency")
+FIELDS = ("time", "model", "input", "output", "cached", "cache_write", "calls", "usd", "failed", "currency",
+          "service")
 """What a row may say; `time`, `input` and `output` are needed."""
 NEEDED = ("time", "input", "output")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRow:
-    """Calls of one model at one time; `input` is what was neither read from nor written to a cache."""
+    """Calls of one model at one time; `input` is what was neither read from nor written to a cache.
+
+    `cache_write_1h` is the part of `cache_write` that is kept for an hour; `service` is the level they were sold at.
+    """
 
     at: datetime
     model: str
@@ -36,14 +40,19 @@ class UsageRow:
     input: float
     cached: float
     cache_write: float
+    cache_write_1h: float
     output: float
     usd: float | None
     failed: float
+    service: Service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """A log summed up; `hours` (24) and `weekdays` (7) are shares of calls times 24 and 7, so that their mean is 1."""
+    """A log summed up; `hours` (24) and `weekdays` (7) are shares of calls times 24 and 7, so that their mean is 1.
+
+    `models` sums by model, `sold` by model and service level, which have rates of their own.
+    """
 
     rows: int
     calls: float
@@ -54,13 +63,14 @@ class Usage:
     weekdays: tuple[float, ...] | None
     failed: float
     usd: float | None
+    sold: Mapping[tuple[str, Service], Mapping[str, float]] = field(default_factory=dict)
 
     def total(self, meter: str) -> float:
         """Tokens of a meter over all models."""
         return sum(one[meter] for one in self.models.values())
 
 
-METERS = ("input", "cached", "cache_write", "output")
+SUMMED = ("calls", "input", "cached", "cache_write", "cache_write_1h", "output", "usd")
 
 
 def summed(rows: Iterable[UsageRow]) -> Usage:
@@ -69,17 +79,18 @@ def summed(rows: Iterable[UsageRow]) -> Usage:
     The profile of hours is None where every row stands at midnight (a log of days), that of weekdays under 7 days.
     """
     models: dict[str, dict[str, float]] = {}
+    sold: dict[tuple[str, Service], dict[str, float]] = {}
     by_day: dict[date, float] = {}
     hours, weekdays = [0.0] * 24, [0.0] * 7
     count = calls = failed = usd = 0.0
     paid = at_midnight = True
     for row in rows:
         count += 1
-        sums = models.setdefault(row.model, dict.fromkeys(("calls", *METERS, "usd"), 0.0))
-        for meter in ("calls", *METERS):
-            sums[meter] += getattr(row, meter)
         paid = paid and row.usd is not None
-        sums["usd"] += row.usd or 0.0
+        for sums in (models.setdefault(row.model, dict.fromkeys(SUMMED, 0.0)),
+                     sold.setdefault((row.model, row.service), dict.fromkeys(SUMMED, 0.0))):
+            for name in SUMMED:
+                sums[name] += getattr(row, name) or 0.0
         usd += row.usd or 0.0
         calls, failed = calls + row.calls, failed + row.failed
         day = row.at.date()
@@ -99,6 +110,7 @@ def summed(rows: Iterable[UsageRow]) -> Usage:
         weekdays=tuple(7 * one / calls for one in weekdays) if known and days >= 7 else None,
         failed=failed,
         usd=usd if paid else None,
+        sold=sold,
     )
 
 
@@ -115,11 +127,13 @@ class _Form:
 FORMS = (
     _Form(name="openai", mark=("start_time", "num_model_requests"), keys={
         "time": "start_time", "model": "model", "input": "input_tokens", "output": "output_tokens",
-        "cached": "input_cached_tokens", "calls": "num_model_requests"}),
+        "cached": "input_cached_tokens", "calls": "num_model_requests",
+        "service": "batch+service_tier"}),
     _Form(name="anthropic", mark=("usage_date_utc", "usage_input_tokens_no_cache"), includes_cached=False, keys={
         "time": "usage_date_utc", "model": "model_version", "input": "usage_input_tokens_no_cache",
         "output": "usage_output_tokens", "cached": "usage_input_tokens_cache_read",
-        "cache_write": "usage_input_tokens_cache_write_5m+usage_input_tokens_cache_write_1h"}),
+        "cache_write": "usage_input_tokens_cache_write_5m+usage_input_tokens_cache_write_1h",
+        "cache_write_1h": "usage_input_tokens_cache_write_1h", "service": "usage_type+service_tier"}),
     _Form(name="litellm", mark=("startTime", "prompt_tokens"), keys={
         "time": "startTime", "model": "model", "input": "prompt_tokens", "output": "completion_tokens",
         "usd": "spend", "failed": "status", "cached": "metadata.usage_object.prompt_tokens_details.cached_tokens"}),
@@ -157,7 +171,7 @@ def read_usage(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
             raise InputError(f"--column {missing[0]}: is missing; say which column holds it, as in {missing[0]}=COLUMN")
         form = _Form(name="columns", mark=(), keys=columns)
     found = False
-    for number, record in _records(path):
+    for number, record in records(path):
         if form is None:
             form = next((one for one in FORMS if all(mark in record for mark in one.mark)), None)
             if form is None:
@@ -172,64 +186,6 @@ def read_usage(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
         yield row
     if not found:
         raise InputError(f"{path}: the file is empty or holds no call; a usage log has a row for each call or period")
-
-
-def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number and keys of every record: lines of JSON, one JSON document, or CSV rows under a header."""
-    source = lines_of(path)
-    first = next(((number, line) for number, line in source if line.strip()), None)
-    if first is None:
-        return
-    number, line = first
-    if line.lstrip()[0] not in "{[":
-        header = next(csv.reader([line]))
-        csv.field_size_limit(2**25)                                     # a logged prompt may stand in a cell
-        rows = csv.reader(text + "\n" for _, text in source)            # and may hold line ends
-        before = number
-        try:
-            for cells in rows:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if len(cells) != len(header):
-                    fields = f"{len(cells)} fields instead of {len(header)}"
-                    raise InputError(f"{path}: line {before + rows.line_num}: {fields}; was the file cut off?")
-                yield before + rows.line_num, dict(zip(header, cells, strict=True))
-        except csv.Error as error:
-            where = f"{path}: line {before + rows.line_num}"
-            raise InputError(f"{where}: {error}; is a quotation mark not closed?") from None
-        return
-    try:
-        whole = json.loads(line)
-    except ValueError:
-        text = "\n".join([line, *(rest for _, rest in source)])
-        try:
-            whole = json.loads(text)
-        except ValueError as error:
-            raise InputError(f"{path}: line {number}: not JSON ({error})") from None
-        yield from ((number, one) for one in _unfolded(whole))
-        return
-    yield from ((number, one) for one in _unfolded(whole))
-    for number, line in source:
-        if line.strip():
-            try:
-                yield from ((number, one) for one in _unfolded(json.loads(line)))
-            except ValueError as error:
-                raise InputError(f"{path}: line {number}: not JSON ({error}); was the file cut off?") from None
-
-
-def _unfolded(node: Any) -> Iterator[dict[str, Any]]:
-    """The records inside lists, pages, time buckets and OpenTelemetry resource spans."""
-    if isinstance(node, list):
-        for one in node:
-            yield from _unfolded(one)
-    elif isinstance(node, dict):
-        if isinstance(node.get("results"), list) and "start_time" in node:      # a bucket of OpenAI's usage API
-            yield from ({"start_time": node["start_time"], **one} for one in node["results"])
-        elif inner := next((node[key] for key in ("data", "resourceSpans", "scopeSpans", "spans")
-                            if isinstance(node.get(key), list)), None):
-            yield from _unfolded(inner)
-        else:
-            yield node
 
 
 def _row(where: str, record: Mapping[str, Any], form: _Form) -> UsageRow:
@@ -256,11 +212,11 @@ def _row(where: str, record: Mapping[str, Any], form: _Form) -> UsageRow:
     currency = value("currency") if form.keys.get("currency") else beside
     if currency not in (None, "") and str(currency).upper() != "USD":
         raise InputError(f"{where}: currency is {currency}; prices here are in USD, so convert the log first")
-    counted = ("input", "output", "cached", "cache_write", "calls")
+    counted = ("input", "output", "cached", "cache_write", "cache_write_1h", "calls")
     numbers = {name: _number(where, name, value(name)) for name in counted}
     for name in ("cached", "cache_write"):
-        if form.mark and "+" in (keys := form.keys.get(name, "")):      # one meter in several columns
-            numbers[name] = sum(_number(where, name, at(key)) or 0.0 for key in keys.split("+"))
+        if len(keys := _keys(form, name)) > 1:                          # one meter in several columns
+            numbers[name] = sum(_number(where, name, at(key)) or 0.0 for key in keys)
     cached, written = numbers["cached"] or 0.0, numbers["cache_write"] or 0.0
     given = numbers["input"] or 0.0
     if form.includes_cached and cached > given:
@@ -273,10 +229,18 @@ def _row(where: str, record: Mapping[str, Any], form: _Form) -> UsageRow:
         input=given - cached if form.includes_cached else given,
         cached=cached,
         cache_write=written,
+        cache_write_1h=numbers["cache_write_1h"] or 0.0,
         output=numbers["output"] or 0.0,
         usd=None if usd in (None, "") else _number(where, "usd", usd),
         failed=float(_has_failed(value("failed"))),
+        service=_service(at(key) for key in _keys(form, "service")),
     )
+
+
+def _keys(form: _Form, name: str) -> list[str]:
+    """The keys that hold a field; a known log may spread it over several, a column of one's own has one name."""
+    keys = form.keys.get(name)
+    return [] if keys is None else keys.split("+") if form.mark else [keys]
 
 
 def _attributes(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -301,6 +265,14 @@ def _json_of(node: Any) -> Any:
 
 def _has_failed(value: Any) -> bool:
     return str(value).lower() not in ("none", "", "false", "0", "success", "ok", "default", "debug", "warning", "200")
+
+
+def _service(marks: Iterable[Any]) -> Service:
+    """The level a row was sold at: a mark of batch is the word or a plain yes, and no mark is standard."""
+    levels: dict[str, Service] = {"batch": "batch", "true": "batch", "1": "batch", "1.0": "batch", "yes": "batch",
+                                  "flex": "flex", "priority": "priority"}
+    words = (str(mark).strip().lower() for mark in marks)
+    return next((levels[word] for word in words if word in levels), "standard")
 
 
 def _number(where: str, name: str, value: Any) -> float | None:
