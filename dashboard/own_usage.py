@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import streamlit as st
 
@@ -26,9 +27,16 @@ def show() -> None:
         return
     usage = _read(file.getvalue(), file.name, _columns(typed))
     paid = "" if usage.usd is None else f"; {usd_exact(usage.usd)} paid"
-    shown.say(f"{count(usage.calls)} calls on {quantity(usage.days)} days, {day(min(usage.by_day))} to "
+    calls = "Calls whose number is not in the export" if usage.calls is None else f"{count(usage.calls)} calls"
+    shown.say(f"{calls} on {quantity(usage.days)} days, {day(min(usage.by_day))} to "
               f"{day(max(usage.by_day))}; {count(usage.failed)} failed{paid}.")
     _bill(usage)
+    if usage.calls is None:
+        calls_held = st.number_input("Calls in all of this log", key="usage calls", min_value=1, value=None)
+        if calls_held is None:
+            shown.say("Type how many calls the log holds, to send them into the scenario.")
+            return
+        usage = usage.counting(calls_held)
     _settings(usage)
 
 
@@ -55,7 +63,7 @@ def _bill(usage: Usage) -> None:
     shown.table(
         {"model": "", "calls": "n", **{f"{meter.replace('_', ' ')} tokens": "n" for meter in meters},
          "by the book": "n", "paid": "n", "price": ""},
-        [(one.model or "(no name)", count(usage.sold[one.model, one.service]["calls"]),
+        [(one.model or "(no name)", count(usage.sold[one.model, one.service].get("calls", math.nan)),
           *(count(usage.sold[one.model, one.service][meter]) for meter in meters),
           NONE if one.book_usd is None else usd(one.book_usd), NONE if one.paid_usd is None else usd(one.paid_usd),
           one.note) for one in bills],

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,12 @@ class UsageRow:
     """Calls of one model at one time; `input` is what was neither read from nor written to a cache.
 
     `cache_write_1h` is the part of `cache_write` that is kept for an hour; `service` is the level they were sold at.
+    `calls` is None in an export that sums up tokens and does not count calls.
     """
 
     at: datetime
     model: str
-    calls: float
+    calls: float | None
     input: float
     cached: float
     cache_write: float
@@ -51,11 +52,12 @@ class UsageRow:
 class Usage:
     """A log summed up; `hours` (24) and `weekdays` (7) are shares of calls times 24 and 7, so that their mean is 1.
 
-    `models` sums by model, `sold` by model and service level, which have rates of their own.
+    `models` sums by model, `sold` by model and service level, which have rates of their own. Where the export does not
+    count calls, `calls` is None, the sums have none, and `by_day`, `hours` and `weekdays` go by tokens instead.
     """
 
     rows: int
-    calls: float
+    calls: float | None
     days: float
     models: Mapping[str, Mapping[str, float]]
     by_day: Mapping[date, float]
@@ -68,6 +70,12 @@ class Usage:
     def total(self, meter: str) -> float:
         """Tokens of a meter over all models."""
         return sum(one[meter] for one in self.models.values())
+
+    def counting(self, calls: float) -> Usage:
+        """The same log where somebody else knows how many calls it holds; they come as its tokens do."""
+        tokens = sum(self.by_day.values())
+        by_day = {day: calls * one / tokens for day, one in self.by_day.items()} if tokens else self.by_day
+        return replace(self, calls=calls, by_day=by_day)
 
 
 SUMMED = ("calls", "input", "cached", "cache_write", "cache_write_1h", "output", "usd")
@@ -82,8 +90,8 @@ def summed(rows: Iterable[UsageRow]) -> Usage:
     sold: dict[tuple[str, Service], dict[str, float]] = {}
     by_day: dict[date, float] = {}
     hours, weekdays = [0.0] * 24, [0.0] * 7
-    count = calls = failed = usd = 0.0
-    paid = at_midnight = True
+    count = volume = failed = usd = 0.0
+    paid = at_midnight = counted = True
     for row in rows:
         count += 1
         paid = paid and row.usd is not None
@@ -92,22 +100,27 @@ def summed(rows: Iterable[UsageRow]) -> Usage:
             for name in SUMMED:
                 sums[name] += getattr(row, name) or 0.0
         usd += row.usd or 0.0
-        calls, failed = calls + row.calls, failed + row.failed
+        counted = counted and row.calls is not None
+        weight = row.input + row.cached + row.cache_write + row.output if row.calls is None else row.calls
+        volume, failed = volume + weight, failed + row.failed
         day = row.at.date()
-        by_day[day] = by_day.get(day, 0.0) + row.calls
-        hours[row.at.hour] += row.calls
-        weekdays[day.weekday()] += row.calls
+        by_day[day] = by_day.get(day, 0.0) + weight
+        hours[row.at.hour] += weight
+        weekdays[day.weekday()] += weight
         at_midnight = at_midnight and row.at.hour == row.at.minute == 0
     days = (max(by_day) - min(by_day)).days + 1 if by_day else 0
-    known = calls > 0
+    if not counted:
+        for sums in (*models.values(), *sold.values()):
+            del sums["calls"]
+    known = volume > 0
     return Usage(
         rows=int(count),
-        calls=calls,
+        calls=volume if counted else None,
         days=days,
         models=models,
         by_day=dict(sorted(by_day.items())),
-        hours=tuple(24 * one / calls for one in hours) if known and not at_midnight else None,
-        weekdays=tuple(7 * one / calls for one in weekdays) if known and days >= 7 else None,
+        hours=tuple(24 * one / volume for one in hours) if known and not at_midnight else None,
+        weekdays=tuple(7 * one / volume for one in weekdays) if known and days >= 7 else None,
         failed=failed,
         usd=usd if paid else None,
         sold=sold,
@@ -116,12 +129,16 @@ def summed(rows: Iterable[UsageRow]) -> Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Form:
-    """A known log: how it is recognised, which key holds what, and whether its input includes cached tokens."""
+    """A known log: how it is recognised, which key holds what, whether its input includes cached tokens.
+
+    A row without a number of calls is one call, unless the rows of the log are `sums` of tokens.
+    """
 
     name: str
     mark: tuple[str, ...]
     keys: Mapping[str, str]
     includes_cached: bool = True
+    sums: bool = False
 
 
 FORMS = (
@@ -129,7 +146,8 @@ FORMS = (
         "time": "start_time", "model": "model", "input": "input_tokens", "output": "output_tokens",
         "cached": "input_cached_tokens", "calls": "num_model_requests",
         "service": "batch+service_tier"}),
-    _Form(name="anthropic", mark=("usage_date_utc", "usage_input_tokens_no_cache"), includes_cached=False, keys={
+    _Form(name="anthropic", mark=("usage_date_utc", "usage_input_tokens_no_cache"), sums=True,
+          includes_cached=False, keys={
         "time": "usage_date_utc", "model": "model_version", "input": "usage_input_tokens_no_cache",
         "output": "usage_output_tokens", "cached": "usage_input_tokens_cache_read",
         "cache_write": "usage_input_tokens_cache_write_5m+usage_input_tokens_cache_write_1h",
@@ -225,7 +243,7 @@ def _row(where: str, record: Mapping[str, Any], form: _Form) -> UsageRow:
     return UsageRow(
         at=_time(where, value("time")),
         model=str(value("model") or ""),
-        calls=1.0 if numbers["calls"] is None else numbers["calls"],
+        calls=1.0 if numbers["calls"] is None and not form.sums else numbers["calls"],
         input=given - cached if form.includes_cached else given,
         cached=cached,
         cache_write=written,
