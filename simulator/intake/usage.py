@@ -2,7 +2,8 @@
 
 Known: OpenAI usage export (JSON buckets or CSV), Anthropic usage CSV, LiteLLM spend logs, Langfuse observations,
 OpenTelemetry GenAI spans (JSONL), and any CSV with a column map. Cached tokens are made apart from input whatever
-the source: OpenAI and its imitators include them in the input count, Anthropic does not.
+the source, and so are tokens written to a cache: OpenAI, its imitators, OpenTelemetry and a CSV of one's own include
+both in the input count, Anthropic does not.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def summed(rows: Iterable[UsageRow]) -> Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Form:
-    """A known log: how it is recognised, which key holds what, whether its input includes cached tokens.
+    """A known log: how it is recognised, which key holds what, whether its input includes what a cache took or gave.
 
     A row without a number of calls is one call, unless the rows of the log are `sums` of tokens.
     """
@@ -144,7 +145,7 @@ class _Form:
 FORMS = (
     _Form(name="openai", mark=("start_time", "num_model_requests"), keys={
         "time": "start_time", "model": "model", "input": "input_tokens", "output": "output_tokens",
-        "cached": "input_cached_tokens", "calls": "num_model_requests",
+        "cached": "input_cached_tokens", "cache_write": "input_cache_write_tokens", "calls": "num_model_requests",
         "service": "batch+service_tier"}),
     _Form(name="anthropic", mark=("usage_date_utc", "usage_input_tokens_no_cache"), sums=True,
           includes_cached=False, keys={
@@ -162,6 +163,7 @@ FORMS = (
     _Form(name="otel", mark=("attributes", "startTimeUnixNano"), keys={
         "time": "startTimeUnixNano", "model": "gen_ai.request.model", "input": "gen_ai.usage.input_tokens",
         "output": "gen_ai.usage.output_tokens", "cached": "gen_ai.usage.cache_read.input_tokens",
+        "cache_write": "gen_ai.usage.cache_creation.input_tokens",
         "failed": "error.type"}),
 )
 """Keys as in the providers' own references: OpenAI usage API, Anthropic Console export, LiteLLM_SpendLogs,
@@ -237,14 +239,15 @@ def _row(where: str, record: Mapping[str, Any], form: _Form) -> UsageRow:
             numbers[name] = sum(_number(where, name, at(key)) or 0.0 for key in keys)
     cached, written = numbers["cached"] or 0.0, numbers["cache_write"] or 0.0
     given = numbers["input"] or 0.0
-    if form.includes_cached and cached > given:
-        raise InputError(f"{where}: {cached:g} cached tokens are more than the {given:g} of the input they are part of")
+    if form.includes_cached and cached + written > given:
+        both = f"{cached:,.0f} cached tokens" + (f" and {written:,.0f} written to a cache" if written else "")
+        raise InputError(f"{where}: {both} are more than the {given:,.0f} of the input they are part of")
     usd = value("usd")
     return UsageRow(
         at=_time(where, value("time")),
         model=str(value("model") or ""),
         calls=1.0 if numbers["calls"] is None and not form.sums else numbers["calls"],
-        input=given - cached if form.includes_cached else given,
+        input=given - cached - written if form.includes_cached else given,
         cached=cached,
         cache_write=written,
         cache_write_1h=numbers["cache_write_1h"] or 0.0,
