@@ -217,3 +217,15 @@ def test_the_share_of_prompts_that_were_cached_is_the_logs(tmp_path: Path) -> No
     today = read_scenario(tmp_path / "mine.yaml").options["today"]
     assert (today.prefix_tokens, today.price) == (5, "openai/gpt-4o-mini")
     assert today.cache_hit_rate == pytest.approx(0.75)
+
+
+def test_the_failures_of_a_log_are_those_of_every_option(tmp_path: Path) -> None:
+    """One of three calls failed; a log says nothing of the models it did not call, so all are given its rate."""
+    (tmp_path / "log.jsonl").write_text(LOGS["litellm.jsonl"].replace("success", "failure", 1), "utf-8")
+    answer = tunepoint("init", "--from", tmp_path / "log.jsonl", "--out", tmp_path / "mine.yaml")
+    assert answer.code == 0, answer.err
+    scenario = read_scenario(tmp_path / "mine.yaml")
+    for name in ("today", "cheaper", "tuned"):
+        assert scenario.options[name].retries.failure_rate == pytest.approx(1 / 3, abs=1e-4)
+        assert "1 of 3 calls failed in log.jsonl" in scenario.assumes[f"options.{name}.retries.failure_rate"]
+    assert "that of today: 1 of 3 calls failed" in answer.words

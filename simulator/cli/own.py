@@ -104,6 +104,11 @@ def init(
     if log is not None and read is not None and read.calls is not None:
         numbers |= _from_log(read, read.calls, more)
         known |= {PATHS[name]: f"{log.name}, {days(read.days)}" for name in numbers}
+        if read.failed:
+            rate = f"{read.failed:,.0f} of {read.calls:,.0f} calls failed in {log.name}"
+            known["options.today.retries.failure_rate"] = rate
+            for name in ("cheaper", "tuned"):
+                known[f"options.{name}.retries.failure_rate"] = f"that of today: {rate}"
         if calls is not None:
             spread = f"{log.name}, {days(read.days)}, spread as its tokens"
             known[PATHS["calls_per_day"]] = f"--calls {calls:,.0f} over {spread}"
