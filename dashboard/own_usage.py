@@ -27,6 +27,8 @@ def show() -> None:
         return
     usage = _read(file.getvalue(), file.name, _columns(typed))
     paid = "" if usage.usd is None else f"; {usd_exact(usage.usd)} paid"
+    if usage.usd is not None and usage.unpaid_rows:
+        paid += f", and {count(usage.unpaid_rows)} of {count(usage.rows)} rows have no cost"
     calls = "Calls whose number is not in the export" if usage.calls is None else f"{count(usage.calls)} calls"
     shown.say(f"{calls} on {quantity(usage.days)} days, {day(min(usage.by_day))} to "
               f"{day(max(usage.by_day))}; {count(usage.failed)} failed{paid}.")

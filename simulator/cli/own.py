@@ -49,6 +49,7 @@ def usage(
     if json:
         emit_json({
             "rows": read.rows, "calls": read.calls, "days": read.days, "failed": read.failed, "paid_usd": read.usd,
+            "unpaid_rows": read.unpaid_rows,
             "calls_per_day": None if read.calls is None else read.calls / read.days,
             "hours": read.hours, "weekdays": read.weekdays, "models": read.models,
             "by_day": None if read.calls is None else {str(day): calls for day, calls in read.by_day.items()},
@@ -65,6 +66,9 @@ def usage(
         say(f"{file}: tokens of {days(read.days)}; how many calls they were is not in the export")
     else:
         say(f"{file}: {read.calls:,.0f} calls on {days(read.days)}, {read.calls / read.days:,.0f} a day")
+    if read.usd is not None and read.unpaid_rows:
+        without = f"{read.unpaid_rows:,} of {read.rows:,} rows have no cost"
+        say(f"Paid: {usd(read.usd)}, and {without}, so that less stands under paid than the book counts.")
     calls = {key: f"{sums['calls']:,.0f}" if "calls" in sums else NONE for key, sums in read.sold.items()}
     rows = [
         (one.model or "(no name)", calls[one.model, one.service], paid(one.book_usd), paid(one.paid_usd), one.note)

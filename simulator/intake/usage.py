@@ -55,6 +55,7 @@ class Usage:
 
     `models` sums by model, `sold` by model and service level, which have rates of their own. Where the export does not
     count calls, `calls` is None, the sums have none, and `by_day`, `hours` and `weekdays` go by tokens instead.
+    `usd` is what its rows say was paid, None where none does; `unpaid_rows` say nothing of it.
     """
 
     rows: int
@@ -66,6 +67,7 @@ class Usage:
     weekdays: tuple[float, ...] | None
     failed: float
     usd: float | None
+    unpaid_rows: int = 0
     sold: Mapping[tuple[str, Service], Mapping[str, float]] = field(default_factory=dict)
 
     def total(self, meter: str) -> float:
@@ -80,6 +82,7 @@ class Usage:
 
 
 SUMMED = ("calls", "input", "cached", "cache_write", "cache_write_1h", "output", "usd")
+ROWS = ("rows", "unpaid_rows")
 
 
 def summed(rows: Iterable[UsageRow]) -> Usage:
@@ -91,13 +94,15 @@ def summed(rows: Iterable[UsageRow]) -> Usage:
     sold: dict[tuple[str, Service], dict[str, float]] = {}
     by_day: dict[date, float] = {}
     hours, weekdays = [0.0] * 24, [0.0] * 7
-    count = volume = failed = usd = 0.0
-    paid = at_midnight = counted = True
+    count = unpaid = volume = failed = usd = 0.0
+    at_midnight = counted = True
     for row in rows:
         count += 1
-        paid = paid and row.usd is not None
-        for sums in (models.setdefault(row.model, dict.fromkeys(SUMMED, 0.0)),
-                     sold.setdefault((row.model, row.service), dict.fromkeys(SUMMED, 0.0))):
+        unpaid += row.usd is None
+        for sums in (models.setdefault(row.model, dict.fromkeys((*SUMMED, *ROWS), 0.0)),
+                     sold.setdefault((row.model, row.service), dict.fromkeys((*SUMMED, *ROWS), 0.0))):
+            sums["rows"] += 1
+            sums["unpaid_rows"] += row.usd is None
             for name in SUMMED:
                 sums[name] += getattr(row, name) or 0.0
         usd += row.usd or 0.0
@@ -123,7 +128,8 @@ def summed(rows: Iterable[UsageRow]) -> Usage:
         hours=tuple(24 * one / volume for one in hours) if known and not at_midnight else None,
         weekdays=tuple(7 * one / volume for one in weekdays) if known and days >= 7 else None,
         failed=failed,
-        usd=usd if paid else None,
+        usd=usd if unpaid < count else None,
+        unpaid_rows=int(unpaid),
         sold=sold,
     )
 

@@ -34,7 +34,8 @@ def checked_bill(
 
     Args:
         sold: by the log's name and level, tokens by `input, cached, cache_write, cache_write_1h` (the part of
-            `cache_write` that is kept for an hour) and `output`, and `usd`.
+            `cache_write` that is kept for an hour) and `output`, and `usd`; perhaps `rows` and `unpaid_rows`, those
+            that do not say what was paid.
         prices: tables by id.
         day: whose rates.
         paid: whether the log says what was paid.
@@ -45,7 +46,10 @@ def checked_bill(
         usd, note = None, "no price of this name in the book"
         if price is not None:
             usd, note = _cost(prices[price], day, sums, service)
-        asked = sums["usd"] if paid else None
+        rows, unpaid = sums.get("rows", 0), sums.get("unpaid_rows", 0)
+        asked = sums["usd"] if paid and not 0 < rows == unpaid else None
+        if paid and unpaid:
+            note = f"{note}; {unpaid:,.0f} of {rows:,.0f} rows have no cost"
         found.append(
             ModelBill(model=model, price=price, book_usd=usd, paid_usd=asked, note=note, service=service)
         )
