@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from command_line import tunepoint
+import pytest
+from command_line import is_one_sentence, tunepoint
 
 from pricing.load import shipped_book
 from simulator.intake.usage import read_usage, summed
@@ -44,3 +45,31 @@ def test_a_log_that_says_nothing_of_costs_has_none(tmp_path: Path) -> None:
     found = summed(read_usage(path, COLUMNS))
     assert (found.usd, found.unpaid_rows) == (None, 4)
     assert "no cost" not in tunepoint("usage", path, *flags(COLUMNS)).words
+
+
+@pytest.mark.parametrize(("column", "currency"), [
+    ("cost_eur", "EUR"), ("costGBP", "GBP"), ("Kosten (\u20ac)", "EUR"), ("chf", "CHF"), ("price in yen", "JPY"),
+])
+def test_a_paid_column_in_another_currency_is_refused(tmp_path: Path, column: str, currency: str) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(LOG.replace("cost", column), "utf-8")
+    answer = tunepoint("usage", path, *flags(COLUMNS | {"usd": column}))
+    assert (answer.code, is_one_sentence(answer.err)) == (2, True)
+    assert f"column {column} is in {currency}; prices here are in USD" in answer.err
+
+
+@pytest.mark.parametrize("column", ["cost", "cost_usd", "costUSD", "spend ($)", "entry_cost", "Europe cost", "usd from eur"])
+def test_dollars_are_taken_under_any_name(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(LOG.replace("cost", column), "utf-8")
+    assert summed(read_usage(path, COLUMNS | {"usd": column})).usd == 0.75
+
+
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_a_csv_without_commas_is_told_as_such(tmp_path: Path, mark: str, name: str) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(LOG.replace(",", mark), "utf-8")
+    for mapped in (flags(COLUMNS), []):
+        answer = tunepoint("usage", path, *mapped)
+        assert (answer.code, is_one_sentence(answer.err)) == (2, True)
+        assert f"line 1: has {name} between its columns; save it with commas" in answer.err

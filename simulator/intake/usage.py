@@ -26,6 +26,17 @@ FIELDS = ("time", "model", "input", "output", "cached", "cache_write", "calls", 
           "service")
 """What a row may say; `time`, `input` and `output` are needed."""
 NEEDED = ("time", "input", "output")
+IN_USD = "prices here are in USD, so convert the log first"
+CURRENCIES = {
+    **{code: code for code in (
+        "EUR", "GBP", "CHF", "JPY", "CNY", "INR", "KRW", "CAD", "AUD", "NZD", "HKD", "SGD", "TWD",
+        "SEK", "NOK", "DKK", "ISK", "PLN", "CZK", "HUF", "RON", "BGN", "UAH", "RUB", "TRY", "ILS",
+        "AED", "SAR", "ZAR", "BRL", "MXN", "ARS", "CLP", "COP", "THB", "IDR", "MYR", "PHP", "VND",
+    )},
+    "EURO": "EUR", "EUROS": "EUR", "\u20ac": "EUR", "POUND": "GBP", "POUNDS": "GBP", "\u00a3": "GBP", "YEN": "JPY",
+    "\u00a5": "JPY", "YUAN": "CNY", "RMB": "CNY", "RUPEES": "INR", "\u20b9": "INR",
+}
+"""How the name of a column may say another currency than USD: codes of ISO 4217 that trade most, words, signs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +206,8 @@ def read_usage(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
         missing = [name for name in NEEDED if name not in columns]
         if missing:
             raise InputError(f"--column {missing[0]}: is missing; say which column holds it, as in {missing[0]}=COLUMN")
+        if other := _currency_in(columns.get("usd", "")):
+            raise InputError(f"{path}: column {columns['usd']} is in {other}; {IN_USD}")
         form = _Form(name="columns", mark=(), keys=columns)
     found = False
     for number, record in records(path):
@@ -237,7 +250,7 @@ def _row(where: str, record: Mapping[str, Any], form: _Form) -> UsageRow:
     beside = next((one for key, one in record.items() if str(key).strip().lower() == "currency"), None)
     currency = value("currency") if form.keys.get("currency") else beside
     if currency not in (None, "") and str(currency).upper() != "USD":
-        raise InputError(f"{where}: currency is {currency}; prices here are in USD, so convert the log first")
+        raise InputError(f"{where}: currency is {currency}; {IN_USD}")
     counted = ("input", "output", "cached", "cache_write", "cache_write_1h", "calls")
     numbers = {name: _number(where, name, value(name)) for name in counted}
     for name in ("cached", "cache_write"):
@@ -268,6 +281,16 @@ def _keys(form: _Form, name: str) -> list[str]:
     """The keys that hold a field; a known log may spread it over several, a column of one's own has one name."""
     keys = form.keys.get(name)
     return [] if keys is None else keys.split("+") if form.mark else [keys]
+
+
+def _currency_in(column: str) -> str | None:
+    """The other currency that a column's name holds as a word of its own: cost_eur, costEUR, Kosten (\u20ac).
+
+    >>> _currency_in("cost_eur"), _currency_in("totalCostGBP"), _currency_in("cost_neural"), _currency_in("cost_usd")
+    ('EUR', 'GBP', None, None)
+    """
+    words = [word.upper() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\w\s]", column)]
+    return None if "USD" in words else next((CURRENCIES[word] for word in words if word in CURRENCIES), None)
 
 
 def _attributes(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,10 @@ def records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     number, line = first
     if line.lstrip()[0] not in "{[":
         header = next(csv.reader([line]))
+        for mark, marks in ((";", "semicolons"), ("\t", "tabs")):
+            if len(next(csv.reader([line], delimiter=mark))) > len(header):
+                between = f"has {marks} between its columns; save it with commas, and with points in numbers"
+                raise InputError(f"{path}: line {number}: {between}")
         csv.field_size_limit(2**25)                                     # a logged prompt may stand in a cell
         rows = csv.reader(text + "\n" for _, text in source)            # and may hold line ends
         before = number
