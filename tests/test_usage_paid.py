@@ -58,7 +58,9 @@ def test_a_paid_column_in_another_currency_is_refused(tmp_path: Path, column: st
     assert f"column {column} is in {currency}; prices here are in USD" in answer.err
 
 
-@pytest.mark.parametrize("column", ["cost", "cost_usd", "costUSD", "spend ($)", "entry_cost", "Europe cost", "usd from eur"])
+@pytest.mark.parametrize("column", [
+    "cost", "cost_usd", "costUSD", "spend ($)", "entry_cost", "Europe cost", "usd from eur",
+])
 def test_dollars_are_taken_under_any_name(tmp_path: Path, column: str) -> None:
     path = tmp_path / "log.csv"
     path.write_text(LOG.replace("cost", column), "utf-8")
