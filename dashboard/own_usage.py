@@ -20,8 +20,8 @@ def show() -> None:
     file = st.file_uploader(f"Drop a usage log: {NAMES}", type=["csv", "json", "jsonl"], key="usage file")
     typed = st.text_input(
         "Columns of a CSV of your own", key="usage columns", placeholder="time=created_at, input=tokens_in, ...",
-        help="Pairs of a field and the name of a column: time, model, input, output, cached, cache\\_write, calls, usd, "
-             "failed, service.",
+        help="Pairs of a field and the name of a column: time, model, input, output, cached, cache\\_write, calls, "
+             "usd, failed, service.",
     )
     if file is None:
         shown.say("Nothing is sent anywhere: the log is read by this server, and forgotten with this session.")
