@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import streamlit as st
 
@@ -19,16 +20,26 @@ def show() -> None:
     file = st.file_uploader(f"Drop a usage log: {NAMES}", type=["csv", "json", "jsonl"], key="usage file")
     typed = st.text_input(
         "Columns of a CSV of your own", key="usage columns", placeholder="time=created_at, input=tokens_in, ...",
-        help="Pairs of time, model, input, output, cached, cache\\_write, calls, usd, failed and the name of a column.",
+        help="Pairs of a field and the name of a column: time, model, input, output, cached, cache\\_write, calls, "
+             "usd, failed, service.",
     )
     if file is None:
         shown.say("Nothing is sent anywhere: the log is read by this server, and forgotten with this session.")
         return
     usage = _read(file.getvalue(), file.name, _columns(typed))
     paid = "" if usage.usd is None else f"; {usd_exact(usage.usd)} paid"
-    shown.say(f"{count(usage.calls)} calls on {quantity(usage.days)} days, {day(min(usage.by_day))} to "
+    if usage.usd is not None and usage.unpaid_rows:
+        paid += f", and {count(usage.unpaid_rows)} of {count(usage.rows)} rows have no cost"
+    calls = "Calls whose number is not in the export" if usage.calls is None else f"{count(usage.calls)} calls"
+    shown.say(f"{calls} on {quantity(usage.days)} days, {day(min(usage.by_day))} to "
               f"{day(max(usage.by_day))}; {count(usage.failed)} failed{paid}.")
     _bill(usage)
+    if usage.calls is None:
+        calls_held = st.number_input("Calls in all of this log", key="usage calls", min_value=1, value=None)
+        if calls_held is None:
+            shown.say("Type how many calls the log holds, to send them into the scenario.")
+            return
+        usage = usage.counting(calls_held)
     _settings(usage)
 
 
@@ -50,13 +61,13 @@ def _columns(typed: str) -> tuple[tuple[str, str], ...]:
 
 def _bill(usage: Usage) -> None:
     """What each model's tokens cost by the book, beside what was paid."""
-    bills = checked_bill(usage.models, shipped_book().prices, max(usage.by_day), paid=usage.usd is not None)
+    bills = checked_bill(usage.sold, shipped_book().prices, max(usage.by_day), paid=usage.usd is not None)
     meters = ("input", "cached", "cache_write", "output")
     shown.table(
         {"model": "", "calls": "n", **{f"{meter.replace('_', ' ')} tokens": "n" for meter in meters},
          "by the book": "n", "paid": "n", "price": ""},
-        [(one.model or "(no name)", count(usage.models[one.model]["calls"]),
-          *(count(usage.models[one.model][meter]) for meter in meters),
+        [(one.model or "(no name)", count(usage.sold[one.model, one.service].get("calls", math.nan)),
+          *(count(usage.sold[one.model, one.service][meter]) for meter in meters),
           NONE if one.book_usd is None else usd(one.book_usd), NONE if one.paid_usd is None else usd(one.paid_usd),
           one.note) for one in bills],
     )

@@ -179,3 +179,16 @@ def test_a_log_without_calls_says_nothing_of_a_workload() -> None:
     )
     with pytest.raises(InputError, match="holds no calls"):
         simulator.usage_settings(nothing)
+
+
+def test_an_export_without_calls_asks_for_their_number() -> None:
+    """The 1.2 million tokens of 300 calls are 4,000 each, of which 2,600 are the shared prompt."""
+    log = ("usage_date_utc,model_version,usage_input_tokens_no_cache,usage_output_tokens\n"
+           "2026-11-02,claude-haiku-4-5,1200000,6000\n")
+    page = opened(("usage file", "anthropic.csv", log.encode()))
+    assert mistakes(page) == []
+    assert "number is not in the export" in words(page)
+    page.number_input(key="usage calls").set_value(300)
+    page.run()
+    laid = sent(page, "usage")
+    assert (laid["workload.calls_per_day"], laid["workload.tokens.input"]) == ("300", "1400")

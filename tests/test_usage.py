@@ -70,9 +70,9 @@ def read(folder: Path, name: str, text: str | None = None) -> Usage:
 @pytest.mark.parametrize("name", LOGS)
 def test_every_source_gives_the_same_demand(tmp_path: Path, name: str) -> None:
     found = read(tmp_path, name)
-    assert (found.calls, found.days, found.failed) == (3, 2, 0)
+    assert (found.calls, found.days, found.failed) == (None if name == "anthropic.csv" else 3, 2, 0)
     assert [found.total(meter) for meter in ("input", "cached", "output")] == [1800, 1200, 150]
-    assert list(found.by_day.values()) == [2, 1]
+    assert list(found.counting(3).by_day.values()) == [2, 1]
     assert found.hours is not None
     assert (found.hours[9], found.hours[10], sum(found.hours)) == (8, 16, 24)
 
@@ -80,7 +80,7 @@ def test_every_source_gives_the_same_demand(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", LOGS)
 def test_every_source_gives_the_same_bill(tmp_path: Path, name: str) -> None:
     found = read(tmp_path, name)
-    [bill] = checked_bill(found.models, shipped_book().prices, date(2026, 11, 3), paid=found.usd is not None)
+    [bill] = checked_bill(found.sold, shipped_book().prices, date(2026, 11, 3), paid=found.usd is not None)
     assert bill.price == "openai/gpt-4o-mini"
     assert bill.book_usd == pytest.approx((1800 * 0.15 + 1200 * 0.075 + 150 * 0.60) / 1e6)
     assert bill.paid_usd == (pytest.approx(0.003) if name == "litellm.jsonl" else None)
@@ -98,7 +98,7 @@ CELL = '"{""input"":600,""input_cached_tokens"":400,""output"":50}"'
     ("langfuse.csv", f'{LANGFUSE}{STAMPS[0]},GENERATION,{MODEL},WARNING,"two\nlines",{CELL}\n', 1, (600, 400, 0, 50)),
     ("anthropic.csv", "usage_date_utc,model_version,usage_input_tokens_no_cache,usage_input_tokens_cache_write_5m,"
      "usage_input_tokens_cache_write_1h,usage_input_tokens_cache_read,usage_output_tokens\n"
-     "2026-11-02,claude-haiku-4-5,600,20,30,400,50\n", 1, (600, 400, 50, 50)),
+     "2026-11-02,claude-haiku-4-5,600,20,30,400,50\n", None, (600, 400, 50, 50)),
     ("langfuse.json", json.dumps([
         {"startTime": STAMPS[0], "type": "SPAN", "model": None, "level": "DEFAULT", "usageDetails": {}},
         {"startTime": STAMPS[0], "model": "claude-haiku-4-5", "level": "DEFAULT", "usageDetails": {
@@ -112,7 +112,7 @@ CELL = '"{""input"":600,""input_cached_tokens"":400,""output"":50}"'
     ("own.csv", f'{HEAD}{MODEL},20261102,"1,000",50,400\n', 1, (600, 400, 0, 50)),
 ])
 def test_logs_as_they_are_really_exported(
-    tmp_path: Path, name: str, text: str, calls: float, meters: tuple[float, ...]
+    tmp_path: Path, name: str, text: str, calls: float | None, meters: tuple[float, ...]
 ) -> None:
     found = read(tmp_path, name, text)
     assert (found.calls, found.failed) == (calls, 0)
@@ -217,3 +217,15 @@ def test_the_share_of_prompts_that_were_cached_is_the_logs(tmp_path: Path) -> No
     today = read_scenario(tmp_path / "mine.yaml").options["today"]
     assert (today.prefix_tokens, today.price) == (5, "openai/gpt-4o-mini")
     assert today.cache_hit_rate == pytest.approx(0.75)
+
+
+def test_the_failures_of_a_log_are_those_of_every_option(tmp_path: Path) -> None:
+    """One of three calls failed; a log says nothing of the models it did not call, so all are given its rate."""
+    (tmp_path / "log.jsonl").write_text(LOGS["litellm.jsonl"].replace("success", "failure", 1), "utf-8")
+    answer = tunepoint("init", "--from", tmp_path / "log.jsonl", "--out", tmp_path / "mine.yaml")
+    assert answer.code == 0, answer.err
+    scenario = read_scenario(tmp_path / "mine.yaml")
+    for name in ("today", "cheaper", "tuned"):
+        assert scenario.options[name].retries.failure_rate == pytest.approx(1 / 3, abs=1e-4)
+        assert "1 of 3 calls failed in log.jsonl" in scenario.assumes[f"options.{name}.retries.failure_rate"]
+    assert "that of today: 1 of 3 calls failed" in answer.words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,25 +45,33 @@ def usage(
 
     read = _read(file, column)
     day = max(read.by_day)
-    bills = checked_bill(read.models, shipped_book().prices, day, paid=read.usd is not None)
+    bills = checked_bill(read.sold, shipped_book().prices, day, paid=read.usd is not None)
     if json:
         emit_json({
             "rows": read.rows, "calls": read.calls, "days": read.days, "failed": read.failed, "paid_usd": read.usd,
-            "calls_per_day": read.calls / read.days, "hours": read.hours, "weekdays": read.weekdays,
-            "by_day": {str(day): calls for day, calls in read.by_day.items()}, "models": read.models,
-            "bill": [{"model": one.model, "price": one.price, "book_usd": one.book_usd, "paid_usd": one.paid_usd,
-                      "note": one.note} for one in bills],
+            "unpaid_rows": read.unpaid_rows,
+            "calls_per_day": None if read.calls is None else read.calls / read.days,
+            "hours": read.hours, "weekdays": read.weekdays, "models": read.models,
+            "by_day": None if read.calls is None else {str(day): calls for day, calls in read.by_day.items()},
+            "bill": [{"model": one.model, "service": one.service, "price": one.price, "book_usd": one.book_usd,
+                      "paid_usd": one.paid_usd, "note": one.note} for one in bills],
         })
         return
-    from simulator.formats import days, usd
+    from simulator.formats import NONE, days, usd
 
     def paid(amount: float | None) -> str:
         return "" if amount is None else usd(amount)
 
-    say(f"{file}: {read.calls:,.0f} calls on {days(read.days)}, {read.calls / read.days:,.0f} a day")
-    calls = {name: sums["calls"] for name, sums in read.models.items()}
+    if read.calls is None:
+        say(f"{file}: tokens of {days(read.days)}; how many calls they were is not in the export")
+    else:
+        say(f"{file}: {read.calls:,.0f} calls on {days(read.days)}, {read.calls / read.days:,.0f} a day")
+    if read.usd is not None and read.unpaid_rows:
+        without = f"{read.unpaid_rows:,} of {read.rows:,} rows have no cost"
+        say(f"Paid: {usd(read.usd)}, and {without}, so that less stands under paid than the book counts.")
+    calls = {key: f"{sums['calls']:,.0f}" if "calls" in sums else NONE for key, sums in read.sold.items()}
     rows = [
-        (one.model or "(no name)", f"{calls[one.model]:,.0f}", paid(one.book_usd), paid(one.paid_usd), one.note)
+        (one.model or "(no name)", calls[one.model, one.service], paid(one.book_usd), paid(one.paid_usd), one.note)
         for one in bills
     ]
     say(table({"model": "left", "calls": "right", "by the book": "right", "paid": "right", "price": "left"}, rows))
@@ -75,6 +84,9 @@ def init(
     out: Annotated[Path | None, written_to("--out", "FILE", "Where to write (default: print).")] = None,
     on: Annotated[str | None, typer.Option("--start", metavar="DATE", help="The first day (default: today).")] = None,
     column: Columns = None,
+    calls: Annotated[
+        float | None, typer.Option("--calls", metavar="N", help="Calls in all of LOG, where it does not count them.")
+    ] = None,
 ) -> None:
     """Write a commented scenario from what there is; on a terminal, ask for the rest."""
     from simulator import Start, count_tokens, read_dataset, read_prompt, shipped_book, starter, write_whole
@@ -84,7 +96,7 @@ def init(
     known: dict[str, str] = {}
     numbers: dict[str, Any] = {}
     more: dict[str, Any] = {}
-    read = None if log is None else _read(log, column)
+    read = _counted(log, column, calls)
     price = None if read is None else _main_price(read)
     where = "the busiest model of the log"
     if price is None:
@@ -93,9 +105,17 @@ def init(
     from simulator.formats import days
 
     rule = shipped_book().table(price).versions[-1].rules.tokens
-    if log is not None and read is not None:
-        numbers |= _from_log(read, more)
+    if log is not None and read is not None and read.calls is not None:
+        numbers |= _from_log(read, read.calls, more)
         known |= {PATHS[name]: f"{log.name}, {days(read.days)}" for name in numbers}
+        if read.failed:
+            rate = f"{read.failed:,.0f} of {read.calls:,.0f} calls failed in {log.name}"
+            known["options.today.retries.failure_rate"] = rate
+            for name in ("cheaper", "tuned"):
+                known[f"options.{name}.retries.failure_rate"] = f"that of today: {rate}"
+        if calls is not None:
+            spread = f"{log.name}, {days(read.days)}, spread as its tokens"
+            known[PATHS["calls_per_day"]] = f"--calls {calls:,.0f} over {spread}"
     if prompt is not None:
         counted = count_tokens(read_prompt(prompt), rule.encoding, rule.factor)
         numbers["prefix_tokens"] = counted.tokens
@@ -107,7 +127,8 @@ def init(
     if read is not None:                                        # a log counts the prompt as input
         numbers["input_tokens"] = max(1.0, numbers["input_tokens"] - numbers["prefix_tokens"])
         if (cached := read.total("cached")) and numbers["prefix_tokens"]:
-            more["cache_hit_rate"] = min(1.0, cached / (read.calls * numbers["prefix_tokens"]))
+            prompts = numbers["calls_per_day"] * read.days * numbers["prefix_tokens"]
+            more["cache_hit_rate"] = min(1.0, cached / prompts)
             known["options.today.cache_hit_rate"] = "cached tokens of the log over the prompts of its calls"
     if dataset is not None:
         check = read_dataset(dataset, lambda text: count_tokens(text, rule.encoding, rule.factor).tokens)
@@ -144,26 +165,51 @@ def _read(file: Path, column: list[str] | None) -> Usage:
                 raise InputError(f'--column: "{text}" is no pair; write FIELD=COLUMN, as in time=created_at')
             columns[name] = where
     read: Usage = summed_usage(read_usage(file, columns))
-    if not read.calls:
+    if read.calls == 0:
         raise InputError(f"{file}: holds no calls; name a log with some")
     return read
+
+
+def _counted(log: Path | None, column: list[str] | None, calls: float | None) -> Usage | None:
+    """The log with the number of its calls, which stands in it or in --calls, and never in both."""
+    if log is None:
+        if calls is not None:
+            raise InputError("--calls: is the number of calls in a log; name the log by --from")
+        return None
+    read = _read(log, column)
+    if calls is None:
+        if read.calls is None:
+            over = f"add --calls NUMBER, those of all its {read.days:g} days"
+            raise InputError(f"{log}: sums up tokens and does not say how many calls they were; {over}")
+        return read
+    if read.calls is not None:
+        raise InputError(f"--calls: {log} counts {read.calls:,.0f} calls itself; leave --calls out")
+    if not 0 < calls < math.inf:
+        raise InputError(f"--calls: is {calls:g}; it must be a number above 0")
+    return read.counting(calls)
 
 
 def _main_price(read: Usage) -> str | None:
     from simulator import checked_bill, shipped_book
 
-    busiest = max(read.models, key=lambda name: read.models[name]["calls"])
-    one = checked_bill({busiest: read.models[busiest]}, shipped_book().prices, max(read.by_day), paid=False)[0]
+    def size(name: str) -> float:
+        sums = read.models[name]
+        tokens = sums["input"] + sums["cached"] + sums["cache_write"] + sums["output"]
+        return float(sums.get("calls", tokens))
+
+    busiest = max(read.models, key=size)
+    sums = {(busiest, "standard"): read.models[busiest]}
+    one = checked_bill(sums, shipped_book().prices, max(read.by_day), paid=False)[0]
     return one.price if one.book_usd is not None else None
 
 
-def _from_log(read: Usage, more: dict[str, Any]) -> dict[str, float]:
+def _from_log(read: Usage, calls: float, more: dict[str, Any]) -> dict[str, float]:
     whole = sum(read.total(meter) for meter in ("input", "cached", "cache_write"))
-    more |= {"hours": read.hours, "weekdays": read.weekdays, "failure_rate": read.failed / read.calls}
+    more |= {"hours": read.hours, "weekdays": read.weekdays, "failure_rate": read.failed / calls}
     return {
-        "calls_per_day": read.calls / read.days,
-        "input_tokens": max(1.0, whole / read.calls),
-        "output_tokens": max(1.0, read.total("output") / read.calls),
+        "calls_per_day": calls / read.days,
+        "input_tokens": max(1.0, whole / calls),
+        "output_tokens": max(1.0, read.total("output") / calls),
     }
 
 

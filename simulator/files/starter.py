@@ -35,6 +35,7 @@ def starter(start: Start) -> str:
         if shape is not None:
             demand.append(f"{name}: [{', '.join(f'{one:.4g}' for one in shape)}]")
     retries = f", retries: {{failure_rate: {start.failure_rate:.4g}, max: 1}}" if start.failure_rate else ""
+    tuned_retries = retries.replace(", ", "\n    ", 1)
     pinned = "" if start.cache_hit_rate is None else f", cache_hit_rate: {start.cache_hit_rate:.4g}"
     examples, each = start.examples or 500, start.tokens_per_example or start.input_tokens + start.output_tokens
     explained = [f"  {path}: {_quoted(words)}" for path, words in sorted(start.known.items())]
@@ -59,7 +60,7 @@ options:
   tuned:
     kind: hosted_fine_tuned
     price: {start.tuned_price}
-    prefix_tokens: {min(start.prefix_tokens, 120):.6g}
+    prefix_tokens: {min(start.prefix_tokens, 120):.6g}{tuned_retries}
     training: {{examples: {examples}, tokens_per_example: {each:.6g}, runs_per_model: 3}}
     dataset: {{{"usd: 0" if start.examples else "minutes_per_example: 2"}}}
     ready_after_days: 21

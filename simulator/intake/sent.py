@@ -42,7 +42,7 @@ def parse_usage(raw: bytes, name: str, columns: Mapping[str, str] | None = None)
         InputError: as `read_usage`, with `name` for the file, or the log holds no calls.
     """
     usage = _laid(raw, name, lambda path: summed(read_usage(path, columns)))
-    if not usage.calls:
+    if usage.calls == 0:
         raise InputError(f"{PurePath(name).name}: holds no calls; give a log with some")
     return usage
 

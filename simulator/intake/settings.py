@@ -22,7 +22,8 @@ def usage_settings(usage: Usage, prefix_tokens: float = 0.0) -> dict[str, str]:
         prefix_tokens: the shared prompt, which a log counts as input of every call and a scenario apart.
 
     Raises:
-        InputError: no calls, or the input of a mean call is shorter than the shared prompt.
+        InputError: no calls or an unknown number of them (see `Usage.counting`), or the input of a mean call is
+            shorter than the shared prompt.
 
     >>> from datetime import date
     >>> one = {"calls": 10.0, "input": 900.0, "cached": 100.0, "cache_write": 0.0, "output": 50.0, "usd": 0.0}
@@ -31,6 +32,8 @@ def usage_settings(usage: Usage, prefix_tokens: float = 0.0) -> dict[str, str]:
     >>> usage_settings(log, 60.0)
     {'workload.calls_per_day': '5', 'workload.tokens.input': '40', 'workload.tokens.output': '5'}
     """
+    if usage.calls is None:
+        raise InputError("the log sums up tokens and does not say how many calls it holds; give their number")
     if usage.calls <= 0 or usage.days <= 0:
         raise InputError("the log holds no calls; give one with some")
     sent = sum(usage.total(meter) for meter in WHOLE_INPUT) / usage.calls

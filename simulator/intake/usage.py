@@ -2,51 +2,75 @@
 
 Known: OpenAI usage export (JSON buckets or CSV), Anthropic usage CSV, LiteLLM spend logs, Langfuse observations,
 OpenTelemetry GenAI spans (JSONL), and any CSV with a column map. Cached tokens are made apart from input whatever
-the source: OpenAI and its imitators include them in the input count, Anthropic does not.
+the source, and so are tokens written to a cache: OpenAI, its imitators, OpenTelemetry and a CSV of one's own include
+both in the input count, Anthropic does not.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from pricing.errors import InputError
 from pricing.nearest import nearest
-from simulator.intake.lines import lines_of
+from pricing.table import Service
+from simulator.intake.usage_records import records
 
-FIELDS = ("time", "model", "input", "output", "cached", "cache_write", "calls", "usd", "failed", "currency")
+FIELDS = ("time", "model", "input", "output", "cached", "cache_write", "calls", "usd", "failed", "currency",
+          "service")
 """What a row may say; `time`, `input` and `output` are needed."""
 NEEDED = ("time", "input", "output")
+IN_USD = "prices here are in USD, so convert the log first"
+CURRENCIES = {
+    **{code: code for code in (
+        "EUR", "GBP", "CHF", "JPY", "CNY", "INR", "KRW", "CAD", "AUD", "NZD", "HKD", "SGD", "TWD",
+        "SEK", "NOK", "DKK", "ISK", "PLN", "CZK", "HUF", "RON", "BGN", "UAH", "RUB", "TRY", "ILS",
+        "AED", "SAR", "ZAR", "BRL", "MXN", "ARS", "CLP", "COP", "THB", "IDR", "MYR", "PHP", "VND",
+    )},
+    "EURO": "EUR", "EUROS": "EUR", "\u20ac": "EUR", "POUND": "GBP", "POUNDS": "GBP", "\u00a3": "GBP", "YEN": "JPY",
+    "\u00a5": "JPY", "YUAN": "CNY", "RMB": "CNY", "RUPEES": "INR", "\u20b9": "INR",
+}
+"""How the name of a column may say another currency than USD: codes of ISO 4217 that trade most, words, signs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRow:
-    """Calls of one model at one time; `input` is what was neither read from nor written to a cache."""
+    """Calls of one model at one time; `input` is what was neither read from nor written to a cache.
+
+    `cache_write_1h` is the part of `cache_write` that is kept for an hour; `service` is the level they were sold at.
+    `calls` is None in an export that sums up tokens and does not count calls.
+    """
 
     at: datetime
     model: str
-    calls: float
+    calls: float | None
     input: float
     cached: float
     cache_write: float
+    cache_write_1h: float
     output: float
     usd: float | None
     failed: float
+    service: Service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """A log summed up; `hours` (24) and `weekdays` (7) are shares of calls times 24 and 7, so that their mean is 1."""
+    """A log summed up; `hours` (24) and `weekdays` (7) are shares of calls times 24 and 7, so that their mean is 1.
+
+    `models` sums by model, `sold` by model and service level, which have rates of their own. Where the export does not
+    count calls, `calls` is None, the sums have none, and `by_day`, `hours` and `weekdays` go by tokens instead.
+    `usd` is what its rows say was paid, None where none does; `unpaid_rows` say nothing of it.
+    """
 
     rows: int
-    calls: float
+    calls: float | None
     days: float
     models: Mapping[str, Mapping[str, float]]
     by_day: Mapping[date, float]
@@ -54,13 +78,22 @@ class Usage:
     weekdays: tuple[float, ...] | None
     failed: float
     usd: float | None
+    unpaid_rows: int = 0
+    sold: Mapping[tuple[str, Service], Mapping[str, float]] = field(default_factory=dict)
 
     def total(self, meter: str) -> float:
         """Tokens of a meter over all models."""
         return sum(one[meter] for one in self.models.values())
 
+    def counting(self, calls: float) -> Usage:
+        """The same log where somebody else knows how many calls it holds; they come as its tokens do."""
+        tokens = sum(self.by_day.values())
+        by_day = {day: calls * one / tokens for day, one in self.by_day.items()} if tokens else self.by_day
+        return replace(self, calls=calls, by_day=by_day)
 
-METERS = ("input", "cached", "cache_write", "output")
+
+SUMMED = ("calls", "input", "cached", "cache_write", "cache_write_1h", "output", "usd")
+ROWS = ("rows", "unpaid_rows")
 
 
 def summed(rows: Iterable[UsageRow]) -> Usage:
@@ -69,57 +102,74 @@ def summed(rows: Iterable[UsageRow]) -> Usage:
     The profile of hours is None where every row stands at midnight (a log of days), that of weekdays under 7 days.
     """
     models: dict[str, dict[str, float]] = {}
+    sold: dict[tuple[str, Service], dict[str, float]] = {}
     by_day: dict[date, float] = {}
     hours, weekdays = [0.0] * 24, [0.0] * 7
-    count = calls = failed = usd = 0.0
-    paid = at_midnight = True
+    count = unpaid = volume = failed = usd = 0.0
+    at_midnight = counted = True
     for row in rows:
         count += 1
-        sums = models.setdefault(row.model, dict.fromkeys(("calls", *METERS, "usd"), 0.0))
-        for meter in ("calls", *METERS):
-            sums[meter] += getattr(row, meter)
-        paid = paid and row.usd is not None
-        sums["usd"] += row.usd or 0.0
+        unpaid += row.usd is None
+        for sums in (models.setdefault(row.model, dict.fromkeys((*SUMMED, *ROWS), 0.0)),
+                     sold.setdefault((row.model, row.service), dict.fromkeys((*SUMMED, *ROWS), 0.0))):
+            sums["rows"] += 1
+            sums["unpaid_rows"] += row.usd is None
+            for name in SUMMED:
+                sums[name] += getattr(row, name) or 0.0
         usd += row.usd or 0.0
-        calls, failed = calls + row.calls, failed + row.failed
+        counted = counted and row.calls is not None
+        weight = row.input + row.cached + row.cache_write + row.output if row.calls is None else row.calls
+        volume, failed = volume + weight, failed + row.failed
         day = row.at.date()
-        by_day[day] = by_day.get(day, 0.0) + row.calls
-        hours[row.at.hour] += row.calls
-        weekdays[day.weekday()] += row.calls
+        by_day[day] = by_day.get(day, 0.0) + weight
+        hours[row.at.hour] += weight
+        weekdays[day.weekday()] += weight
         at_midnight = at_midnight and row.at.hour == row.at.minute == 0
     days = (max(by_day) - min(by_day)).days + 1 if by_day else 0
-    known = calls > 0
+    if not counted:
+        for sums in (*models.values(), *sold.values()):
+            del sums["calls"]
+    known = volume > 0
     return Usage(
         rows=int(count),
-        calls=calls,
+        calls=volume if counted else None,
         days=days,
         models=models,
         by_day=dict(sorted(by_day.items())),
-        hours=tuple(24 * one / calls for one in hours) if known and not at_midnight else None,
-        weekdays=tuple(7 * one / calls for one in weekdays) if known and days >= 7 else None,
+        hours=tuple(24 * one / volume for one in hours) if known and not at_midnight else None,
+        weekdays=tuple(7 * one / volume for one in weekdays) if known and days >= 7 else None,
         failed=failed,
-        usd=usd if paid else None,
+        usd=usd if unpaid < count else None,
+        unpaid_rows=int(unpaid),
+        sold=sold,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Form:
-    """A known log: how it is recognised, which key holds what, and whether its input includes cached tokens."""
+    """A known log: how it is recognised, which key holds what, whether its input includes what a cache took or gave.
+
+    A row without a number of calls is one call, unless the rows of the log are `sums` of tokens.
+    """
 
     name: str
     mark: tuple[str, ...]
     keys: Mapping[str, str]
     includes_cached: bool = True
+    sums: bool = False
 
 
 FORMS = (
     _Form(name="openai", mark=("start_time", "num_model_requests"), keys={
         "time": "start_time", "model": "model", "input": "input_tokens", "output": "output_tokens",
-        "cached": "input_cached_tokens", "calls": "num_model_requests"}),
-    _Form(name="anthropic", mark=("usage_date_utc", "usage_input_tokens_no_cache"), includes_cached=False, keys={
+        "cached": "input_cached_tokens", "cache_write": "input_cache_write_tokens", "calls": "num_model_requests",
+        "service": "batch+service_tier"}),
+    _Form(name="anthropic", mark=("usage_date_utc", "usage_input_tokens_no_cache"), sums=True,
+          includes_cached=False, keys={
         "time": "usage_date_utc", "model": "model_version", "input": "usage_input_tokens_no_cache",
         "output": "usage_output_tokens", "cached": "usage_input_tokens_cache_read",
-        "cache_write": "usage_input_tokens_cache_write_5m+usage_input_tokens_cache_write_1h"}),
+        "cache_write": "usage_input_tokens_cache_write_5m+usage_input_tokens_cache_write_1h",
+        "cache_write_1h": "usage_input_tokens_cache_write_1h", "service": "usage_type+service_tier"}),
     _Form(name="litellm", mark=("startTime", "prompt_tokens"), keys={
         "time": "startTime", "model": "model", "input": "prompt_tokens", "output": "completion_tokens",
         "usd": "spend", "failed": "status", "cached": "metadata.usage_object.prompt_tokens_details.cached_tokens"}),
@@ -130,6 +180,7 @@ FORMS = (
     _Form(name="otel", mark=("attributes", "startTimeUnixNano"), keys={
         "time": "startTimeUnixNano", "model": "gen_ai.request.model", "input": "gen_ai.usage.input_tokens",
         "output": "gen_ai.usage.output_tokens", "cached": "gen_ai.usage.cache_read.input_tokens",
+        "cache_write": "gen_ai.usage.cache_creation.input_tokens",
         "failed": "error.type"}),
 )
 """Keys as in the providers' own references: OpenAI usage API, Anthropic Console export, LiteLLM_SpendLogs,
@@ -155,9 +206,11 @@ def read_usage(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
         missing = [name for name in NEEDED if name not in columns]
         if missing:
             raise InputError(f"--column {missing[0]}: is missing; say which column holds it, as in {missing[0]}=COLUMN")
+        if other := _currency_in(columns.get("usd", "")):
+            raise InputError(f"{path}: column {columns['usd']} is in {other}; {IN_USD}")
         form = _Form(name="columns", mark=(), keys=columns)
     found = False
-    for number, record in _records(path):
+    for number, record in records(path):
         if form is None:
             form = next((one for one in FORMS if all(mark in record for mark in one.mark)), None)
             if form is None:
@@ -172,64 +225,6 @@ def read_usage(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
         yield row
     if not found:
         raise InputError(f"{path}: the file is empty or holds no call; a usage log has a row for each call or period")
-
-
-def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number and keys of every record: lines of JSON, one JSON document, or CSV rows under a header."""
-    source = lines_of(path)
-    first = next(((number, line) for number, line in source if line.strip()), None)
-    if first is None:
-        return
-    number, line = first
-    if line.lstrip()[0] not in "{[":
-        header = next(csv.reader([line]))
-        csv.field_size_limit(2**25)                                     # a logged prompt may stand in a cell
-        rows = csv.reader(text + "\n" for _, text in source)            # and may hold line ends
-        before = number
-        try:
-            for cells in rows:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if len(cells) != len(header):
-                    fields = f"{len(cells)} fields instead of {len(header)}"
-                    raise InputError(f"{path}: line {before + rows.line_num}: {fields}; was the file cut off?")
-                yield before + rows.line_num, dict(zip(header, cells, strict=True))
-        except csv.Error as error:
-            where = f"{path}: line {before + rows.line_num}"
-            raise InputError(f"{where}: {error}; is a quotation mark not closed?") from None
-        return
-    try:
-        whole = json.loads(line)
-    except ValueError:
-        text = "\n".join([line, *(rest for _, rest in source)])
-        try:
-            whole = json.loads(text)
-        except ValueError as error:
-            raise InputError(f"{path}: line {number}: not JSON ({error})") from None
-        yield from ((number, one) for one in _unfolded(whole))
-        return
-    yield from ((number, one) for one in _unfolded(whole))
-    for number, line in source:
-        if line.strip():
-            try:
-                yield from ((number, one) for one in _unfolded(json.loads(line)))
-            except ValueError as error:
-                raise InputError(f"{path}: line {number}: not JSON ({error}); was the file cut off?") from None
-
-
-def _unfolded(node: Any) -> Iterator[dict[str, Any]]:
-    """The records inside lists, pages, time buckets and OpenTelemetry resource spans."""
-    if isinstance(node, list):
-        for one in node:
-            yield from _unfolded(one)
-    elif isinstance(node, dict):
-        if isinstance(node.get("results"), list) and "start_time" in node:      # a bucket of OpenAI's usage API
-            yield from ({"start_time": node["start_time"], **one} for one in node["results"])
-        elif inner := next((node[key] for key in ("data", "resourceSpans", "scopeSpans", "spans")
-                            if isinstance(node.get(key), list)), None):
-            yield from _unfolded(inner)
-        else:
-            yield node
 
 
 def _row(where: str, record: Mapping[str, Any], form: _Form) -> UsageRow:
@@ -255,28 +250,47 @@ def _row(where: str, record: Mapping[str, Any], form: _Form) -> UsageRow:
     beside = next((one for key, one in record.items() if str(key).strip().lower() == "currency"), None)
     currency = value("currency") if form.keys.get("currency") else beside
     if currency not in (None, "") and str(currency).upper() != "USD":
-        raise InputError(f"{where}: currency is {currency}; prices here are in USD, so convert the log first")
-    counted = ("input", "output", "cached", "cache_write", "calls")
+        raise InputError(f"{where}: currency is {currency}; {IN_USD}")
+    counted = ("input", "output", "cached", "cache_write", "cache_write_1h", "calls")
     numbers = {name: _number(where, name, value(name)) for name in counted}
     for name in ("cached", "cache_write"):
-        if form.mark and "+" in (keys := form.keys.get(name, "")):      # one meter in several columns
-            numbers[name] = sum(_number(where, name, at(key)) or 0.0 for key in keys.split("+"))
+        if len(keys := _keys(form, name)) > 1:                          # one meter in several columns
+            numbers[name] = sum(_number(where, name, at(key)) or 0.0 for key in keys)
     cached, written = numbers["cached"] or 0.0, numbers["cache_write"] or 0.0
     given = numbers["input"] or 0.0
-    if form.includes_cached and cached > given:
-        raise InputError(f"{where}: {cached:g} cached tokens are more than the {given:g} of the input they are part of")
+    if form.includes_cached and cached + written > given:
+        both = f"{cached:,.0f} cached tokens" + (f" and {written:,.0f} written to a cache" if written else "")
+        raise InputError(f"{where}: {both} are more than the {given:,.0f} of the input they are part of")
     usd = value("usd")
     return UsageRow(
         at=_time(where, value("time")),
         model=str(value("model") or ""),
-        calls=1.0 if numbers["calls"] is None else numbers["calls"],
-        input=given - cached if form.includes_cached else given,
+        calls=1.0 if numbers["calls"] is None and not form.sums else numbers["calls"],
+        input=given - cached - written if form.includes_cached else given,
         cached=cached,
         cache_write=written,
+        cache_write_1h=numbers["cache_write_1h"] or 0.0,
         output=numbers["output"] or 0.0,
         usd=None if usd in (None, "") else _number(where, "usd", usd),
         failed=float(_has_failed(value("failed"))),
+        service=_service(at(key) for key in _keys(form, "service")),
     )
+
+
+def _keys(form: _Form, name: str) -> list[str]:
+    """The keys that hold a field; a known log may spread it over several, a column of one's own has one name."""
+    keys = form.keys.get(name)
+    return [] if keys is None else keys.split("+") if form.mark else [keys]
+
+
+def _currency_in(column: str) -> str | None:
+    """The other currency that a column's name holds as a word of its own: cost_eur, costEUR, Kosten (\u20ac).
+
+    >>> _currency_in("cost_eur"), _currency_in("totalCostGBP"), _currency_in("cost_neural"), _currency_in("cost_usd")
+    ('EUR', 'GBP', None, None)
+    """
+    words = [word.upper() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\w\s]", column)]
+    return None if "USD" in words else next((CURRENCIES[word] for word in words if word in CURRENCIES), None)
 
 
 def _attributes(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -301,6 +315,14 @@ def _json_of(node: Any) -> Any:
 
 def _has_failed(value: Any) -> bool:
     return str(value).lower() not in ("none", "", "false", "0", "success", "ok", "default", "debug", "warning", "200")
+
+
+def _service(marks: Iterable[Any]) -> Service:
+    """The level a row was sold at: a mark of batch is the word or a plain yes, and no mark is standard."""
+    levels: dict[str, Service] = {"batch": "batch", "true": "batch", "1": "batch", "1.0": "batch", "yes": "batch",
+                                  "flex": "flex", "priority": "priority"}
+    words = (str(mark).strip().lower() for mark in marks)
+    return next((levels[word] for word in words if word in levels), "standard")
 
 
 def _number(where: str, name: str, value: Any) -> float | None:

@@ -8,45 +8,51 @@ from dataclasses import dataclass
 from datetime import date
 
 from pricing.errors import NotInForce
-from pricing.table import PriceTable
+from pricing.table import PriceTable, Service
 from simulator.billing import token_rate
 from simulator.domain.usage import TokenMeter, TokenPrice
 
-METERS: tuple[tuple[str, TokenMeter], ...] = (
-    ("input", "input"), ("cached", "cached_input"), ("cache_write", "cache_write"), ("output", "output"),
-)
+HOUR_S = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelBill:
-    """One model of a log: the price it was found at, what the book asks, what was paid; None where not known."""
+    """A model at a service level: its price, what the book asks, what was paid; None where not known."""
 
     model: str
     price: str | None
     book_usd: float | None
     paid_usd: float | None
     note: str = ""
+    service: Service = "standard"
 
 
 def checked_bill(
-    models: Mapping[str, Mapping[str, float]], prices: Mapping[str, PriceTable], day: date, *, paid: bool
+    sold: Mapping[tuple[str, Service], Mapping[str, float]], prices: Mapping[str, PriceTable], day: date, *, paid: bool
 ) -> list[ModelBill]:
-    """What each model's tokens cost at the standard rates of a day; tiers and batch discounts are not in a log.
+    """What the tokens of each model and service level cost at the rates of a day; length tiers are not in a log.
 
     Args:
-        models: by the log's name, tokens by `input, cached, cache_write, output`, and `usd`.
+        sold: by the log's name and level, tokens by `input, cached, cache_write, cache_write_1h` (the part of
+            `cache_write` that is kept for an hour) and `output`, and `usd`; perhaps `rows` and `unpaid_rows`, those
+            that do not say what was paid.
         prices: tables by id.
         day: whose rates.
         paid: whether the log says what was paid.
     """
     found = []
-    for model, sums in models.items():
+    for (model, service), sums in sold.items():
         price = price_of(model, prices)
         usd, note = None, "no price of this name in the book"
         if price is not None:
-            usd, note = _cost(prices[price], day, sums)
-        asked = sums["usd"] if paid else None
-        found.append(ModelBill(model=model, price=price, book_usd=usd, paid_usd=asked, note=note))
+            usd, note = _cost(prices[price], day, sums, service)
+        rows, unpaid = sums.get("rows", 0), sums.get("unpaid_rows", 0)
+        asked = sums["usd"] if paid and not 0 < rows == unpaid else None
+        if paid and unpaid:
+            note = f"{note}; {unpaid:,.0f} of {rows:,.0f} rows have no cost"
+        found.append(
+            ModelBill(model=model, price=price, book_usd=usd, paid_usd=asked, note=note, service=service)
+        )
     return found
 
 
@@ -73,16 +79,30 @@ def price_of(model: str, prices: Mapping[str, PriceTable]) -> str | None:
     return None
 
 
-def _cost(table: PriceTable, day: date, sums: Mapping[str, float]) -> tuple[float | None, str]:
+def _cost(
+    table: PriceTable, day: date, sums: Mapping[str, float], service: Service
+) -> tuple[float | None, str]:
     try:
         version = table.on(day)
     except NotInForce as error:
         return None, str(error)
+    name, first_s = table.version_id(version), version.rules.caching.ttl_s[0]
+    level = "" if service == "standard" else f"{service} "
+    hour = sums.get("cache_write_1h", 0.0)
+    parts: tuple[tuple[float, TokenMeter, int | None], ...] = (
+        (sums["input"], "input", None),
+        (sums["cached"], "cached_input", None),
+        (sums["cache_write"] - hour, "cache_write", first_s),
+        (hour, "cache_write", HOUR_S),
+        (sums["output"], "output", None),
+    )
     total = 0.0
-    for key, meter in METERS:
-        ttl = version.rules.caching.ttl_s[0] if meter == "cache_write" else None
-        rate = token_rate(version, TokenPrice(price="", meter=meter, ttl_s=ttl))
-        if rate is None and sums[key] > 0:
-            return None, f"{table.version_id(version)} has no {meter} rate"
-        total += (rate or 0.0) * sums[key] / 1e6
-    return total, table.version_id(version)
+    for tokens, meter, ttl_s in parts:
+        rate = token_rate(version, TokenPrice(price="", meter=meter, service=service, ttl_s=ttl_s))
+        if rate is None and meter == "cache_write" and not version.rules.caching.writes_billed:
+            rate = token_rate(version, TokenPrice(price="", meter="input", service=service))
+        if rate is None and tokens > 0:
+            kept = f" for {ttl_s} s" if ttl_s is not None else ""
+            return None, f"{name} has no {level}{meter} rate{kept}"
+        total += (rate or 0.0) * tokens / 1e6
+    return total, name + (f", {level}rates" if level else "")
