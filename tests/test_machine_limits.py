@@ -1,0 +1,84 @@
+"""What a model, a card or an owner cannot do is refused in one sentence that holds the figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pricing.errors import InputError
+from pricing.load_serving import bound_replica
+from simulator.run import run, serve_calls
+from tests.command_line import tunepoint
+from tests.questions import asked
+
+RTX, A100 = "vllm/rtx-4090/llama-3.1-8b/bf16", "vllm/a100-80gb-sxm/qwen3-8b/bf16"
+GOOD = f"""start: 2026-12-01
+horizon_days: 30
+baseline: own
+workload: {{calls_per_day: 1000, tokens: {{input: 300, output: 50}}, slo: {{ttft_p95_s: 9}}}}
+options:
+  own:
+    kind: self_hosted
+    serving: {A100}
+    gpu: vast/a100-80gb-sxm
+"""
+
+
+def refused(folder: Path, text: str, *command: str) -> str:
+    """The one sentence with which a command refuses a question."""
+    path = folder / "question.yaml"
+    path.write_text(text, "utf-8")
+    done = tunepoint(command[0], str(path), *command[1:])
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    return done.err
+
+
+COMPARE, SIZE = ("compare", "--bare"), ("size", "--option", "own")
+
+
+@pytest.mark.parametrize("command", [COMPARE, SIZE])
+@pytest.mark.parametrize("caching", ["true", "false"])
+def test_a_mean_call_longer_than_the_context_is_refused(tmp_path: Path, command: tuple[str, ...], caching: str) -> None:
+    """Qwen3-8B reads 40,960 tokens; the card has room for far more, so that only the model stands in the way."""
+    long = f"    prefix_tokens: 40_611\n    prefix_caching: {caching}\n"
+    sentence = "a call of 40,961 tokens is longer than the 40,960 that qwen3-8b reads (max_context)"
+    assert sentence in refused(tmp_path, GOOD + long, *command)
+    assert run(asked(tmp_path, GOOD + long.replace("40_611", "40_610")), "own").served_calls[0] > 0
+
+
+def test_gpu_run_refuses_a_call_longer_than_the_context() -> None:
+    done = tunepoint("gpu", "run", A100, "--prefix", "30000", "--input", "10000", "--output", "961", "--rate", "1")
+    assert (done.code, "longer than the 40,960 that qwen3-8b reads" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("fidelity", ["aggregate", "call"])
+def test_the_simulation_refuses_it_too(tmp_path: Path, fidelity: str) -> None:
+    scenario = asked(tmp_path, GOOD + "    prefix_tokens: 41_000\n")
+    with pytest.raises(InputError, match=r"options.own: a call of 41,350 tokens is longer than the 40,960"):
+        run(scenario, "own", engine="simulated", runs=1, fidelity=fidelity)
+
+
+@pytest.mark.parametrize("prefix", [0, 24])
+def test_a_call_that_fills_the_last_block_is_served_and_one_token_more_is_not(prefix: int) -> None:
+    """41,408 tokens are 2,588 blocks of 16; a prefix of 24 tokens takes two of them, and leaves eight tokens unused."""
+    replica = bound_replica(RTX)
+    own = 41_408 - (32 if prefix else 0)
+    at_edge = serve_calls(replica, {"prefix": prefix, "input": own - 5, "output": 5}, concurrency=1, calls=3)
+    assert at_edge.refused == 0
+    with pytest.raises(InputError, match="does not fit alone into the 41,408 tokens") as caught:
+        serve_calls(replica, {"prefix": prefix, "input": own - 4, "output": 5}, concurrency=1, calls=3)
+    assert "GB are left for" not in str(caught.value)
+    assert "the engine reported 41,408 tokens of 131,072 bytes" in str(caught.value)
+
+
+def test_a_typed_cache_is_called_typed(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"serving: {RTX}\nkv_tokens: 100\n", "utf-8")
+    done = tunepoint("gpu", "run", str(path), "--input", "100", "--output", "13", "--rate", "1")
+    assert done.code == 2
+    assert "does not fit alone into the 100 tokens of a KV cache held in blocks of 16" in done.err
+    assert "kv_tokens is typed: 100 tokens of 131,072 bytes" in done.err
+    assert " left" not in done.err
+    path.write_text(f"serving: {RTX}\nkv_tokens: 112\n", "utf-8")
+    assert tunepoint("gpu", "run", str(path), "--input", "100", "--output", "12", "--rate", "1").code == 0
