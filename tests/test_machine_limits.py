@@ -82,3 +82,41 @@ def test_a_typed_cache_is_called_typed(tmp_path: Path) -> None:
     assert " left" not in done.err
     path.write_text(f"serving: {RTX}\nkv_tokens: 112\n", "utf-8")
     assert tunepoint("gpu", "run", str(path), "--input", "100", "--output", "12", "--rate", "1").code == 0
+
+
+TRAINED = "    training: {{tokens: 1e6, gpu: {gpu}, model: {model}, method: {method}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "model", "method", "sums"),
+    [
+        # 8.03e9 weights in bf16, a gradient and two Adam states each, against 24 GiB of which 98 % are reported
+        ("runpod-secure/rtx-4090", "llama-3.1-8b", "full-hf",
+         "16.1 GB of weights, 16.1 GB of gradients, 32.1 GB of two Adam states, 64.2 GB in all before any activation, "
+         "and one rtx-4090 reports 25.3 GB"),
+        ("runpod-secure/rtx-4090", "qwen3-14b", "lora-hf", "29.5 GB of weights"),
+        ("runpod-secure/rtx-4090", "llama-3.3-70b", "qlora-unsloth",
+         "39.5 GB of weights in 4 bits, 5.6 GB of adapters"),
+        ("vast/a100-80gb-sxm", "llama-3.3-70b", "full-torchtune", "141.1 GB of weights"),
+    ],
+)
+def test_a_model_that_a_card_cannot_hold_in_training_is_refused(
+    tmp_path: Path, gpu: str, model: str, method: str, sums: str
+) -> None:
+    sentence = refused(tmp_path, GOOD + TRAINED.format(gpu=gpu, model=model, method=method), *COMPARE)
+    assert sums in sentence
+    assert ":10: options.own.training.gpu" in sentence
+
+
+@pytest.mark.parametrize(("method", "gpu"), [
+    ("full-torchtune", "runpod-secure/rtx-4090"), ("lora-torchtune", "runpod-secure/rtx-4090"),
+    ("qlora-torchtune", "runpod-secure/rtx-4090"), ("full-hf", "vast/a100-80gb-sxm"),
+])
+def test_what_has_been_trained_on_such_a_card_is_not_refused(tmp_path: Path, method: str, gpu: str) -> None:
+    """The first three are runs of Llama-3.1-8B on one RTX 4090 (torchtune's README): 18.9, 16.2 and 7.4 GiB."""
+    asked(tmp_path, GOOD + TRAINED.format(gpu=gpu, model="llama-3.1-8b", method=method))
+
+
+def test_a_typed_speed_is_somebody_s_own_run_on_as_many_cards_as_it_took(tmp_path: Path) -> None:
+    text = TRAINED.format(gpu="runpod-secure/rtx-4090", model="llama-3.1-8b", method="full-hf")
+    asked(tmp_path, GOOD + text.replace("tokens: 1e6", "tokens: 1e6, tokens_per_s: 900"))

@@ -16,7 +16,7 @@ from pricing.nearest import nearest
 from pricing.serving import Replica, profile_name
 from pricing.table import ALWAYS
 from pricing.yaml12 import Document, Place, read_yaml
-from simulator.domain.fleet import GpuTraining
+from simulator.domain.fleet import GpuTraining, why_untrainable
 from simulator.domain.options import SelfHosted, ServingOption
 
 EXAMPLE_ID = "vllm/rtx-4090/llama-3.1-8b/bf16"
@@ -119,6 +119,8 @@ def _trained(
         raise InputError(
             f'{document.where((*here, "gpu"))}: no GPU spec "{card}"{nearest(card, shipped_specs())}'
         )
+    if reason := why_untrainable(training.method, model, known[model], card, shipped_specs()[card]):
+        raise InputError(f"{document.where((*here, 'gpu'))}: {reason}")
     return (model, known[model]), card
 
 
