@@ -145,8 +145,21 @@ class Replica:
             raise ValueError(f"{self.gpu_name} has no fp8 arithmetic; choose bf16 or a card that has it")
         if self.precision == "int8" and self.gpu.int8_tops is None:
             raise ValueError(f"{self.gpu_name} has no int8 arithmetic; choose bf16 or a card that has it")
+        self._check_split()
         if self.kv_tokens < 1:
             raise ValueError(self.arithmetic)
+
+    def _check_split(self) -> None:
+        """Tensor parallel deals whole heads to the cards (vLLM asserts it); llama.cpp deals out layers instead."""
+        cards, heads, kv_heads = self.profile.gpus_per_replica, self.model.heads, self.model.kv_heads
+        if self.id.startswith("llama.cpp/"):
+            return
+        if heads % cards or (kv_heads % cards and cards % kv_heads):
+            fit = [str(n) for n in range(1, 17) if not heads % n and (not kv_heads % n or not n % kv_heads)]
+            raise ValueError(
+                f"{cards} cards cannot share the {heads} heads and {kv_heads} KV heads of {self.model_name} evenly; "
+                f"take {', '.join(fit)} cards"
+            )
 
     @property
     def weights_bytes(self) -> float:
