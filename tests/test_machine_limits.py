@@ -120,3 +120,61 @@ def test_what_has_been_trained_on_such_a_card_is_not_refused(tmp_path: Path, met
 def test_a_typed_speed_is_somebody_s_own_run_on_as_many_cards_as_it_took(tmp_path: Path) -> None:
     text = TRAINED.format(gpu="runpod-secure/rtx-4090", model="llama-3.1-8b", method="full-hf")
     asked(tmp_path, GOOD + text.replace("tokens: 1e6", "tokens: 1e6, tokens_per_s: 900"))
+
+
+@pytest.mark.parametrize(
+    ("serving", "told"),
+    [
+        ("vllm/rtx-4090/llama-3.1-8b/bf16/tp3", "3 cards cannot share the 32 heads and 8 KV heads of llama-3.1-8b"),
+        ("sglang/h100-sxm/qwen2.5-7b/bf16/tp8", "8 cards cannot share the 28 heads and 4 KV heads"),
+        ("vllm/h100-sxm/qwen3-14b/bf16/tp5", "8 KV heads of qwen3-14b evenly; take 1, 2, 4, 8 cards"),
+    ],
+)
+def test_cards_that_cannot_share_the_heads_are_refused(serving: str, told: str) -> None:
+    with pytest.raises(InputError) as caught:
+        bound_replica(serving)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("serving", [
+    "vllm/h100-sxm/qwen2.5-7b/bf16/tp4", "vllm/h100-sxm/llama-3.3-70b/bf16/tp16",
+    "llama.cpp/rtx-4090/llama-3.1-8b/bf16/tp3",
+])
+def test_heads_that_divide_or_are_repeated_and_layers_are_shared(serving: str) -> None:
+    """Sixteen cards hold each of eight KV heads twice; llama.cpp gives every card whole layers."""
+    assert bound_replica(serving).profile.gpus_per_replica in (3, 4, 16)
+
+
+OWNED = """gpus:
+  mine/box: {{gpu: a100-80gb-sxm, owned: {{purchase_usd: 1000, host_usd: 200, electricity_usd_per_kwh: 0.2, idle_w: 1,
+    light_w: 2, saturated_w: 3, life_years: 3, residual_usd: {residual}}}}}
+"""
+
+
+def test_nobody_sells_a_worn_card_for_more_than_was_paid(tmp_path: Path) -> None:
+    text = GOOD.replace("vast/a100-80gb-sxm", "mine/box")
+    sentence = refused(tmp_path, text + OWNED.format(residual=1201), *COMPARE)
+    assert "owned.residual_usd: is 1,201, more than was paid, 1,200 for the card and its host" in sentence
+    asked(tmp_path, text + OWNED.format(residual=1200))
+
+
+@pytest.mark.parametrize("command", [COMPARE, SIZE])
+def test_a_profile_of_another_card_than_is_rented_is_refused(tmp_path: Path, command: tuple[str, ...]) -> None:
+    sentence = refused(tmp_path, GOOD.replace("vast/a100-80gb-sxm", "runpod-secure/rtx-4090"), *command)
+    assert f'"{A100}" runs on a100-80gb-sxm, but gpu "runpod-secure/rtx-4090" is rtx-4090' in sentence
+    unknown = refused(tmp_path, GOOD.replace("vast/a100-80gb-sxm", "lambda/a10"), *command)
+    assert 'but gpu "lambda/a10" is a10' in unknown
+
+
+def test_a_typed_price_of_a_card_without_a_spec_serves_any_profile(tmp_path: Path) -> None:
+    mine = "gpus: {mine/box: {usd_per_gpu_hour: {on_demand: 1}}}\n"
+    asked(tmp_path, GOOD.replace("vast/a100-80gb-sxm", "mine/box") + mine)
+
+
+def test_size_says_over_how_many_seconds_its_calls_came(tmp_path: Path) -> None:
+    """5,000,000 calls a day are 57.9 a second; nine tenths of 60,000 come in 54,000 / 57.87 = 933 s, not in an hour."""
+    path = tmp_path / "question.yaml"
+    path.write_text(GOOD.replace("calls_per_day: 1000", "calls_per_day: 5_000_000"), "utf-8")
+    told = tunepoint("size", str(path), "--option", "own").out
+    assert "At that rate, over 933 s after filling up: 54,000 calls" in told
+    assert "In that hour" not in told

@@ -56,10 +56,25 @@ def bound_hardware(
                 replicas[fleet.serving] = bound_replica(fleet.serving, typed_profiles, None, typed_models)
             except InputError as error:
                 raise InputError(f"{document.where(place)}: {error}") from None
+            if fleet.gpu is not None:
+                _check_card(replicas[fleet.serving], gpus[fleet.gpu], typed_gpus, document, place)
         if fleet.training is not None and _needs_shapes(fleet.training):
             model, card = _trained(name, fleet, gpus, typed_models, document)
             models[model[0]], specs[card] = model[1], shipped_specs()[card]
     return {"gpus": gpus, "models": models, "serving": replicas, "specs": specs}
+
+
+def _check_card(
+    replica: Replica, table: GpuTable, typed: Mapping[str, GpuTable], document: Document, place: Place
+) -> None:
+    """Refuse a profile of another card than is paid for; a typed price whose card has no spec may be of any."""
+    unknown = table.id in typed and table.gpu not in shipped_specs()
+    if table.gpu == replica.gpu_name or unknown:
+        return
+    raise InputError(
+        f'{document.where(place)}: "{replica.id}" runs on {replica.gpu_name}, but gpu "{table.id}" is {table.gpu}; '
+        "name a profile and a price of one card"
+    )
 
 
 def read_replica(name: str) -> Replica:
