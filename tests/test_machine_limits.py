@@ -8,6 +8,7 @@ import pytest
 
 from pricing.errors import InputError
 from pricing.load_serving import bound_replica
+from pricing.serving import Replica
 from simulator.run import run, serve_calls
 from tests.command_line import tunepoint
 from tests.questions import asked
@@ -178,3 +179,35 @@ def test_size_says_over_how_many_seconds_its_calls_came(tmp_path: Path) -> None:
     told = tunepoint("size", str(path), "--option", "own").out
     assert "At that rate, over 933 s after filling up: 54,000 calls" in told
     assert "In that hour" not in told
+
+
+def test_an_inline_gpu_starts_from_a_copy(tmp_path: Path) -> None:
+    text, shipped = GOOD.replace("vast/a100-80gb-sxm", "mine/box"), "runpod-secure/a100-80gb-sxm"
+    rent = f"gpus: {{mine/box: {{like: {shipped}, usd_per_gpu_hour: {{on_demand: 1.5}}}}}}\n"
+    mine, theirs = asked(tmp_path, text + rent), asked(tmp_path, text.replace("mine/box", shipped))
+    copy, model = mine.gpus["mine/box"], theirs.gpus[shipped]
+    assert (copy.gpu, copy.versions[0].terms) == (model.gpu, model.versions[-1].terms)
+    assert copy.versions[0].usd_per_gpu_hour == {"on_demand": 1.5}
+    same = asked(tmp_path, text + f"gpus: {{mine/box: {{like: {shipped}}}}}\n").gpus["mine/box"]
+    assert same.versions[0].usd_per_gpu_hour == model.versions[-1].usd_per_gpu_hour
+    owned = asked(tmp_path, text + "gpus: {mine/box: {like: owned/rtx-4090, gpu: a100-80gb-sxm, "
+                  "usd_per_gpu_hour: {on_demand: 1}}}\n").gpus["mine/box"]
+    assert owned.versions[0].owned is None
+    wrong = refused(tmp_path, text + rent.replace(shipped, "runpod-secure/a100-81gb-sxm"), *COMPARE)
+    assert 'gpus.mine/box.like: no GPU price "runpod-secure/a100-81gb-sxm"' in wrong
+
+
+def test_an_inline_profile_starts_from_a_copy(tmp_path: Path) -> None:
+    """What the engine reported of its KV cache is kept for the same model on the same card, and counted for another."""
+    def bound(like: str) -> Replica:
+        scenario = asked(tmp_path, GOOD + f"serving: {{{A100}: {{like: {like}, mfu: 0.5}}}}\n")
+        return scenario.serving[A100]
+
+    model = bound_replica("vllm/h100-sxm/qwen3-8b/bf16").profile
+    copy = bound("vllm/h100-sxm/qwen3-8b/bf16").profile
+    assert (copy.mbu, copy.step_overhead_s, copy.max_num_seqs) == (model.mbu, model.step_overhead_s, model.max_num_seqs)
+    assert (copy.mfu, copy.kv_tokens, copy.points) == (0.5, None, 0)
+    same = bound(A100.replace("vllm", "sglang") + "/tp2").profile
+    assert (same.gpus_per_replica, same.tp_efficiency) == (1, 1.0)
+    wrong = refused(tmp_path, GOOD + f"serving: {{{A100}: {{like: vlm/h100-sxm/qwen3-8b/bf16}}}}\n", *COMPARE)
+    assert 'like: no serving engine "vlm"; did you mean "vllm"?' in wrong

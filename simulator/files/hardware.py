@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -184,10 +185,21 @@ def _typed_gpus(inline: Any, document: Document) -> dict[str, GpuTable]:
             found[name] = gpu_table(name, entry, document, place)
             continue
         dates = {"effective": ALWAYS.isoformat(), "recorded": ALWAYS.isoformat(), "source": _source(document)}
-        own = {key: value for key, value in entry.items() if key != "gpu"}
+        own = {key: value for key, value in entry.items() if key not in ("gpu", "like")}
+        gpu = name.rpartition("/")[2]
+        if "like" in entry:
+            copied = _found(str(entry["like"]), found, document, (*place, "like"))
+            gpu, own = copied.gpu, {**_terms(copied.versions[-1], own), **own}
         rate = checked(GpuRate, {**dates, **own}, document, place)
-        found[name] = GpuTable(id=name, gpu=str(entry.get("gpu", name.rpartition("/")[2])), versions=(rate,))
+        found[name] = GpuTable(id=name, gpu=str(entry.get("gpu", gpu)), versions=(rate,))
     return found
+
+
+def _terms(rate: GpuRate, own: Mapping[Any, Any]) -> dict[str, Any]:
+    """What a copy takes over; who types a rent owns no longer, and the other way round."""
+    paid = ("usd_per_gpu_hour", "owned")
+    left = ("effective", "recorded", "source", *(paid if any(key in own for key in paid) else ()))
+    return {key: value for key, value in dataclasses.asdict(rate).items() if key not in left and value is not None}
 
 
 def _entries(inline: Any, document: Document, key: str, example: str) -> Iterator[tuple[str, dict[Any, Any]]]:
