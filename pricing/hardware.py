@@ -166,6 +166,12 @@ class Ownership:
     def __post_init__(self) -> None:
         not_negative(self, "purchase_usd", "electricity_usd_per_kwh", "idle_w", "residual_usd", "host_usd")
         _positive(self, "life_years")
+        paid = self.purchase_usd + self.host_usd
+        if self.residual_usd > paid:
+            raise ValueError(
+                f"residual_usd is {self.residual_usd:,.10g}, more than was paid, {paid:,.10g} for the card and "
+                "its host; type what it sells for at the end of its life"
+            )
         if not self.idle_w <= self.light_w <= self.saturated_w:
             raise ValueError(f"power is {self.idle_w}, {self.light_w}, {self.saturated_w} W; "
                              "it must rise from idle to light to saturated")

@@ -84,12 +84,32 @@ def typed_profile(asked: ProfileName, entry: Any, document: Document, place: Pla
     if not isinstance(entry, dict):
         raise InputError(f"{document.where(place)}: expected parameters, as in {{mbu: 0.85, kv_tokens: 41408}}")
     base = derived(asked, shipped_specs().get(asked.gpu))[0]
+    if "like" in entry:
+        entry = {**_copied(asked, entry, document, place), **{k: v for k, v in entry.items() if k != "like"}}
     kept = {f.name: getattr(base, f.name) for f in dataclasses.fields(base) if f.name not in entry}
     source = {"title": f"typed in {Path(document.name).name}", "seen_on": ALWAYS.isoformat(), "confidence": "reported"}
     needed = {name: kept[name] for name in ("step_overhead_s", "mbu", "mfu", "per_sequence_s") if name in kept}
     typed = checked(ServingProfile, {"source": source, **needed, **entry}, document, place)
     rest = {name: kept[name] for name in ("max_num_seqs", "max_num_batched_tokens") if name in kept}
     return dataclasses.replace(typed, gpus_per_replica=entry.get("gpus_per_replica", asked.gpus), **rest)
+
+
+def _copied(asked: ProfileName, entry: Mapping[str, Any], document: Document, place: Place) -> dict[str, Any]:
+    """Parameters of the profile that `like` names, over the cards asked for.
+
+    KV tokens that an engine reported are kept for the same model on the same card only, else they are counted.
+    """
+    try:
+        other = profile_name(str(entry["like"]))
+        profile = derived(dataclasses.replace(other, gpus=1), shipped_specs().get(other.gpu))[0]
+    except InputError as error:
+        raise InputError(f"{document.where((*place, 'like'))}: {error}") from None
+    if (other.gpu, other.model, other.precision) != (asked.gpu, asked.model, asked.precision):
+        profile = dataclasses.replace(profile, kv_tokens=None)
+    if (card := shipped_specs().get(asked.gpu)) is not None:
+        profile = spread_over(profile, asked, card)
+    names = {f.name for f in dataclasses.fields(profile)} - {"source", "points", "error_share"}
+    return {name: getattr(profile, name) for name in names}
 
 
 def derived(asked: ProfileName, gpu: GpuSpec | None) -> tuple[ServingProfile, bool]:

@@ -33,6 +33,8 @@ ESTIMATED_RANGES = {
     "llama.cpp": {"mbu": (0.31, 0.81), "mfu": (0.15, 0.82)},
 }
 """Slow and fast end of each parameter over the cards and models that were measured, by engine."""
+KV_BLOCK = 16
+"""Tokens of a block, in which the cache of keys and values is handed out (vLLM's block_size)."""
 NVLINK_EFFICIENCY = 0.8
 """Of the speed of N cards, what N cards with NVLink reach together: an estimate."""
 _PART = r"[a-z0-9][a-z0-9._-]*"
@@ -143,8 +145,21 @@ class Replica:
             raise ValueError(f"{self.gpu_name} has no fp8 arithmetic; choose bf16 or a card that has it")
         if self.precision == "int8" and self.gpu.int8_tops is None:
             raise ValueError(f"{self.gpu_name} has no int8 arithmetic; choose bf16 or a card that has it")
+        self._check_split()
         if self.kv_tokens < 1:
             raise ValueError(self.arithmetic)
+
+    def _check_split(self) -> None:
+        """Tensor parallel deals whole heads to the cards (vLLM asserts it); llama.cpp deals out layers instead."""
+        cards, heads, kv_heads = self.profile.gpus_per_replica, self.model.heads, self.model.kv_heads
+        if self.id.startswith("llama.cpp/"):
+            return
+        if heads % cards or (kv_heads % cards and cards % kv_heads):
+            fit = [str(n) for n in range(1, 17) if not heads % n and (not kv_heads % n or not n % kv_heads)]
+            raise ValueError(
+                f"{cards} cards cannot share the {heads} heads and {kv_heads} KV heads of {self.model_name} evenly; "
+                f"take {', '.join(fit)} cards"
+            )
 
     @property
     def weights_bytes(self) -> float:
@@ -184,12 +199,40 @@ class Replica:
         sums = (
             f"{cards} {self.memory_bytes / gb:.1f} GB, of which an engine takes {MEMORY_UTIL:.0%}; "
             f"{self.model_name} in {self.precision} weighs {self.weights_bytes / gb:.1f} GB and "
-            f"{self._reserve_bytes / gb:.1f} GB go to activations and graphs, so "
-            f"{self._room_bytes / gb:.1f} GB are left"
+            f"{self._reserve_bytes / gb:.1f} GB go to activations and graphs"
         )
+        held = f"{self.kv_tokens:,} tokens of {self.model.kv_bytes_per_token():,.0f} bytes"
+        if self.profile.kv_tokens is not None:
+            return f"{sums}; " + (f"the engine reported {held}" if self.measured else f"kv_tokens is typed: {held}")
+        sums += f", so {self._room_bytes / gb:.1f} GB are left"
         if self.kv_tokens >= 1:
-            return f"{sums} for {self.kv_tokens:,} tokens of {self.model.kv_bytes_per_token():,.0f} bytes"
+            return f"{sums} for {held}"
         return f"{self.model_name} does not fit: {sums}; take a larger card, more of them (/tp2) or a smaller precision"
+
+    def why_too_long(self, shared: float, own: float) -> str | None:
+        """Why a call can never be served by this replica, in words; None where it can.
+
+        Args:
+            shared: tokens of a cached prefix, which are held once.
+            own: its other tokens, input and output together.
+        """
+        tokens, most = shared + own, self.model.max_context
+        if tokens > most:
+            return (
+                f"a call of {tokens:,.0f} tokens is longer than the {most:,} that {self.model_name} reads "
+                "(max_context); shorten the prompt or take a model with a longer context"
+            )
+        if self._blocks(shared) + self._blocks(own) > self.kv_tokens // KV_BLOCK:
+            return (
+                f"a call of {tokens:,.0f} tokens does not fit alone into the {self.kv_tokens:,} tokens of a KV cache "
+                f"held in blocks of {KV_BLOCK} ({self.arithmetic}); shorten the prompt or take a larger card"
+            )
+        return None
+
+    def _blocks(self, tokens: float) -> float:
+        """Blocks of all layers that so many tokens fill; a windowed layer holds no more than its window."""
+        near = min(tokens, self.model.window or tokens)
+        return self.full_share * math.ceil(tokens / KV_BLOCK) + (1.0 - self.full_share) * math.ceil(near / KV_BLOCK)
 
     def step_seconds(self) -> StepSeconds:
         """Seconds of one step by what it does: `overhead + max(W / (MBU BW), 2 P n / (MFU F)) + ...`."""

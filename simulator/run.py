@@ -25,8 +25,6 @@ from simulator.domain.usage import OVERLOADED, Activity, FleetUse, TokenPrice
 
 Array = NDArray[np.float64]
 
-BLOCK = 16
-"""Tokens of a KV block, the least that is left beside a call."""
 FIDELITIES = ("aggregate", "call")
 CHUNK = 3000
 """Draws run together: an array of draws by days of a year is then 9 MB, whatever the number of draws."""
@@ -155,16 +153,12 @@ def serve_calls(
         overflow_above: calls in the fleet from which on others go elsewhere (0: none do; only with a rate).
 
     Raises:
-        InputError: the mean call does not fit into the KV cache, with the arithmetic.
+        InputError: the mean call exceeds the model's context or the KV cache, with the arithmetic.
     """
     from simulator.simulated import engine_replica as simulated
 
-    tokens = lengths["prefix"] + lengths["input"] + lengths["output"]
-    if tokens + BLOCK > replica.kv_tokens:
-        raise InputError(
-            f"a call of {tokens:,.0f} tokens does not fit alone into the {replica.kv_tokens:,} tokens of a KV cache "
-            f"({replica.arithmetic}); shorten the prompt or take a larger card"
-        )
+    if (reason := replica.why_too_long(lengths["prefix"], lengths["input"] + lengths["output"])) is not None:
+        raise InputError(reason)
     drawn = simulated.Drawn(**{**lengths, "prefix": int(lengths["prefix"])})  # type: ignore[arg-type]
     most = saturation(replica, lengths, adapters)
     if concurrency is not None:

@@ -139,7 +139,7 @@ def size(
             "clock",
             f"One less is held back by: {found.binds}" if found.replicas > 1 else f"First to bind: {found.binds}",
         )
-        _tell(found.run, "In that hour")
+        _tell(found.run, f"At that rate, over {found.run.calls / found.rate_per_s:,.0f} s after filling up")
     if found.replicas is None:
         raise NoFleet(f"options.{option}: {found.binds}; take a faster card, a smaller model, or a later target")
 

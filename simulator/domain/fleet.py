@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
-from pricing.hardware import Commitment
+from pricing.hardware import Commitment, GpuSpec, ModelSpec
+from pricing.serving import GIB, REPORTED, WEIGHT_BYTES
 from pricing.table import STRICT
 from simulator.domain.dials import Dial, check_dials
 
@@ -18,6 +19,18 @@ GpuTrainingMethod = Literal[
     "lora-hf", "qlora-hf", "full-hf", "lora-unsloth", "qlora-unsloth", "lora-torchtune", "qlora-torchtune",
     "full-torchtune",
 ]
+HELD_BYTES = {
+    "full-hf": (("weights", 2.0), ("gradients", 2.0), ("two Adam states", 4.0)),
+    "full-torchtune": (("weights", 2.0),),
+    "lora": (("weights", 2.0), ("adapters", 0.005 * 16.0)),
+    "qlora": (("weights in 4 bits", WEIGHT_BYTES["int4"]), ("adapters", 0.005 * 16.0)),
+}
+"""Bytes a card must hold for each weight of the model, at the least: all in bf16, activations left out.
+
+The parts are those of ZeRO (Rajbhandari et al. 2020, section 3.1), which counts 16 bytes in mixed precision; an adapter
+of rank 16 has 0.5 % of the weights and takes those 16. torchtune's full recipe frees each gradient at once and pages
+8-bit states out: 18.9 GiB with an 8B model (its README, Sept 2024), of which weights are 15.0.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,3 +169,27 @@ class GpuTraining:
             raise ValueError(f"a run is sized by one of usd, tokens, examples or gpu_hours; {given} is given")
         if self.usd is None and self.gpu is None and self.gpu_usd_per_hour is None:
             raise ValueError("gpu is missing; name the card it trains on, as in runpod-secure/rtx-4090")
+
+
+def why_untrainable(
+    method: GpuTrainingMethod, name: str, model: ModelSpec, card_name: str, card: GpuSpec
+) -> str | None:
+    """Why one card cannot hold a model that is trained with a method, with the arithmetic; None where it may.
+
+    Args:
+        method: how it is trained.
+        name: of the model.
+        model: its shapes.
+        card_name: the GPU.
+        card: its spec.
+    """
+    parts = HELD_BYTES.get(method) or HELD_BYTES[method.partition("-")[0]]
+    held_gb = [(part, model.params_b * each) for part, each in parts]
+    room_gb, needed_gb = card.memory_gb * GIB * REPORTED / 1e9, sum(gb for _, gb in held_gb)
+    if needed_gb <= room_gb:
+        return None
+    sums = ", ".join(f"{gb:.1f} GB of {part}" for part, gb in held_gb)
+    return (
+        f"{method} of {name} holds {sums}, {needed_gb:.1f} GB in all before any activation, and one {card_name} "
+        f"reports {room_gb:.1f} GB; take a larger card or a lighter method, or type tokens_per_s of a run over several"
+    )

@@ -69,20 +69,18 @@ def served_by_fleet(
 
 
 def check_fits(name: str, hours: FleetHours) -> None:
-    """Refuse calls of which not even a mean one fits into the KV cache.
+    """Refuse calls of which not even a mean one fits into the model's context and the KV cache.
 
     Raises:
         InputError: with the arithmetic.
     """
     if isinstance(hours.serving, Capacity):
         return
-    lengths, kv = hours.of_call(0), hours.serving.kv_tokens
-    tokens = lengths.prefix + lengths.input + lengths.output
-    if tokens > kv:
-        raise InputError(
-            f"options.{name}: a call of {tokens:,.0f} tokens does not fit alone into the {kv:,} tokens "
-            f"of a KV cache ({hours.serving.arithmetic}); shorten the prompt or take a larger card"
-        )
+    lengths = hours.of_call(0)
+    shared = lengths.prefix if hours.plain.prefix_caching else 0.0
+    own = lengths.prefix - shared + lengths.input + lengths.output
+    if (reason := hours.serving.why_too_long(shared, own)) is not None:
+        raise InputError(f"options.{name}: {reason}")
 
 
 def _machines(scenario: Scenario, name: str, hours: FleetHours) -> Iterator[Count]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -16,7 +17,7 @@ from pricing.nearest import nearest
 from pricing.serving import Replica, profile_name
 from pricing.table import ALWAYS
 from pricing.yaml12 import Document, Place, read_yaml
-from simulator.domain.fleet import GpuTraining
+from simulator.domain.fleet import GpuTraining, why_untrainable
 from simulator.domain.options import SelfHosted, ServingOption
 
 EXAMPLE_ID = "vllm/rtx-4090/llama-3.1-8b/bf16"
@@ -56,10 +57,25 @@ def bound_hardware(
                 replicas[fleet.serving] = bound_replica(fleet.serving, typed_profiles, None, typed_models)
             except InputError as error:
                 raise InputError(f"{document.where(place)}: {error}") from None
+            if fleet.gpu is not None:
+                _check_card(replicas[fleet.serving], gpus[fleet.gpu], typed_gpus, document, place)
         if fleet.training is not None and _needs_shapes(fleet.training):
             model, card = _trained(name, fleet, gpus, typed_models, document)
             models[model[0]], specs[card] = model[1], shipped_specs()[card]
     return {"gpus": gpus, "models": models, "serving": replicas, "specs": specs}
+
+
+def _check_card(
+    replica: Replica, table: GpuTable, typed: Mapping[str, GpuTable], document: Document, place: Place
+) -> None:
+    """Refuse a profile of another card than is paid for; a typed price whose card has no spec may be of any."""
+    unknown = table.id in typed and table.gpu not in shipped_specs()
+    if table.gpu == replica.gpu_name or unknown:
+        return
+    raise InputError(
+        f'{document.where(place)}: "{replica.id}" runs on {replica.gpu_name}, but gpu "{table.id}" is {table.gpu}; '
+        "name a profile and a price of one card"
+    )
 
 
 def read_replica(name: str) -> Replica:
@@ -119,6 +135,8 @@ def _trained(
         raise InputError(
             f'{document.where((*here, "gpu"))}: no GPU spec "{card}"{nearest(card, shipped_specs())}'
         )
+    if reason := why_untrainable(training.method, model, known[model], card, shipped_specs()[card]):
+        raise InputError(f"{document.where((*here, 'gpu'))}: {reason}")
     return (model, known[model]), card
 
 
@@ -167,10 +185,21 @@ def _typed_gpus(inline: Any, document: Document) -> dict[str, GpuTable]:
             found[name] = gpu_table(name, entry, document, place)
             continue
         dates = {"effective": ALWAYS.isoformat(), "recorded": ALWAYS.isoformat(), "source": _source(document)}
-        own = {key: value for key, value in entry.items() if key != "gpu"}
+        own = {key: value for key, value in entry.items() if key not in ("gpu", "like")}
+        gpu = name.rpartition("/")[2]
+        if "like" in entry:
+            copied = _found(str(entry["like"]), found, document, (*place, "like"))
+            gpu, own = copied.gpu, {**_terms(copied.versions[-1], own), **own}
         rate = checked(GpuRate, {**dates, **own}, document, place)
-        found[name] = GpuTable(id=name, gpu=str(entry.get("gpu", name.rpartition("/")[2])), versions=(rate,))
+        found[name] = GpuTable(id=name, gpu=str(entry.get("gpu", gpu)), versions=(rate,))
     return found
+
+
+def _terms(rate: GpuRate, own: Mapping[Any, Any]) -> dict[str, Any]:
+    """What a copy takes over; who types a rent owns no longer, and the other way round."""
+    paid = ("usd_per_gpu_hour", "owned")
+    left = ("effective", "recorded", "source", *(paid if any(key in own for key in paid) else ()))
+    return {key: value for key, value in dataclasses.asdict(rate).items() if key not in left and value is not None}
 
 
 def _entries(inline: Any, document: Document, key: str, example: str) -> Iterator[tuple[str, dict[Any, Any]]]:

@@ -130,12 +130,9 @@ class FleetTerms:
         else:
             shared = load.fixed if plain.prefix_caching else 0
             engine = engine_of(serving, shared, int(plain.fleet.adapters))
-            tokens = load.fixed + load.input + load.output
-            if tokens > serving.kv_tokens:
-                raise InputError(
-                    f"options.{name}: a call of {tokens:,.0f} tokens does not fit alone into the {serving.kv_tokens:,} "
-                    f"tokens of a KV cache ({serving.arithmetic}); shorten the prompt or take a larger card"
-                )
+            own = load.fixed - shared + load.input + load.output
+            if (reason := serving.why_too_long(shared, own)) is not None:
+                raise InputError(f"options.{name}: {reason}")
         fleet = plain.fleet
         terms = scenario.gpu_on(plain.gpu, plain.commitment).terms if plain.gpu is not None else None
         target = fleet.target_concurrency
