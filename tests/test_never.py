@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from questions import asked, crossed
 
 from simulator.domain.drawn import with_dials
@@ -113,3 +114,19 @@ def test_a_cache_that_is_hit_more_often_is_named_where_it_is_the_nearest_change(
     assert nearest_change(scenario, ("a", "c")) == "it would pay if 62 % of the possible cache hits of c came"
     plain, cached_usd = costs(scenario, 1e6, "a", "c", options__c__caching__reach=0.62)
     assert cached_usd < plain
+
+
+@pytest.mark.parametrize("along", ["options.other.prefix_tokens", "options.other.price_factor", "discount_rate"])
+def test_a_dial_that_changes_neither_of_the_two_is_named_as_such(tmp_path: Path, along: str) -> None:
+    scenario = asked(tmp_path, f"{PAGE}  other: {{kind: hosted_prompt, price: mine/dear, prefix_tokens: 10}}\n")
+    for pair, answer in ((("old", "a"), "always"), (("a", "old"), "never")):
+        found = crossed(scenario, *pair, along=along)
+        assert found["answer"] == answer
+        assert found["reason"].startswith(f"{along} changes nothing for the two; ")
+
+
+def test_a_dial_of_a_stand_in_or_of_one_of_the_two_is_not_without_effect(tmp_path: Path) -> None:
+    scenario = asked(tmp_path, PAGE)
+    for pair, along in ((("a", "b"), "options.old.price_factor"), (("a", "old"), "options.a.price_factor"),
+                        (("old", "a"), "workload.tokens.input"), (("a", "old"), "horizon_days")):
+        assert "changes nothing" not in (crossed(scenario, *pair, along=along)["reason"] or "")

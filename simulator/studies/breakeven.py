@@ -28,7 +28,7 @@ from simulator.formats import days as spoken
 from simulator.formats import share
 from simulator.run import run
 from simulator.studies.finance import cumulative, discounted, payback_day
-from simulator.studies.reasons import never_reason
+from simulator.studies.reasons import never_reason, without_effect
 from simulator.studies.scanpoints import scan_points
 from simulator.studies.turns import BEYOND_USD, EQUAL, Change, Turns, turns
 
@@ -130,6 +130,8 @@ def _told(
     elif answer == "always":
         unit = "calls a day" if along == VOLUME else dial.unit
         reason = f"{between[1]} is cheaper from {bounds[0]:,.10g} to {bounds[1]:,.10g} {unit}".rstrip()
+    if reason is not None and without_effect(span[0], between, along, bounds):
+        reason = f"{along} changes nothing for the two; {reason}"
     return BreakEven(
         between=between,
         along=along,

@@ -7,14 +7,17 @@ from numpy.typing import NDArray
 
 from simulator.domain.drawn import find_dial, with_dials
 from simulator.domain.options import HostedFineTuned, HostedOption
+from simulator.domain.plan import concerns
 from simulator.domain.scenario import Scenario
 from simulator.formats import count
 from simulator.run import run
 from simulator.studies.nearest_change import nearest_change
 from simulator.studies.scanpoints import scan_points
-from simulator.studies.turns import BEYOND_USD, sign_changes
+from simulator.studies.turns import BEYOND_USD, EQUAL, sign_changes
 
 VOLUME = "workload.calls_per_day"
+EFFECT_POINTS = 9
+"""Points at which it is looked for whether a dial changes anything."""
 POINTS = 101
 """Points at which it is looked for whether an option would pay without the waiting."""
 
@@ -39,6 +42,21 @@ def never_reason(scenario: Scenario, between: tuple[str, str], along: str, bound
     if along != VOLUME:
         said.insert(0, f"from {bounds[0]:,.10g} to {bounds[1]:,.10g} {reference} stays cheaper")
     return "; ".join(said)
+
+
+def without_effect(scenario: Scenario, between: tuple[str, str], along: str, bounds: tuple[float, float]) -> bool:
+    """Whether a dial changes nothing that either option costs, or whether it serves, anywhere between the bounds."""
+    points = np.linspace(*bounds, EFFECT_POINTS)
+    if find_dial(scenario, along).whole:
+        points = np.unique(np.round(points).clip(np.ceil(bounds[0]), np.floor(bounds[1])))
+    for name in between:
+        if not concerns(scenario, name, along):
+            continue
+        found = run(scenario, name, draws={along: points})
+        cost, serves = found.total_usd, found.feasible_draws
+        if np.ptp(cost) > EQUAL * np.abs(cost).max() or serves.any() != serves.all():
+            return False
+    return True
 
 
 def unit_usd(scenario: Scenario, name: str) -> float:
