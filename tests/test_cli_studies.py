@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,16 @@ def test_sensitivity(question: Path, method: str, tmp_path: Path) -> None:
     assert len(list(csv.DictReader(io.StringIO(said.out)))) == len(
         answer("sensitivity", question, "--method", method)["rows"])
     assert found["choice"] in tunepoint("sensitivity", str(question), "--method", method).out
+
+
+def test_both_sobol_indices_are_told_with_their_intervals(question: Path) -> None:
+    rows = answer("sensitivity", question, "--method", "sobol", "--samples", 64)["rows"]
+    said = " ".join(tunepoint("sensitivity", str(question), "--method", "sobol", "--samples", "64").out.split())
+    for row in rows:
+        for kind in ("first", "total"):
+            value, low, high = (re.escape(f"{abs(x) if abs(x) < 0.005 else x:.2f}")
+                                for x in (row[kind], *row[f"{kind}_interval"]))
+            assert re.search(rf"{row['path']} .*{value} \({low} to {high}\)", said)
 
 
 def test_a_picture_of_supposed_ranges_says_so(question: Path, tmp_path: Path) -> None:
