@@ -135,6 +135,10 @@ MISTAKES = {
     "a method that does not exist": (("sensitivity", "--method", "monte"), "is not one of tornado, sobol, voi, flips"),
     "no power of two": (("sensitivity", "--method", "sobol", "--samples", "100"), "power of two"),
     "too few draws": (("sensitivity", "--method", "voi", "--draws", "10"), "too few to speak of chances"),
+    "a day in the future": (
+        ("backtest", "--decide-on", "9031-09-15"), "--decide-on: 9031-09-15 lies in the future"),
+    "a last day in the future": (
+        ("backtest", "--decide-on", "2025-06-01", "--monthly", "9031-09-15"), "--monthly: 9031-09-15 lies in"),
     "a day that is none": (("backtest", "--decide-on", "2025-13-01"), "is not a date"),
     "an end before the decision": (
         ("backtest", "--decide-on", "2025-06-01", "--until", "2025-05-01"), "-31 days after the decision"),
