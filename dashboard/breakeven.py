@@ -135,4 +135,5 @@ def _crossing(one: Crossing, unit: str) -> str:
 def _payback(found: BreakEven) -> list[str]:
     paid = found.payback
     when = f", on {day(paid.date)}" if paid.date else ""
-    return [f"{paid.reason}{when}.", *(f"Careful: {flag}." for flag in paid.flags)]
+    later = f"; {paid.discounted}" if paid.discounted else ""
+    return [f"{paid.reason}{when}{later}.", *(f"Careful: {flag}." for flag in paid.flags)]

@@ -119,6 +119,10 @@ def break_even_json(found: Sequence[BreakEven]) -> list[dict[str, Any]]:
                     "date": one.payback.date.isoformat() if one.payback.date else None,
                     "reason": one.payback.reason,
                     "flags": list(one.payback.flags),
+                    "discounted_days": one.payback.discounted_days,
+                    "discounted_date": (
+                        one.payback.discounted_date.isoformat() if one.payback.discounted_date else None
+                    ),
                 },
             }
         )

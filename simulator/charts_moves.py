@@ -19,6 +19,8 @@ FAR = 2.0
 """Relative change beyond which a flip is told, not drawn: it would make the near ones invisible."""
 LABEL_SHARE = 0.015
 """Part of the width that a character at the end of a bar takes, in a chart of 780 px."""
+NOTHING = -1.0
+"""Relative change that leaves nothing of a dial; the axis of flips ends there unless a dial went through zero."""
 LOW, HIGH = COLOURS[0], COLOURS[1]
 
 
@@ -73,7 +75,7 @@ def sobol(found: Sobol) -> go.Figure:
     )
     series = (("alone", LOW, [(row.first, row.first_interval) for row in rows]),
               ("with interactions", HIGH, [(row.total, row.total_interval) for row in rows]))
-    for name, colour, values in series:
+    for name, colour, values in reversed(series):  # the first of a group of bars is drawn lowest
         chart.add_bar(
             y=names, x=[value for value, _ in values], orientation="h", name=name, marker={"color": colour},
             error_x={"type": "data", "symmetric": False, "color": INK, "thickness": 1,
@@ -81,7 +83,7 @@ def sobol(found: Sobol) -> go.Figure:
                      "arrayminus": [max(0.0, value - ends[0]) for value, ends in values]},
             hovertemplate="%{y}: %{x:.3f}<extra></extra>",
         )
-    chart.update_layout(barmode="group")
+    chart.update_layout(barmode="group", legend={"traceorder": "reversed"})
     return chart.figure()
 
 
@@ -127,16 +129,24 @@ def flips(found: Flips) -> go.Figure:
               f"flip in their span ({len(found.steady)}), dials that change nothing ({len(found.idle)})."],
         money=False,
     )
+    changes = [row.change or 0.0 for row in rows]
+    ends = [0.0, *changes]
+    wide = [LABEL_SHARE * len(label) * (max(ends) - min(ends) or 1.0) for label in labels]
+    room = 0.05 * (max(ends) - min(ends) or 1.0) + max(wide, default=0.0)
+    low = max(min(ends) - room, min(NOTHING, *ends))
+    fits = [change > 0 or change - size > low for change, size in zip(changes, wide, strict=True)]
     chart.add_bar(
-        y=names, x=[row.change for row in rows], orientation="h", showlegend=False,
-        marker={"color": [HIGH if (row.change or 0) > 0 else LOW for row in rows]},
-        text=[text(one) for one in labels], textposition="outside",
+        y=names, x=changes, orientation="h", showlegend=False,
+        marker={"color": [HIGH if change > 0 else LOW for change in changes]},
+        text=[text(one) for one in labels], textposition=["outside" if fit else "none" for fit in fits],
         textfont={"size": 11, "color": INK}, cliponaxis=False,
         hovertemplate="%{y}: %{x:+.0%}<extra></extra>",
     )
-    ends = [0.0, *(row.change or 0.0 for row in rows)]
-    room = (0.05 + LABEL_SHARE * max(map(len, labels), default=0)) * (max(ends) - min(ends) or 1.0)
-    chart.update_xaxes(tickformat="+.0%", range=[min(ends) - room, max(ends) + room])
+    for name, label, fit in zip(names, labels, fits, strict=True):
+        if not fit:
+            chart.add_annotation(x=0, y=name, text=text(label), showarrow=False, xanchor="left", xshift=3,
+                                 font={"size": 11, "color": INK})
+    chart.update_xaxes(tickformat="+.0%", range=[low, max(ends) + room])
     return chart.figure()
 
 

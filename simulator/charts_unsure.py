@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +22,8 @@ CENT = 0.01
 """Below half of it a part of a saving is a rounding of the sums it is the difference of."""
 SPREAD = 4.0
 """How many times dearer than another an option is where a linear axis no longer tells the cheaper ones apart."""
+LABEL_HEIGHT = 0.07
+"""Part of the height of the bridge that an amount beside a bar takes."""
 WORD_CHARACTERS = 13
 """Characters of a line below a bar of the bridge."""
 SAVES, COSTS = COLOURS[2], COLOURS[1]
@@ -94,14 +97,17 @@ def bridge(found: Bridge, comparison: Comparison | None = None) -> go.Figure:
     under = [textwrap.wrap(name, WORD_CHARACTERS, max_lines=3, placeholder="...") for name in names]
     names = ["<br>".join(text(line) for line in lines) for lines in under]
     values = [found.from_usd, *(-part.usd for part in parts), found.to_usd]
+    words = [text(usd(values[0])), *(text(_step(value)) for value in values[1:-1]), text(usd(values[-1]))]
     chart.add_waterfall(
         x=names, y=values, measure=["absolute", *["relative"] * len(parts), "total"],
-        text=[text(usd(values[0])), *(text(_step(value)) for value in values[1:-1]), text(usd(values[-1]))],
-        textposition="outside", showlegend=False, cliponaxis=False,
+        text=words, textposition="none", showlegend=False,
         increasing={"marker": {"color": COSTS}}, decreasing={"marker": {"color": SAVES}},
         totals={"marker": {"color": COLOURS[0]}}, connector={"line": {"color": GREY, "width": 1}},
         hovertemplate="%{x}: %{text}<extra></extra>",
     )
+    for place, (amount, at) in enumerate(zip(words, _label_places(values), strict=True)):
+        chart.add_annotation(x=place, y=at[0], text=amount, showarrow=False, font={"size": 12, "color": INK},
+                             yanchor=at[1], yshift=2 if at[1] == "bottom" else -2)
     chart.update_layout(bargap=0.35)
     return chart.figure()
 
@@ -109,6 +115,25 @@ def bridge(found: Bridge, comparison: Comparison | None = None) -> go.Figure:
 def _step(value: float) -> str:
     """What a step adds to the cost, with its sign."""
     return f"+{usd(value)}" if value > 0 else usd(value)
+
+
+def _label_places(values: Sequence[float]) -> list[tuple[float, str]]:
+    """Where the amount of each bar of a bridge stands: beyond its end, or beside the zero line that would strike it.
+
+    >>> _label_places([100.0, -99.0, 1.0]), _label_places([100.0, -50.0, 50.0])[1]
+    ([(100.0, 'bottom'), (100.0, 'bottom'), (1.0, 'bottom')], (50.0, 'top'))
+    """
+    ends = np.cumsum(values[:-1]).tolist()
+    bars = [(0.0, values[0]), *itertools.pairwise(ends), (0.0, values[-1])]
+    high = LABEL_HEIGHT * float(np.ptp([0.0, *ends]) or 1.0)
+    found: list[tuple[float, str]] = []
+    for begin, end in bars:
+        top = max(begin, end)
+        if end < begin and not 0.0 <= end < high:
+            found.append((end, "top"))
+        else:
+            found.append((max(top, 0.0) if -high < top else top, "bottom"))
+    return found
 
 
 def _bridge_range(found: Bridge) -> list[float]:

@@ -88,7 +88,7 @@ def break_even_table(pairs: Sequence[BreakEven]) -> str:
         for pair in pairs
     ]
     return table("Where two options change places, and when a larger first payment has been earned back",
-                 ["Option", "Along the dial", "Payback in cash"], rows)
+                 ["Option", "Along the dial", "Payback"], rows)
 
 
 def break_even_words(pair: BreakEven) -> list[str]:
@@ -115,7 +115,8 @@ def _payback(pair: BreakEven) -> str:
     back = pair.payback
     when = f"<strong>{day(back.date)}</strong><br>" if back.date else ""
     flags = f'<br><span class="warn">{escape("; ".join(back.flags))}</span>' if back.flags else ""
-    return f"{when}{escape(back.reason)}{flags}"
+    later = f"; {escape(back.discounted)}" if back.discounted else ""
+    return f"{when}{escape(back.reason)}{later}{flags}"
 
 
 def assumptions_tables(assumptions: Sequence[Assumption], at: Places) -> str:

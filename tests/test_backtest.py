@@ -114,6 +114,14 @@ def test_a_day_before_the_first_price_is_told(tmp_path: Path) -> None:
         list(monthly(scenario, date(2025, 1, 1), date(2024, 1, 1)))
 
 
+def test_a_day_after_the_last_retirement_is_not_told_as_one_before_the_first_price(tmp_path: Path) -> None:
+    kept = [line for line in QUESTION.splitlines() if not line.startswith(("  a:", "  b:", "  dear:"))]
+    text = "\n".join(kept).replace("baseline: a", "baseline: c")
+    scenario = asked(tmp_path, text.replace("start: 2026-06-01", "start: 2025-01-20"))
+    with pytest.raises(InputError, match="was sold on 2025-06-01: acme/c had retired on 2025-05-01"):
+        backtest(scenario, date(2025, 6, 1))
+
+
 def test_the_support_case_of_2024_by_its_price_history() -> None:
     """Tuned was chosen at 0.30/1.20 against 0.15/0.60, and two weeks later caching halved the base's repeated input."""
     (path,) = (path for path in shipped_scenarios() if path.stem == "support-triage-2024-09")

@@ -22,7 +22,7 @@ from pricing.errors import InputError
 from simulator.domain.drawn import with_dials
 from simulator.domain.scenario import Scenario
 from simulator.run import run
-from simulator.studies.reasons import nearest_change
+from simulator.studies.nearest_change import nearest_change
 from simulator.studies.turns import sign_changes
 
 VOLUME = "workload.calls_per_day"

@@ -52,9 +52,16 @@ def test_a_tornado_draws_both_ends_of_every_bar(scenario: Scenario) -> None:
 
 def test_sobol_bars_are_the_indices(scenario: Scenario) -> None:
     found = sobol(scenario, 64)
-    alone, whole = charts.sobol(found).data
+    whole, alone = charts.sobol(found).data
     assert list(alone.x) == [row.first for row in found.rows]
     assert list(whole.x) == [row.total for row in found.rows]
+
+
+def test_the_legend_of_sobol_names_the_upper_bar_first(scenario: Scenario) -> None:
+    """Of a group of lying bars the first trace is the lowest; a reversed legend names the last trace first."""
+    chart = charts.sobol(sobol(scenario, 64))
+    assert [trace.name for trace in chart.data] == ["with interactions", "alone"]
+    assert chart.layout.legend.traceorder == "reversed"
 
 
 def test_flips_are_drawn_at_their_relative_change(scenario: Scenario) -> None:
@@ -62,6 +69,37 @@ def test_flips_are_drawn_at_their_relative_change(scenario: Scenario) -> None:
     (bars,) = charts.flips(found).data
     near = [row.change for row in found.rows if row.change is not None and abs(row.change) <= 2][:15]
     assert list(bars.x) == near
+
+
+def test_the_axis_of_flips_ends_where_nothing_is_left_of_a_dial_and_its_label_goes_beside(scenario: Scenario) -> None:
+    found = flips(scenario)
+    row = next(row for row in found.rows if row.change is not None and row.change < 0)
+    rows = (dataclasses.replace(row, change=-0.98), dataclasses.replace(row, path="options.a.other", change=1.5),
+            dataclasses.replace(row, path="options.a.third", change=-0.1))
+    chart = charts.flips(dataclasses.replace(found, rows=rows))
+    assert chart.layout.xaxis.range[0] == -1
+    assert list(chart.data[0].textposition) == ["none", "outside", "outside"]
+    (label,) = (one for one in chart.layout.annotations if one.y == chart.data[0].y[0])
+    assert (label.x, label.xanchor) == (0, "left")
+    assert label.text == chart.data[0].text[0]
+    through = charts.flips(dataclasses.replace(found, rows=(dataclasses.replace(row, change=-1.4),)))
+    assert through.layout.xaxis.range[0] == -1.4
+
+
+@pytest.mark.parametrize("parts", [(99.0, -1.0), (50.0, 49.9), (104.0, -8.0), (120.0, 5.0), (-30.0, 129.5), (100.5,)])
+def test_no_amount_of_a_bridge_stands_on_the_zero_line(parts: tuple[float, ...]) -> None:
+    taken = Bridge(between=("a", "b"), days=(365, 365), from_usd=100.0, to_usd=100.0 - sum(parts),
+                   parts=tuple(BridgePart(part=f"part {n}", usd=usd) for n, usd in enumerate(parts)))
+    chart = charts.bridge(taken)
+    low, high = chart.layout.yaxis.range
+    words = 0.05 * (high - low)                                            # a line of 12 px in a plot of 300 px
+    labels = [one for one in chart.layout.annotations if one.yref is None]
+    assert len(labels) == len(parts) + 2
+    for label in labels:
+        below, above = (label.y, label.y + words) if label.yanchor == "bottom" else (label.y - words, label.y)
+        assert below >= 0 or above <= 0
+        assert low <= below
+        assert above <= high
 
 
 def test_a_map_names_every_region_and_marks_today(scenario: Scenario) -> None:

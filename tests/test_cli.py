@@ -53,7 +53,7 @@ COMPARE_KEYS = {
     "options.cheap.lines.0": "line quantity unit usd_per_unit usd price_version",
     "break_even.0": "between along unit answer cheaper crossings reason payback",
     "break_even.0.crossings.0": "at kind basis below above flags",
-    "break_even.0.payback": "days date reason flags",
+    "break_even.0.payback": "days date reason flags discounted_days discounted_date",
     "verdict": "choice runner_up saving_usd confidence too_close money with_quality quality_gap_to_flip"
     " max_saving_usd_per_month because caveats flips",
     "assumptions.0": "path value source set_by_user",

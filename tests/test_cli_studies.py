@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,16 @@ def test_sensitivity(question: Path, method: str, tmp_path: Path) -> None:
     assert found["choice"] in tunepoint("sensitivity", str(question), "--method", method).out
 
 
+def test_both_sobol_indices_are_told_with_their_intervals(question: Path) -> None:
+    rows = answer("sensitivity", question, "--method", "sobol", "--samples", 64)["rows"]
+    said = " ".join(tunepoint("sensitivity", str(question), "--method", "sobol", "--samples", "64").out.split())
+    for row in rows:
+        for kind in ("first", "total"):
+            value, low, high = (re.escape(f"{abs(x) if abs(x) < 0.005 else x:.2f}")
+                                for x in (row[kind], *row[f"{kind}_interval"]))
+            assert re.search(rf"{row['path']} .*{value} \({low} to {high}\)", said)
+
+
 def test_a_picture_of_supposed_ranges_says_so(question: Path, tmp_path: Path) -> None:
     plain, page = ("--set", f"{X}=200", "--set", "options.b.one_off_usd={build: 40}"), tmp_path / "picture.html"
     said = tunepoint("sensitivity", str(question), "--method", "voi", "--draws", "500", *plain, "--out", str(page))
@@ -124,6 +135,10 @@ MISTAKES = {
     "a method that does not exist": (("sensitivity", "--method", "monte"), "is not one of tornado, sobol, voi, flips"),
     "no power of two": (("sensitivity", "--method", "sobol", "--samples", "100"), "power of two"),
     "too few draws": (("sensitivity", "--method", "voi", "--draws", "10"), "too few to speak of chances"),
+    "a day in the future": (
+        ("backtest", "--decide-on", "9031-09-15"), "--decide-on: 9031-09-15 lies in the future"),
+    "a last day in the future": (
+        ("backtest", "--decide-on", "2025-06-01", "--monthly", "9031-09-15"), "--monthly: 9031-09-15 lies in"),
     "a day that is none": (("backtest", "--decide-on", "2025-13-01"), "is not a date"),
     "an end before the decision": (
         ("backtest", "--decide-on", "2025-06-01", "--until", "2025-05-01"), "-31 days after the decision"),

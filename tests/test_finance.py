@@ -195,3 +195,26 @@ def test_a_payback_that_retraining_undoes_in_the_last_month_is_fragile(tmp_path:
     flags = ("options.b.training={usd: 150, retrain_every_days: 30}", "horizon_days=31")
     found = crossed(asked(tmp_path, PAGE, *flags), "a", "b")["payback"]
     assert (found["days"], found["flags"]) == (pytest.approx(25), ["fragile"])
+
+
+@pytest.mark.parametrize(("usd", "rate", "when"), [(150, 0.1, "2026-12-27"), (1500, 0.1, "2027-08-17"),
+                                                   (1500, 0.3, "2027-09-03"), (2100, 0.1, None), (1500, 0, None)])
+def test_a_discounted_payback_is_that_of_a_geometric_series(
+    tmp_path: Path, usd: int, rate: float, when: str | None
+) -> None:
+    """n days of 6 dollars are worth 6 (1 - q^n) / (1 - q) on the first, q = (1 + r)^(-1/365); a day accrues evenly.
+
+    Undiscounted, 150 are level after 25 days, 1,500 after 250 and 2,100 after 350; 365 days at 10 % are worth 2,088.
+    """
+    scenario = asked(tmp_path, PAGE, f"options.b.training.usd={usd}", f"discount_rate={rate}")
+    found = crossed(scenario, "a", "b")["payback"]
+    assert found["days"] == pytest.approx(usd / 6)
+    assert found["discounted_date"] == when
+    if when is None:
+        assert found["discounted_days"] is None
+        return
+    q = (1 + rate) ** (-1 / 365)
+    whole = int(np.log(1 - usd / 6 * (1 - q)) / np.log(q))
+    rest = usd - 6 * (1 - q**whole) / (1 - q)
+    assert found["discounted_days"] == pytest.approx(whole + rest / (6 * q**whole), rel=1e-9)
+    assert found["discounted_days"] > found["days"]

@@ -53,6 +53,8 @@ CROSSING_COLUMNS = (
     "above",
     "payback_days",
     "payback_date",
+    "payback_discounted_days",
+    "payback_discounted_date",
     "reason",
 )
 
@@ -221,6 +223,8 @@ def crossing_rows(one: dict[str, Any]) -> list[dict[str, Any]]:
         "challenger": one["between"][1],
         "payback_days": one["payback"]["days"],
         "payback_date": one["payback"]["date"],
+        "payback_discounted_days": one["payback"]["discounted_days"],
+        "payback_discounted_date": one["payback"]["discounted_date"],
     }
     rows = [{**whole, **crossing} for crossing in one["crossings"] or [{}]]
     return [{column: row.get(column) for column in CROSSING_COLUMNS} for row in rows]

@@ -149,4 +149,5 @@ def _payback_sentence(one: BreakEven) -> str:
     payback = one.payback
     when = f", on {day(payback.date)}" if payback.date else ""
     flags = f" ({'; '.join(payback.flags)})" if payback.flags else ""
-    return f"{payback.reason}{when}{flags}"
+    later = f"; {payback.discounted}" if payback.discounted else ""
+    return f"{payback.reason}{when}{flags}{later}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pricing.errors import InputError
-from simulator.cli.flags import Bare, Csv, Json, Seed, Set, one_form, typed_day, written_to
+from simulator.cli.flags import Bare, Csv, Json, Seed, Set, one_form, past_day, typed_day, written_to
 from simulator.cli.output import emit_csv, emit_json
 
 if TYPE_CHECKING:
@@ -47,13 +48,14 @@ def backtest(
     from simulator.cli.decisions_shown import show_backtest, show_backtests
 
     one_form(json, csv)
-    day = typed_day(decide_on, "--decide-on")
     end = None if until is None else typed_day(until, "--until")
     asked = read_scenario(scenario, set_ or (), bare)
+    recorded = max((one.recorded for table in asked.prices.values() for one in table.versions), default=date.min)
+    day = past_day(decide_on, "--decide-on", recorded)
     if monthly is None:
         found = [backtest(asked, day, end)]
     else:
-        found = list(backtest_monthly(asked, day, typed_day(monthly, "--monthly"), end))
+        found = list(backtest_monthly(asked, day, past_day(monthly, "--monthly", recorded), end))
     answers = [backtest_json(one) for one in found]
     if out is not None:
         charts.write_page(charts.backtests(found), out)

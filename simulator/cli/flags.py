@@ -87,3 +87,15 @@ def typed_share(text: str, flag: str) -> float:
 def day_or_today(text: str | None, flag: str = "--on") -> date:
     """The day typed after a flag, or today: the only clock of this program."""
     return date.today() if text is None else typed_day(text, flag)
+
+
+def past_day(text: str, flag: str, recorded: date) -> date:
+    """The day typed after a flag, not after today nor after the last price that is known, recorded on a day.
+
+    Raises:
+        InputError: it is no date, or lies in the future.
+    """
+    day, last = typed_day(text, flag), max(day_or_today(None), recorded)
+    if day > last:
+        raise InputError(f"{flag}: {day} lies in the future, and its prices are not known; take a day up to {last}")
+    return day

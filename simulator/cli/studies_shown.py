@@ -113,15 +113,15 @@ def _tornado(answer: Mapping[str, Any]) -> None:
 
 def _sobol(answer: Mapping[str, Any]) -> None:
     say(f"Share of the variance of what {answer['choice']} saves against {answer['runner_up']} "
-        f"({answer['samples']:,} samples, 95 % intervals):")
+        f"({answer['samples']:,} samples; in brackets: 95 % intervals):")
     if not answer["rows"]:
         say("None: no input changes what it saves.")
         return
     say(table(
-        {"input": "left", "alone": "right", "with interactions": "right", "interval": "right"},
+        {"input": "left", "alone": "right", "with interactions": "right"},
         [
-            (row["path"], _index(row["first"]), _index(row["total"]),
-             f"{row['total_interval'][0]:.2f} to {row['total_interval'][1]:.2f}")
+            (row["path"], *(f"{_index(row[kind])} ({' to '.join(map(_index, row[f'{kind}_interval']))})"
+                            for kind in ("first", "total")))
             for row in answer["rows"][:SHOWN]
         ],
     ))

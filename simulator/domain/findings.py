@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -162,12 +163,19 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payback:
-    """From when the cumulative cash of the dearer-to-start option stays at or below the other's."""
+    """From when the cumulative cash of the dearer-to-start option stays at or below the other's.
+
+    `discounted_days` and `discounted_date` say the same of cash at its present value, and `discounted` in words; none
+    where the scenario does not discount.
+    """
 
     days: float | None
     date: date | None
     reason: str
     flags: tuple[str, ...] = ()
+    discounted_days: float | None = None
+    discounted_date: datetime.date | None = None
+    discounted: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

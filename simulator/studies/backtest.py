@@ -50,6 +50,8 @@ def backtest(scenario: Scenario, decide_on: date, until: date | None = None) -> 
     sold = {name: option for name, option in scenario.options.items() if missing[name] is None}
     if not sold:
         first = min(version.recorded for table in scenario.prices.values() for version in table.versions)
+        if decide_on >= first:
+            raise InputError(f"no option of this scenario was sold on {decide_on}: {next(iter(missing.values()))}")
         raise InputError(
             f"no option of this scenario had a price on {decide_on}; the first of them was known on {first}"
         )

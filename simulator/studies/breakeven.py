@@ -6,9 +6,10 @@ scanned densely, with a point on each side of every known discontinuity, and eve
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -22,19 +23,19 @@ from simulator.domain.options import HostedOption
 from simulator.domain.plan import closed_reason, concerns, stages
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import OVERLOADED
+from simulator.formats import day as spoken_day
 from simulator.formats import days as spoken
+from simulator.formats import share
 from simulator.run import run
-from simulator.studies.finance import cumulative, payback_day
-from simulator.studies.reasons import never_reason
+from simulator.studies.finance import cumulative, discounted, payback_day
+from simulator.studies.reasons import never_reason, without_effect
 from simulator.studies.scanpoints import scan_points
-from simulator.studies.turns import EQUAL, Change, Turns, turns
+from simulator.studies.turns import BEYOND_USD, EQUAL, Change, Turns, turns
 
 Array = NDArray[np.float64]
 Basis = Literal["steady_state", "horizon"]
 
 VOLUME = "workload.calls_per_day"
-BEYOND_USD = 1e15
-"""What an option that cannot serve the calls is taken to cost: more than any that can."""
 
 
 def break_even(
@@ -129,6 +130,8 @@ def _told(
     elif answer == "always":
         unit = "calls a day" if along == VOLUME else dial.unit
         reason = f"{between[1]} is cheaper from {bounds[0]:,.10g} to {bounds[1]:,.10g} {unit}".rstrip()
+    if reason is not None and without_effect(span[0], between, along, bounds):
+        reason = f"{along} changes nothing for the two; {reason}"
     return BreakEven(
         between=between,
         along=along,
@@ -276,7 +279,7 @@ def _capacity_flags(scenario: Scenario, name: str, along: str, at: float) -> lis
 def payback(
     scenario: Scenario, between: tuple[str, str], results: Mapping[str, SimulationResult] | None = None
 ) -> Payback:
-    """When the option with the larger one-off has paid it back against the other, in cash.
+    """When the option with the larger one-off has paid it back against the other, in cash and discounted.
 
     Args:
         scenario: the question.
@@ -294,21 +297,47 @@ def payback(
     one_off, recurring = (paid[larger][kind][:days] - paid[other][kind][:days] for kind in (0, 1))
     after_one_off, by_end = cumulative(one_off, recurring)
     day = payback_day(after_one_off, by_end)
+    later = _discounted(scenario, one_off, recurring, told=day.days is not None)
     more = one_offs[larger] - one_offs[other]
     spent = f"{larger} pays ${more:,.0f} more up front than {other}"
     if more <= EQUAL * one_offs[larger]:
         spent = f"{larger} and {other} pay the same ${one_offs[larger]:,.0f} up front; {larger}"
     if day.days is None:
         short = float(by_end[-1]) if len(by_end) else 0.0
-        return Payback(
-            days=None, date=None, flags=flags, reason=f"{spent} and is still ${short:,.0f} behind after {spoken(days)}"
-        )
-    when = scenario.start + timedelta(days=math.ceil(day.days))
-    return Payback(
+        reason = f"{spent} and is still ${short:,.0f} behind after {spoken(days)}"
+        return dataclasses.replace(later, reason=reason, flags=flags)
+    return dataclasses.replace(
+        later,
         days=day.days,
-        date=when,
+        date=_date(scenario, day.days),
         reason=f"{spent} and is level after {day.days:,.1f} days",
         flags=flags + (("fragile",) if day.fragile else ()),
+    )
+
+
+def _date(scenario: Scenario, days: float) -> date:
+    return scenario.start + timedelta(days=math.ceil(days))
+
+
+def _discounted(scenario: Scenario, one_off: Array, recurring: Array, told: bool) -> Payback:
+    """The discounted part of a payback: cash of each day at its present value; that there is none is said if `told`."""
+    rate = scenario.discount_rate
+    if rate <= 0:
+        return Payback(days=None, date=None, reason="")
+    day = payback_day(*cumulative(discounted(one_off, rate), discounted(recurring, rate)))
+    lead = f"discounted at {share(rate)} a year"
+    if day.days is None:
+        words = f"{lead} not level within {spoken(len(one_off))}" if told else None
+        return Payback(days=None, date=None, reason="", discounted=words)
+    when = _date(scenario, day.days)
+    near = " (fragile)" if day.fragile else ""
+    return Payback(
+        days=None,
+        date=None,
+        reason="",
+        discounted_days=day.days,
+        discounted_date=when,
+        discounted=f"{lead} level after {day.days:,.1f} days, on {spoken_day(when)}{near}",
     )
 
 

@@ -22,10 +22,18 @@ def present_value(cash_by_day: ArrayLike, rate_per_year: float) -> float:
     >>> present_value([100.0], 0.08), round(present_value([0.0] * 365 + [108.0], 0.08), 9)
     (100.0, 100.0)
     """
+    return float(np.sum(discounted(cash_by_day, rate_per_year)))
+
+
+def discounted(cash_by_day: ArrayLike, rate_per_year: float) -> Array:
+    """Daily cash as worth on the first day: `c_d (1 + r)^(-d / 365)`, d counted from 0, (days,).
+
+    >>> discounted([100.0, 0.0], 0.08).tolist(), round(float(discounted([0.0] * 365 + [108.0], 0.08)[-1]), 9)
+    ([100.0, 0.0], 100.0)
+    """
     cash = np.asarray(cash_by_day, dtype=float)
-    days = np.arange(len(cash))
-    discounted: Array = cash * np.power(1.0 + rate_per_year, -days / 365.0)
-    return float(np.sum(discounted))
+    found: Array = cash * np.power(1.0 + rate_per_year, -np.arange(len(cash)) / 365.0)
+    return found
 
 
 def amortised_per_month(one_off_usd: float, months: float, rate_per_year: float = 0.0) -> float:

@@ -1,15 +1,25 @@
-"""Why an option never pays along a dial, in words, and the nearest change that would make it pay."""
+"""Why an option never pays along a dial, in words."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.domain.drawn import find_dial, with_dials
 from simulator.domain.options import HostedFineTuned, HostedOption
+from simulator.domain.plan import concerns
 from simulator.domain.scenario import Scenario
+from simulator.formats import count
 from simulator.run import run
+from simulator.studies.nearest_change import nearest_change
+from simulator.studies.scanpoints import scan_points
+from simulator.studies.turns import BEYOND_USD, EQUAL, sign_changes
 
 VOLUME = "workload.calls_per_day"
+EFFECT_POINTS = 9
+"""Points at which it is looked for whether a dial changes anything."""
+POINTS = 101
+"""Points at which it is looked for whether an option would pay without the waiting."""
 
 
 def never_reason(scenario: Scenario, between: tuple[str, str], along: str, bounds: tuple[float, float]) -> str:
@@ -22,16 +32,31 @@ def never_reason(scenario: Scenario, between: tuple[str, str], along: str, bound
         bounds: the range that was scanned.
     """
     reference, challenger = between
-    said = [_unit_costs(scenario, between)]
+    said = [_waiting(scenario, between, along, bounds) or _unit_costs(scenario, between)]
     if not _keeps_up(scenario, challenger):
         said.insert(0, f"{challenger} cannot keep up with today's calls")
     if premium := _premium(scenario, reference, challenger):
         said.append(premium)
-    if (change := nearest_change(scenario, between)) is not None:
+    if (change := nearest_change(scenario, between, along, bounds)) is not None:
         said.append(change)
     if along != VOLUME:
         said.insert(0, f"from {bounds[0]:,.10g} to {bounds[1]:,.10g} {reference} stays cheaper")
     return "; ".join(said)
+
+
+def without_effect(scenario: Scenario, between: tuple[str, str], along: str, bounds: tuple[float, float]) -> bool:
+    """Whether a dial changes nothing that either option costs, or whether it serves, anywhere between the bounds."""
+    points = np.linspace(*bounds, EFFECT_POINTS)
+    if find_dial(scenario, along).whole:
+        points = np.unique(np.round(points).clip(np.ceil(bounds[0]), np.floor(bounds[1])))
+    for name in between:
+        if not concerns(scenario, name, along):
+            continue
+        found = run(scenario, name, draws={along: points})
+        cost, serves = found.total_usd, found.feasible_draws
+        if np.ptp(cost) > EQUAL * np.abs(cost).max() or serves.any() != serves.all():
+            return False
+    return True
 
 
 def unit_usd(scenario: Scenario, name: str) -> float:
@@ -48,6 +73,42 @@ def _keeps_up(scenario: Scenario, name: str) -> bool:
     """Whether an option serves today's calls; a fleet may be too small for them."""
     calls = scenario.workload.calls_per_day
     return bool(run(scenario, name, draws={VOLUME: np.array([calls, calls])}).feasible_draws[0])
+
+
+def _waiting(scenario: Scenario, between: tuple[str, str], along: str, bounds: tuple[float, float]) -> str | None:
+    """The days until the challenger is ready, where it would pay somewhere in the range if there were none."""
+    reference, challenger = between
+    option, dial = scenario.options[challenger], find_dial(scenario, along)
+    path = f"options.{challenger}.ready_after_days"
+    if option.ready_after_days <= 0 or along == path:
+        return None
+    ready = with_dials(scenario, {path: 0.0})
+
+    def apart(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        cost = []
+        for name in between:
+            one = run(ready, name, draws={along: points})
+            cost.append(np.where(one.feasible_draws, one.total_usd, BEYOND_USD))
+        return cost[1] - cost[0], cost[0] + cost[1]
+
+    changes, signs = sign_changes(apart, scan_points(ready, between, along, dial, *bounds, POINTS), dial.whole)
+    if not changes and signs.sum() >= 0:
+        return None
+    where = "all along"
+    if changes:
+        ends = [count(change.at) for change in changes[:2]]
+        unit = ("calls a day" if along == VOLUME else dial.unit) or f"of {along}"
+        after = f"from {ends[0]} to {ends[1]} {unit}" if len(ends) > 1 else f"from {ends[0]} {unit} on"
+        where = after if changes[0].below > 0 else f"below {ends[0]} {unit}"
+    waiting = f"the {option.ready_after_days:g} day{'s' * (option.ready_after_days != 1)} on {option.until_ready}"
+    dearer = ""
+    if (stands_in := option.until_ready) is not None and stands_in != reference:
+        waited, plain = unit_usd(scenario, stands_in), unit_usd(scenario, reference)
+        dearer = f", where a call costs ${waited:.3g} against ${plain:.3g} with {reference}" if waited > plain else ""
+    return (
+        f"what keeps it dear is {waiting} until {challenger} is ready{dearer}; ready from the first day it would pay "
+        f"{where}"
+    )
 
 
 def _unit_costs(scenario: Scenario, between: tuple[str, str]) -> str:
@@ -85,46 +146,3 @@ def _premium(scenario: Scenario, reference: str, challenger: str) -> str | None:
         needed = f"less than the {100 * (1 - 1 / ratio):.0f} % needed"
         return f"a tuned token costs {ratio:.1f}x, and the prompt shrinks by {100 * shrinks:.0f} %, {needed}"
     return f"a tuned token costs {ratio:.1f}x, and most of what the shorter prompt saves was cached or goes into output"
-
-
-def nearest_change(scenario: Scenario, between: tuple[str, str]) -> str | None:
-    """The smallest change of one price or prompt, up to tenfold, that would make the challenger the cheaper one.
-
-    Only changes that the words can state exactly are tried, so that the sentence holds to its last digit.
-    """
-    reference, challenger = between
-    prefix = scenario.options[reference].prefix_tokens
-    times = np.round(np.geomspace(1.0, 10.0, 181), 2)
-    candidates = [
-        (
-            f"options.{challenger}.price_factor",
-            scenario.options[challenger].price_factor,
-            np.arange(100, 9, -1) / 100.0,
-            f"the prices of {challenger} fell to {{percent:.0f}} % of today's",
-        ),
-        (
-            f"options.{reference}.price_factor",
-            scenario.options[reference].price_factor,
-            times,
-            f"the prices of {reference} rose to {{share:.3g}} times today's",
-        ),
-        (
-            f"options.{reference}.prefix_tokens",
-            prefix,
-            np.ceil(prefix * times) / max(prefix, 1e-9),
-            f"the prompt of {reference} were {{value:,.0f}} tokens long",
-        ),
-    ]
-    best: tuple[float, str] | None = None
-    for path, now, factors, words in candidates:
-        if now <= 0:
-            continue
-        points = now * factors
-        found = {name: run(scenario, name, draws={path: points}) for name in between}
-        cost = {name: np.where(one.feasible_draws, one.total_usd, np.inf) for name, one in found.items()}
-        pays = np.flatnonzero(np.isfinite(cost[challenger]) & (cost[challenger] <= cost[reference]))
-        if len(pays) and (best is None or abs(np.log(factors[pays[0]])) < best[0]):
-            factor = float(factors[pays[0]])
-            said = words.format(share=factor, percent=100.0 * factor, value=now * factor)
-            best = (abs(float(np.log(factor))), f"it would pay if {said}")
-    return None if best is None else best[1]

@@ -13,8 +13,8 @@ from simulator.domain.findings import SimulationResult
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import BreakEvenSpread, PaybackSpread, spread
 from simulator.run import run
-from simulator.studies.breakeven import BEYOND_USD
 from simulator.studies.finance import payback_days
+from simulator.studies.turns import BEYOND_USD
 
 Array = NDArray[np.float64]
 

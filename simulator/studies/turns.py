@@ -23,6 +23,8 @@ CLOSER = 40
 """Points on either side of where a straight line would have its root, each half as far from it as the one before."""
 EQUAL = 1e-12
 """Relative difference below which two costs are the same number."""
+BEYOND_USD = 1e15
+"""What an option that cannot serve the calls is taken to cost: more than any that can."""
 LEAP = 1e-6
 """Relative difference across a bracket narrowed to WIDTH above which the change is a jump: a thousand times what the
 steepest smooth bill, one proportional to the dial, could move there."""
