@@ -15,7 +15,6 @@ from streamlit.testing.v1 import AppTest
 
 import simulator
 from simulator.cli import main
-from simulator.domain.ledger import LedgerLine
 from simulator.formats import share, usd
 from tests.dashboards import HOSTED, HOSTED_PATH
 
@@ -151,22 +150,22 @@ def test_a_pinned_scenario_stands_beside_the_present_one(drawn: dict[str, Any]) 
         assert {f"cumulative-cost {state} (HTML)", f"cumulative-cost {state} (CSV)"} <= set(saved)
 
 
-def test_idle_share_is_what_a_waiting_fleet_costs_of_all_it_costs() -> None:
-    found = simulator.compare(simulator.read_scenario(HOSTED_PATH))
-    name = found.baseline
-    option = found.options[name]
-    ledger = option.result.ledger
-    shape = ledger.lines[0].usd.shape
-    gpu = tuple(
-        LedgerLine(line=line, unit="h", price_version="", one_off=False, quantity=np.ones(shape),
-                   usd=np.full(shape, usd_a_day))
-        for line, usd_a_day in (("gpu", 3.0), ("gpu_idle", 1.0))
-    )
-    fleet = dataclasses.replace(option, result=dataclasses.replace(
-        option.result, ledger=dataclasses.replace(ledger, lines=(*ledger.lines, *gpu))))
-    with_fleet = dataclasses.replace(found, options={**found.options, name: fleet})
-    facts = {one.option: one.facts for one in simulator.headlines(with_fleet)}
-    assert facts[name]["idle"] == "25 %"
-    hosted = [other for other, one in found.options.items() if one.result.fleet is None and other != name]
-    assert hosted
-    assert all("idle" not in facts[other] for other in hosted)
+def test_idle_share_is_the_part_of_paid_hours_in_which_a_fleet_waits_rented_or_owned() -> None:
+    fifteen = next(path for path in simulator.shipped_scenarios() if path.stem == "fifteen-percent")
+    found = simulator.compare(simulator.read_scenario(fifteen))
+    facts = {one.option: one.facts for one in simulator.headlines(found)}
+    rented = next(name for name, one in found.options.items() if one.result.fleet is not None)
+    lines = {line.line: line.usd.sum() for line in found.options[rented].result.ledger.lines}
+    assert facts[rented]["idle"] == share(lines["gpu_idle"] / (lines["gpu"] + lines["gpu_idle"]))
+    assert "idle" not in facts[found.baseline]
+
+    option = found.options[rented]
+    assert option.result.fleet is not None
+    thirty_of_forty = dataclasses.replace(
+        option.result.fleet, paid_hours=np.array([24.0, 16.0]), used_hours=np.array([20.0, 10.0]))
+    no_rent = dataclasses.replace(option.result.ledger, lines=())
+    owned = dataclasses.replace(
+        option, result=dataclasses.replace(option.result, ledger=no_rent, fleet=thirty_of_forty))
+    facts = {one.option: one.facts for one in simulator.headlines(
+        dataclasses.replace(found, options={**found.options, rented: owned}))}
+    assert facts[rented]["idle"] == "25 %"
