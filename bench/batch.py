@@ -109,7 +109,7 @@ def case(points: int, kind: str, place: str) -> dict[str, float]:
             used: dict[int, tuple[float, float]] = {}
             while process.poll() is None:
                 used.update(watched(process.pid))
-                time.sleep(0.02)
+                time.sleep(0.25)
         if process.returncode:
             sys.exit(f"bench.batch: {kind} on {place} ended with exit code {process.returncode}")
         wall_s = time.monotonic() - begin
@@ -129,7 +129,7 @@ CASES = (
     (100_000, "drawn", "processes:1"), (100_000, "drawn", "processes:2"),
     (1_000_000, "fleets", "processes:2"),
     (100_000, "lengths", "serial"), (1_000_000, "lengths", "processes:2"),
-    (20_000, "spread", "processes:1"), (20_000, "spread", "processes:2"),
+    (100_000, "spread", "processes:1"), (100_000, "spread", "processes:2"),
 )
 
 

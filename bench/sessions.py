@@ -13,7 +13,7 @@ from typing import Any
 
 from bench._served import Served, chromium, opened, served
 from bench._session import Session
-from bench.app import cpu_ms, move, summary
+from bench.app import FOUR, cpu_ms, move, summary
 
 SESSIONS, EVERY_S, LASTS_S = 50, 5.0, 20.0
 CHANGES, REMEMBERED = 100, 6
@@ -24,13 +24,24 @@ MIB = 2.0**20
 
 
 def alike(app: Served) -> dict[str, Any]:
-    """Fifty readers of one scenario, each moving the volume every five seconds."""
-    return _crowd(app, lambda number: {})
+    """Fifty readers of one scenario of four hosted options, each moving the volume every five seconds."""
+    return _crowd(app, lambda number: _four())
 
 
 def apart(app: Served) -> dict[str, Any]:
     """The same with a scenario of each one's own, so that no answer serves two."""
-    return _crowd(app, lambda number: {"set": f"workload.growth_per_month={0.01 + number / 1e4:.4f}"})
+    return _crowd(app, lambda number: _four() | {"set": f"workload.growth_per_month={0.01 + number / 1e4:.4f}"})
+
+
+def fleets(app: Served) -> dict[str, Any]:
+    """Fifty readers of the shipped scenario, two of whose five options are fleets."""
+    return _crowd(app, lambda number: {})
+
+
+def _four() -> dict[str, str]:
+    from simulator import pack_link
+
+    return {"yaml": str(pack_link(FOUR.encode()))}
 
 
 def _crowd(app: Served, asked: Callable[[int], dict[str, str]]) -> dict[str, Any]:
@@ -132,7 +143,7 @@ def requests(app: Served) -> dict[str, Any]:
     return {"requests": len(asked), "leave_the_machine": away}
 
 
-PARTS = {"alike": alike, "apart": apart, "memory": memory, "beside": beside, "requests": requests}
+PARTS = {"alike": alike, "apart": apart, "fleets": fleets, "memory": memory, "beside": beside, "requests": requests}
 
 
 def main() -> None:

@@ -1,92 +1,187 @@
-"""The answer to a question, worked out once however many pages and sessions ask it."""
+"""The answer to a question, worked out once however many pages and sessions ask it, while the page waits for it.
+
+Workers do it, in processes of their own: a page in Python would hold up every other page while it works.
+"""
 
 from __future__ import annotations
 
+import atexit
 import functools
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from dashboard.question import Question
-from simulator import (
-    board,
-    compare,
-    cost_curve,
-    cost_map,
-    explore,
-    flips,
-    parse_scenario,
-    shipped_book,
-    tornado,
-    with_flips,
-)
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from dashboard import work
+from dashboard.shown import dark
+from dashboard.work import Look, Question, scenario_of
+from simulator import Crew, WorkerLost
 
 if TYPE_CHECKING:
-    from simulator import Scenario
-    from simulator.domain.findings import Comparison, CostCurve, Knob
+    from simulator import Job
+    from simulator.domain.findings import BreakEven, Comparison, CostCurve, Knob
 
-KEPT = 64
+__all__ = ["scenario_of"]
+
+KEPT = 128
 """Answers kept for all sessions; each is below 1 MB, and an answer tells nothing but what its question said."""
+WORKERS = 2
+NICENESS = 5
+"""Before the workers of a simulation, behind the pages."""
+GLANCE_S = 0.02
+"""How often a page that waits lets itself be called away, as its reader has moved on."""
+AHEAD = 4
+"""Questions worked out before they are asked, at most; more of them would be old by the time."""
 
 
-@functools.lru_cache(maxsize=KEPT)
-def scenario_of(question: Question) -> Scenario:
-    """The scenario of a question, read and checked as the command line reads it."""
-    return parse_scenario(question.raw, question.name, question.flags, folder=question.folder)
+class Desk:
+    """The workers that answer, what they have answered, and who waits for what."""
+
+    def __init__(self) -> None:
+        self.crew = Crew(WORKERS, niceness=NICENESS, preloaded=[work.__name__])
+        self._lock = threading.Lock()
+        self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
+        self._waiting: Counter[Hashable] = Counter()
+        self._ahead: list[Hashable] = []
+        atexit.register(self.crew.close)
+
+    def answer(self, asked: Hashable, function: Callable[..., Any], *given: Any) -> Any:
+        """What a function of `work` finds, from who has asked the same before or from a worker.
+
+        A page whose reader has moved on stops waiting; what nobody waits for is not begun.
+        """
+        try:
+            return self._waited(asked, function, given)
+        except WorkerLost:
+            return self._waited(asked, function, given)
+
+    def known(self, asked: Hashable, function: Callable[..., Any], *given: Any) -> Any:
+        """What was found before; None where it is not known yet, and is now begun."""
+        with self._lock:
+            job = self._begun(asked, function, given)
+        return job.found[0] if job.state == "done" else None
+
+    def ahead(self, questions: Iterable[tuple[Hashable, Callable[..., Any], tuple[Any, ...]]]) -> None:
+        """Have answers worked out that may be asked next, while the workers have nothing else to do."""
+        with self._lock:
+            for asked, function, given in questions:
+                if asked not in self._jobs:
+                    self._jobs[asked] = self.crew.begin(work.done, [(function, given)], later=True)
+                    self._ahead.append(asked)
+            old, self._ahead = self._ahead[:-AHEAD], self._ahead[-AHEAD:]
+            for asked in old:
+                self._drop_unless_begun(asked)
+
+    def _waited(self, asked: Hashable, function: Callable[..., Any], given: tuple[Any, ...]) -> Any:
+        with self._lock:
+            job = self._begun(asked, function, given)
+            self._waiting[asked] += 1
+        try:
+            while not job.over.wait(GLANCE_S):
+                if get_script_run_ctx(suppress_warning=True) is not None:
+                    st.session_state.get("round")  # here Streamlit ends a run that its reader has overtaken
+        finally:
+            with self._lock:
+                self._waiting[asked] -= 1
+                if not self._waiting[asked]:
+                    del self._waiting[asked]
+                    self._drop_unless_begun(asked)
+        if job.problem is not None:
+            raise job.problem
+        return job.found[0]
+
+    def _begun(self, asked: Hashable, function: Callable[..., Any], given: tuple[Any, ...]) -> Job:
+        job = self._jobs.get(asked)
+        if job is None or job.state in ("stopped", "failed"):
+            job = self._jobs[asked] = self.crew.begin(work.done, [(function, given)])
+        else:
+            self.crew.hurry(job)
+        self._jobs.move_to_end(asked)
+        over = [key for key, one in self._jobs.items() if one.state != "running"]
+        for key in over[: max(0, len(self._jobs) - KEPT)]:
+            del self._jobs[key]
+        return job
+
+    def _drop_unless_begun(self, asked: Hashable) -> None:
+        job = self._jobs.get(asked)
+        if job is not None and job.state == "running" and not job.given and asked not in self._waiting:
+            job.stop()
+            del self._jobs[asked]
 
 
-@functools.lru_cache(maxsize=KEPT)
-def bills_of(question: Question) -> Comparison:
-    """Every option side by side, without what would change the choice: all that the charts need, in half the time."""
-    found: Comparison = compare(scenario_of(question), flips=False)
+@st.cache_resource(show_spinner=False)
+def desk() -> Desk:
+    """The one of this server."""
+    return Desk()
+
+
+def _of(function: Callable[..., Any], *given: Hashable) -> Any:
+    return desk().answer((function.__name__, *given), function, *given)
+
+
+def look_at(question: Question) -> Look:
+    """The bills, and the first charts in the colours of the page: known before what would change the choice."""
+    found: Look = _of(work.look, question, dark())
     return found
 
 
-@functools.lru_cache(maxsize=KEPT)
+def known(question: Question) -> Look | None:
+    """The same where it is known at once; where it is not, a worker begins."""
+    found: Look | None = desk().known(("look", question, dark()), work.look, question, dark())
+    return found
+
+
+def look_ahead(questions: Iterable[Question]) -> None:
+    """Have the first charts of questions drawn that may be asked next."""
+    night = dark()
+    desk().ahead((("look", one, night), work.look, (one, night)) for one in questions)
+
+
 def comparison_of(question: Question) -> Comparison:
     """Every option side by side, and what would change the choice."""
-    found: Comparison = with_flips(scenario_of(question), bills_of(question))
+    bills = look_at(question).bills
+    found: Comparison = desk().answer(("comparison", question), work.comparison, question, bills)
     return found
 
 
-@functools.lru_cache(maxsize=KEPT)
 def priced_everywhere(question: Question) -> Comparison:
     """The same with every price there is: the saving taken apart, and what else could be bought."""
-    found: Comparison = compare(scenario_of(question), book=shipped_book())
-    return found
-
-
-@functools.lru_cache(maxsize=KEPT)
-def curve_of(question: Question) -> CostCurve:
-    """Monthly cost against volume."""
-    found: CostCurve = cost_curve(scenario_of(question))
+    found: Comparison = _of(work.priced_everywhere, question)
     return found
 
 
 @functools.lru_cache(maxsize=KEPT)
 def knobs_of(question: Question, linked: tuple[tuple[str, float], ...]) -> tuple[Knob, ...]:
-    """The dials of a question, with the positions a link has added."""
-    found: tuple[Knob, ...] = board(scenario_of(question), dict(linked))
+    """The dials of a question, with the positions a link has added; so soon known that no worker is asked."""
+    return work.knobs(question, linked)
+
+
+def crossings_of(
+    question: Question, pair: tuple[str, str], along: str, ends: tuple[float, float]
+) -> tuple[BreakEven, CostCurve]:
+    """Where two options cost the same along a dial, and the curve."""
+    found: tuple[BreakEven, CostCurve] = _of(work.crossings, question, pair, along, ends)
     return found
 
 
-@functools.lru_cache(maxsize=KEPT)
 def tornado_of(question: Question) -> Any:
     """What each dial does to the lead of the best option."""
-    return tornado(scenario_of(question))
+    return _of(work.moves, question)
 
 
-@functools.lru_cache(maxsize=KEPT)
 def flips_of(question: Question) -> Any:
     """The smallest change of each dial that changes the choice."""
-    return flips(scenario_of(question))
+    return _of(work.flipped, question)
 
 
-@functools.lru_cache(maxsize=KEPT)
 def explored_of(question: Question) -> Any:
     """What a report shows of what moves the answer."""
-    return explore(scenario_of(question))
+    return _of(work.explored, question)
 
 
-@functools.lru_cache(maxsize=KEPT)
 def map_of(question: Question, x: str, y: str) -> Any:
     """The cheapest option over two dials."""
-    return cost_map(scenario_of(question), x, y)
+    return _of(work.mapped, question, x, y)

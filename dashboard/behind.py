@@ -12,7 +12,7 @@ from simulator import charts
 from simulator.formats import NONE, day, days, quantity, reading, share, usd
 
 if TYPE_CHECKING:
-    from dashboard.question import Question
+    from dashboard.work import Question
     from simulator.domain.findings import Comparison
     from simulator.domain.uncertain import Uncertainty
 

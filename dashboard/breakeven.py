@@ -9,12 +9,12 @@ import streamlit as st
 
 from dashboard import answer, pictures, question, shown, take
 from dashboard.guard import guarded
-from simulator import as_csv, break_even, break_even_json, charts, cost_curve
+from simulator import as_csv, break_even_json, charts
 from simulator.domain.findings import Knob
 from simulator.formats import day
 
 if TYPE_CHECKING:
-    from dashboard.question import Question
+    from dashboard.work import Question
     from simulator import Scenario
     from simulator.charts import Figure
     from simulator.domain.findings import BreakEven, Crossing
@@ -71,8 +71,7 @@ def _pair(asked: Question, scenario: Scenario, names: list[str], knobs: dict[str
         shown.say(f"{pair[0]} stands twice; choose two options.")
         return
     with shown.working():
-        found = break_even(scenario, pair, knob.path, *ends)
-        curve = cost_curve(scenario, knob.path, *ends)
+        found, curve = answer.crossings_of(asked, pair, knob.path, ends)
     shown.points(f"{pair[1]} against {pair[0]}", _crossings(found))
     _shown(asked, "break-even", charts.cost_against_volume(curve, [found], answer.comparison_of(asked)), 480)
     shown.points("Payback", _payback(found))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
@@ -12,25 +13,55 @@ from simulator import charts, headlines
 from simulator.formats import usd
 
 if TYPE_CHECKING:
-    from dashboard.question import Question
+    from streamlit.delta_generator import DeltaGenerator
+
+    from dashboard.work import Look, Question
     from simulator.domain.findings import Comparison
 
 DIALS_PX = 880
-CHART_PX, HEIGHTS_PX = 440, {"cost-against-volume": 500, "bill-by-line": 480}
+CHART_PX = 440
+BREATH_S = 0.03
+"""A browser draws charts after all that it was sent in one breath; without this one, after the dials too."""
 
 
 @st.fragment
 def page() -> None:
-    """The whole page is one fragment: a slider redraws it and nothing else."""
+    """The whole page is one fragment: a slider redraws it and nothing else.
+
+    What a worker knows already is drawn before the dials; what it must work out is begun before them.
+    """
     left, right = st.columns([0.28, 0.72], gap="medium")
+    with right:
+        rooms = Rooms(st.container(key="said"), st.container(), st.container(), st.container())
+    known = None
+    with right, guarded():
+        known = answer.known(question.asked())
+        if known is not None:
+            _draw(rooms, known)
+            time.sleep(BREATH_S)
     with left, guarded():
         _scenario()
         with st.container(height=DIALS_PX, border=False, key="dials"):
             dials.show()
     with right, guarded():
-        asked = question.asked()
-        question.keep_in_address(asked)
-        _answer(asked)
+        _answer(question.asked(), rooms, drawn=known is not None)
+    with guarded():
+        question.keep_in_address(question.asked())
+
+
+class Rooms(NamedTuple):
+    """Where on the page stands what is said, what can be taken along, the charts, and what is behind them."""
+
+    said: DeltaGenerator
+    saved: DeltaGenerator
+    drawn: DeltaGenerator
+    behind: DeltaGenerator
+
+
+def _draw(rooms: Rooms, look: Look) -> None:
+    with rooms.drawn:
+        for name, chart in look.drawn.items():
+            pictures.put(name, chart)
 
 
 def _scenario() -> None:
@@ -58,37 +89,31 @@ def _sent() -> None:
         question.ask(file.name, file.getvalue())
 
 
-def _answer(asked: Question) -> None:
+def _answer(asked: Question, rooms: Rooms, *, drawn: bool) -> None:
     """The charts first, as they are known first: what would change the choice takes as long again."""
-    said, saved, drawn, behind_it = st.container(key="said"), st.container(), st.container(), st.container()
-    with said, shown.working():
-        bills, curve = answer.bills_of(asked), answer.curve_of(asked)
-    figures = {
-        "cumulative-cost": charts.cumulative_cost(bills),
-        "cost-against-volume": charts.cost_against_volume(curve, bills.break_even, bills),
-        "bill-by-line": charts.bill_by_line(bills),
-    }
-    with drawn:
-        for name, figure in figures.items():
-            pictures.show(name, figure, HEIGHTS_PX.get(name, CHART_PX))
-    with said, shown.working("Looking for what would change the choice."):
+    with rooms.said, shown.working():
+        look = answer.look_at(asked)
+    if not drawn:
+        _draw(rooms, look)
+    with rooms.said, shown.working("Looking for what would change the choice."):
         comparison = answer.comparison_of(asked)
-    with said:
+    with rooms.said:
         _said(comparison)
     doubt = charts.unsure_pictures(comparison)
-    with saved:
+    with rooms.saved:
         one, two = st.columns(2)
         with one:
-            take.show(asked, comparison, figures | doubt)
+            take.show(asked, comparison, look.curve, doubt)
         with two:
             _pin(asked)
-    with behind_it:
+    with rooms.behind:
         _side_by_side(asked, comparison)
         behind.reasons(comparison)
         behind.doubt(comparison)
         for name, figure in doubt.items():
             pictures.show(name, figure, CHART_PX)
         behind.saving(asked)
+    answer.look_ahead(dials.beside())
 
 
 def _said(comparison: Comparison) -> None:

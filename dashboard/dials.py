@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import question
 from dashboard.answer import knobs_of
 from dashboard.shown import say
+from dashboard.work import Question
 from simulator import DIAGNOSIS_QUESTIONS
 from simulator.domain.findings import Knob
 from simulator.formats import setting
@@ -21,15 +22,19 @@ ANSWERS = tuple(SAID)
 
 def show() -> None:
     """The sliders of the scenario that is asked."""
-    read = {path: _number(text) for path, text in st.session_state.linked.items()}
-    linked = tuple((path, number) for path, number in read.items() if number is not None)
-    knobs = knobs_of(question.written(), linked)
-    for group, members in groupby(knobs, key=lambda knob: knob.group):
+    for group, members in groupby(_knobs(), key=lambda knob: knob.group):
         _group(group, list(members))
     _diagnosis()
     _any_value()
     if st.session_state.laid or st.session_state.rates or st.session_state.machines:
         st.button("Back to the scenario as written", on_click=question.forget, width="stretch")
+
+
+def _knobs() -> tuple[Knob, ...]:
+    read = {path: _number(text) for path, text in st.session_state.linked.items()}
+    linked = tuple((path, number) for path, number in read.items() if number is not None)
+    found: tuple[Knob, ...] = knobs_of(question.written(), linked)
+    return found
 
 
 def _group(group: str, members: list[Knob]) -> None:
@@ -71,7 +76,29 @@ def _slider(knob: Knob) -> None:
 
 def _moved(path: str, key: str, as_written: float) -> None:
     value = st.session_state[key]
-    question.lay(path, None if value == as_written else f"{value:.12g}")
+    st.session_state.turned = path
+    question.lay(path, _text(value, as_written))
+
+
+def _text(value: float, as_written: float) -> str | None:
+    return None if value == as_written else f"{value:.12g}"
+
+
+def beside() -> list[Question]:
+    """What will be asked if the dial that was moved last is moved one position on, or back."""
+    path = st.session_state.get("turned")
+    knob = next((knob for knob in _knobs() if knob.path == path), None)
+    laid = st.session_state.laid
+    here = None if knob is None else _number(laid[path]) if path in laid else knob.value
+    if knob is None or here is None:
+        return []
+    place = min(range(len(knob.stops)), key=lambda place: abs(knob.stops[place] - here))
+    found = []
+    for value in (knob.stops[next] for next in (place + 1, place - 1) if 0 <= next < len(knob.stops)):
+        text = _text(value, knob.value)
+        others = {other: said for other, said in laid.items() if other != path}
+        found.append(question.asked(others if text is None else {**laid, knob.path: text}))
+    return found
 
 
 def _diagnosis() -> None:

@@ -13,6 +13,7 @@ import streamlit as st
 from streamlit.dataframe_util import is_dataframe_like
 
 from dashboard.shown import dark
+from dashboard.work import PLOT_PX, Drawn, drawn
 from simulator import charts
 
 if TYPE_CHECKING:
@@ -123,20 +124,19 @@ def _library() -> str:
     return f"{charts.plotly_script()}{LOADED}"
 
 
-PLOT_PX = 460
-
-
 def show(name: str, figure: Figure, height: int = PLOT_PX, *, narrow: bool = False) -> None:
     """A chart under a plain name, which is also that of the picture its button saves; `narrow` in half a page."""
+    put(name, drawn(figure, dark(), height, narrow=narrow))
+
+
+def put(name: str, one: Drawn) -> None:
+    """A chart that was drawn before, in the colours of this page."""
     picture = st.session_state.get("picture", "PNG").lower()
     chart = st.components.v2.component(
         CHART, html='<div class="tp-chart" role="figure"></div>', js=DRAW, isolate_styles=False
     )
     chart(
-        key=f"chart {name}", height=height,
-        data={
-            "figure": charts.page_json(figure, dark(), height, narrow=narrow),
-            "config": charts.page_config(name, picture), "height": height, "alt": figure.layout.meta["alt"],
-            "room": charts.page_room(figure, narrow=narrow),
-        },
+        key=f"chart {name}", height=one.height,
+        data={"figure": one.figure, "config": charts.page_config(name, picture), "height": one.height, "alt": one.alt,
+              "room": one.room},
     )

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import streamlit as st
 
+from dashboard.work import Question
 from simulator import default_scenario_path, gpu_override, pack_link, price_override, shipped_scenarios, unpack_link
 from simulator.formats import short
 
 LONGEST_LINK = 7_500
 """Letters of a link that mail programs and chats still pass on whole."""
 MOST_LAID = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A scenario's text and the `PATH=VALUE` laid over it; `folder` is None for one that was sent."""
-
-    name: str
-    raw: bytes
-    folder: Path | None
-    flags: tuple[str, ...] = ()
 
 
 def shipped() -> dict[str, Path]:
@@ -87,10 +77,10 @@ def written() -> Question:
     return Question(name=name, raw=raw, folder=folder)
 
 
-def asked() -> Question:
-    """The scenario with all that was laid over it."""
+def asked(laid: Mapping[str, str] | None = None) -> Question:
+    """The scenario with all that was laid over it, or with other values `laid` by dials."""
     plain = written()
-    flags = [f"{path}={value}" for path, value in st.session_state.laid.items()]
+    flags = [f"{path}={value}" for path, value in (st.session_state.laid if laid is None else laid).items()]
     if st.session_state.rates:
         flags.append(price_override(plain.raw, plain.name, st.session_state.rates))
     if st.session_state.machines:

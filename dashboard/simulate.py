@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import answer, pictures, question, shown, take, workshop
+from dashboard import answer, pictures, question, shown, take, work, workshop
 from dashboard.guard import guarded
 from simulator import charts, rehearsal_parts, rehearse
 from simulator.formats import NONE, days, share, usd
 
 if TYPE_CHECKING:
-    from dashboard.question import Question
+    from dashboard.work import Question
     from simulator import Job, Rehearsal, Scenario
 
 MOST_RUNS = 2_000
@@ -90,7 +90,7 @@ def _found(asked: Question, found: Rehearsal) -> None:
     take.charts_of(question.called(asked), drawn)
     for name, figure in drawn.items():
         own = name in ("events", "latency") or name.startswith("fleet-week")
-        pictures.show(name, figure, figure.layout.height if own else HEIGHTS_PX.get(name, pictures.PLOT_PX))
+        pictures.show(name, figure, figure.layout.height if own else HEIGHTS_PX.get(name, work.PLOT_PX))
         if name == "events":
             _events(found)
 

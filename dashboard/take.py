@@ -10,16 +10,17 @@ import streamlit as st
 
 from dashboard import answer, question
 from dashboard.shown import say
+from dashboard.work import CHARTS
 from simulator import as_csv, as_json, charts, comparison_json, ledger_rows, report_html, scenario_yaml
 
 if TYPE_CHECKING:
-    from dashboard.question import Question
+    from dashboard.work import Question
     from simulator.charts import Figure
-    from simulator.domain.findings import Comparison
+    from simulator.domain.findings import Comparison, CostCurve
 
 
-def show(asked: Question, comparison: Comparison, pictures: Mapping[str, Figure]) -> None:
-    """The popover with everything that can be saved; what is large is made when it is asked for."""
+def show(asked: Question, comparison: Comparison, curve: CostCurve, doubt: Mapping[str, Figure]) -> None:
+    """The popover with everything that can be saved, `doubt` among its charts; what is large is made when asked for."""
     fold = st.popover("Take it along", icon=":material/download:", key="take", on_change="rerun", width="stretch")
     if not fold.open:
         return
@@ -29,11 +30,11 @@ def show(asked: Question, comparison: Comparison, pictures: Mapping[str, Figure]
         _button("Scenario (YAML)", f"{name}.yaml", "application/yaml",
                 lambda: scenario_yaml(asked.raw, asked.name, asked.flags))
         _button("Full report (HTML)", f"{name}-report.html", "text/html",
-                lambda: report_html(comparison, answer.curve_of(asked), answer.explored_of(asked)))
+                lambda: report_html(comparison, curve, answer.explored_of(asked)))
         _button("Every line of every bill (CSV)", f"{name}-ledger.csv", "text/csv",
                 lambda: as_csv(ledger_rows(comparison)))
         _button("Everything (JSON)", f"{name}.json", "application/json", lambda: as_json(comparison_json(comparison)))
-        _charts(name, pictures)
+        _charts(name, {title: one.figure(comparison, curve) for title, one in CHARTS.items()} | dict(doubt))
 
 
 def charts_of(name: str, pictures: Mapping[str, Figure]) -> None:

@@ -22,6 +22,7 @@ _WHERE = {
     "DatasetCheck": "simulator.intake.dataset",
     "Fit": "simulator.intake.fit",
     "Job": "simulator.studies.crew",
+    "WorkerLost": "simulator.studies.crew",
     "Rehearsal": "simulator.domain.rehearsed",
     "Scenario": "simulator.domain.scenario",
     "Start": "simulator.files.starter",

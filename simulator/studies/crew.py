@@ -24,6 +24,10 @@ NICENESS = 10
 LOST = "a worker was ended from outside, as happens when memory runs out; take fewer runs or points, and start again"
 
 
+class WorkerLost(InputError):
+    """A worker was ended from outside."""
+
+
 class Job:
     """Tasks of one asker: how far they are, what came back, and what went wrong; safe to read from any thread."""
 
@@ -34,8 +38,11 @@ class Job:
         self.problem: BaseException | None = None
         self.state: State = "running" if self.tasks else "done"
         self.given = 0
+        self.over = threading.Event()
         self.begun_s = time.monotonic()
         self.ended_s: float | None = None
+        if not self.tasks:
+            self.over.set()
 
     @property
     def results(self) -> list[Any]:
@@ -72,31 +79,49 @@ class Job:
         """End it, unless it has ended."""
         if self.state == "running":
             self.state, self.problem, self.ended_s = state, problem, time.monotonic()
+            self.over.set()
 
 
 class Crew:
     """One pool of worker processes; whoever asks gets a turn after every task of another."""
 
-    def __init__(self, workers: int | None = None) -> None:
-        """`workers`: processes (default: one less than there are cores, so that one is left for the pages)."""
+    def __init__(
+        self, workers: int | None = None, *, niceness: int = NICENESS, preloaded: Sequence[str] = ()
+    ) -> None:
+        """An empty pool, whose processes start when the first task is there.
+
+        Args:
+            workers: processes (default: one less than there are cores, so that one is left for the pages).
+            niceness: how far they step back behind other processes.
+            preloaded: modules to import once for all, if no pool of this process has started before.
+        """
         self.workers = workers or max(1, (os.cpu_count() or 1) - 1)
+        self.niceness, self.preloaded = niceness, [*PRELOADED, *preloaded]
         self._lock = threading.RLock()
         self._pool: ProcessPoolExecutor | None = None
         self._jobs: deque[Job] = deque()
+        self._later: deque[Job] = deque()
         self._busy = 0
 
-    def begin(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> Job:
-        """Start a job and return at once."""
+    def begin(self, function: Callable[[Any], Any], tasks: Sequence[Any], *, later: bool = False) -> Job:
+        """Start a job and return at once; `later`: when no other waits."""
         job = Job(function, tasks)
         with self._lock:
-            self._jobs.append(job)
+            (self._later if later else self._jobs).append(job)
             self._hand_out()
         return job
+
+    def hurry(self, job: Job) -> None:
+        """Let a job that was begun for later wait no longer than others."""
+        with self._lock:
+            if job in self._later:
+                self._later.remove(job)
+                self._jobs.append(job)
 
     def close(self) -> None:
         """End all jobs and all workers."""
         with self._lock:
-            for job in self._jobs:
+            for job in (*self._jobs, *self._later):
                 job.stop()
             pool, self._pool = self._pool, None
         if pool is not None:
@@ -116,18 +141,19 @@ class Crew:
             future.add_done_callback(functools.partial(self._came, job, number, self._pool))
 
     def _next(self) -> Job | None:
-        """The job whose turn it is; it goes to the end of the line."""
-        while self._jobs:
-            job = self._jobs.popleft()
-            if job.state == "running" and job.given < len(job.tasks):
-                self._jobs.append(job)
-                return job
+        """The job whose turn it is; it goes to the end of its line. One for later leaves all other workers free."""
+        for line in (self._jobs, self._later) if not self._busy else (self._jobs,):
+            while line:
+                job = line.popleft()
+                if job.state == "running" and job.given < len(job.tasks):
+                    line.append(job)
+                    return job
         return None
 
     def _started(self) -> ProcessPoolExecutor:
         context = get_context("forkserver")
-        context.set_forkserver_preload(PRELOADED)
-        return ProcessPoolExecutor(self.workers, mp_context=context, initializer=_at_work)
+        context.set_forkserver_preload(self.preloaded)
+        return ProcessPoolExecutor(self.workers, mp_context=context, initializer=_at_work, initargs=(self.niceness,))
 
     def _came(self, job: Job, number: int, pool: ProcessPoolExecutor, future: Future[Any]) -> None:
         with self._lock:
@@ -142,14 +168,14 @@ class Crew:
                     job.end("done")
             elif isinstance(error, BrokenProcessPool):
                 self._pool = None if self._pool is pool else self._pool
-                job.end("failed", InputError(LOST))
+                job.end("failed", WorkerLost(LOST))
             else:
                 job.end("failed", error)
             self._hand_out()
 
 
-def _at_work() -> None:
+def _at_work(niceness: int) -> None:
     """What a worker does first: end when its server ends, and step back behind it."""
     end_with_parent()
     if hasattr(os, "nice"):
-        os.nice(NICENESS)
+        os.nice(niceness)
