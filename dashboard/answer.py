@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["scenario_of"]
 
-KEPT = 128
-"""Answers kept for all sessions; each is below 1 MB, and an answer tells nothing but what its question said."""
+KEPT = 256
+"""Answers kept for all sessions; a third of a MB each, and an answer tells nothing but what its question said."""
 WORKERS = 2
 NICENESS = 5
 """Before the workers of a simulation, behind the pages."""

@@ -1,0 +1,164 @@
+"""Who answers the pages: workers that answer each question once, in turn, and a neighbour only when nobody waits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import simulator
+from dashboard import answer, work
+from dashboard.answer import AHEAD, Desk
+from pricing.errors import InputError
+from simulator.studies.crew import Crew
+from tests.dashboards import HOSTED, HOSTED_PATH
+
+WAIT_S = 60.0
+
+
+def until(so: Callable[[], Any]) -> None:
+    end = time.monotonic() + WAIT_S
+    while not so():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Desk]:
+    found = Desk()
+    yield found
+    found.crew.close()
+
+
+@pytest.fixture
+def alone() -> Iterator[Crew]:
+    """One worker, so that whoever waits can be seen waiting."""
+    found = Crew(1)
+    yield found
+    found.close()
+
+
+def note(path: Path, seconds: float = 0.0) -> int:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{os.getpid()}\n")
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def note_by_name(task: tuple[str, str]) -> None:
+    path, name = task
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write(f"{name}\n")
+
+
+def nap(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def refuse(words: str) -> None:
+    raise InputError(words)
+
+
+def test_what_many_ask_at_once_is_worked_out_once_and_elsewhere(desk: Desk, tmp_path: Path) -> None:
+    seen: list[int] = []
+    asked = [threading.Thread(target=lambda: seen.append(desk.answer("one", note, tmp_path / "who", 0.3)))
+             for _ in range(12)]
+    for one in asked:
+        one.start()
+    for one in asked:
+        one.join(WAIT_S)
+    assert len(seen) == 12
+    assert len((tmp_path / "who").read_text("utf-8").splitlines()) == 1
+    assert set(seen) != {os.getpid()}
+
+
+def test_a_mistake_is_told_to_all_who_ask_and_is_not_kept(desk: Desk, tmp_path: Path) -> None:
+    for words in ("the first", "the second"):
+        with pytest.raises(InputError, match=words):
+            desk.answer("wrong", refuse, words)
+
+
+def test_an_answer_whose_worker_is_killed_is_worked_out_by_another(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "who"
+    found: list[int] = []
+    asks = threading.Thread(target=lambda: found.append(desk.answer("killed", note, path, 1.0)))
+    asks.start()
+    until(lambda: path.exists() and path.read_text("utf-8"))
+    os.kill(int(path.read_text("utf-8").split()[0]), signal.SIGKILL)
+    asks.join(WAIT_S)
+    first, second = map(int, path.read_text("utf-8").split())
+    assert first != second
+    assert found == [second]
+
+
+def test_what_is_for_later_waits_for_all_others_and_can_be_hurried(alone: Crew, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    alone.begin(nap, [0.5])
+    later = [alone.begin(note_by_name, [(str(said), name)], later=True) for name in ("idle", "hurried")]
+    alone.begin(note_by_name, [(str(said), "asked")])
+    alone.hurry(later[1])
+    until(lambda: later[0].state == "done")
+    assert said.read_text("utf-8").split() == ["asked", "hurried", "idle"]
+
+
+def test_neighbours_are_few_and_known_at_once_when_they_are_asked(desk: Desk, tmp_path: Path) -> None:
+    desk.ahead((("beside", place), note, (tmp_path / f"{place}",)) for place in range(AHEAD + 6))
+    last = ("beside", AHEAD + 5)
+    until(lambda: desk.known(last, note, tmp_path / f"{AHEAD + 5}") is not None)
+    until(lambda: not desk.crew._busy)
+    assert len(list(tmp_path.iterdir())) <= AHEAD + 2  # those that workers had begun before the others were asked
+
+
+def test_a_page_that_has_moved_on_leaves_no_work_behind(desk: Desk, tmp_path: Path,
+                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    class MovedOn(Exception):
+        pass
+
+    class State(dict[str, Any]):
+        def get(self, *_: Any) -> None:
+            raise MovedOn
+
+    held = [desk.crew.begin(nap, [1.0]) for _ in range(answer.WORKERS)]
+    monkeypatch.setattr(answer, "get_script_run_ctx", lambda **_: object())
+    monkeypatch.setattr(answer.st, "session_state", State())
+    with pytest.raises(MovedOn):
+        desk.answer("left", note, tmp_path / "left")
+    until(lambda: all(job.state == "done" for job in held))
+    until(lambda: not desk.crew._busy)
+    assert not (tmp_path / "left").exists()
+
+
+def test_a_look_is_the_bills_of_the_command_line_and_the_charts_of_the_report() -> None:
+    question = work.Question(name=HOSTED_PATH.name, raw=HOSTED_PATH.read_bytes(), folder=HOSTED_PATH.parent)
+    found = work.look(question, dark=False)
+    plain = simulator.compare(simulator.read_scenario(HOSTED_PATH))
+    assert {name: one.total_usd for name, one in found.bills.options.items()} == {
+        name: one.total_usd for name, one in plain.options.items()}
+    assert work.comparison(question, found.bills).verdict == plain.verdict
+    assert list(found.drawn) == ["cumulative-cost", "cost-against-volume", "bill-by-line"]
+    assert work.look(question, dark=True).drawn["bill-by-line"].figure != found.drawn["bill-by-line"].figure
+
+
+def test_a_moved_dial_has_its_neighbours_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead: list[work.Question] = []
+    monkeypatch.setattr(answer, "look_ahead", lambda questions: ahead.extend(questions))
+    page = AppTest.from_string("from dashboard import decide, question\nquestion.begin()\ndecide.page()\n",
+                               default_timeout=60)
+    page.query_params["scenario"] = HOSTED
+    page.run()
+    assert not ahead
+    dial = next(dial for dial in page.select_slider if dial.label == "Calls per day")
+    stops = [float(str(text).replace(",", "")) for text in dial.options]
+    place = stops.index(1_000_000.0)
+    dial.set_value(1_000_000.0)
+    page.run()
+    assert not page.exception
+    values = [float(flag.partition("=")[2]) for one in ahead for flag in one.flags]
+    assert values == pytest.approx([stops[place + 1], stops[place - 1]], rel=1e-6)
