@@ -46,6 +46,7 @@ SAID = {
     DECIDE + "{from: 2025-01-01, to: 2024-09-15}": "must not be before from, which is 2025-01-01",
     DECIDE + "{from: 2024-09-15, to: 2025-01-01, every_months: 0}": "every_months: 0; months between two decisions",
     DECIDE + "{from: 2024-09-15, to: 2025-01-01, until: 2025-01-01}": "must be after the last decision",
+    DECIDE + "{from: 2024-09-15, to: 2931-01-01, every_months: 6}": "decide_on: 2930-09-15 lies in the future",
     DECIDE + "{from: 2024-09-15, too: 2025-01-01}": 'did you mean "to"?',
     DECIDE + "2024-09-15": "stands where keys and values are expected",
     "draws: 5\n" + DECIDE + "{from: 2024-09-15, to: 2025-01-01}": "draws: stands beside decide_on",

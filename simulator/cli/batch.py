@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from simulator.cli.condition import FLAG, Condition, read_condition
-from simulator.cli.flags import Json, written_to
+from simulator.cli.flags import Json, day_or_today, written_to
 from simulator.cli.output import emit_json, points, say, table
 
 FIGURES = ("total_usd", "saving_usd", "saving_vs_baseline_usd", "per_call_usd", "planned_usd", "regret_usd")
@@ -43,7 +43,7 @@ def batch(
     conditions = [read_condition(text) for text in fail_if or ()]
     if against is not None:
         read_batch_plan(against)                                # said before hours of work, not after
-    asked = read_batch(files)
+    asked = read_batch(files, today=day_or_today(None))
     failed = dict(asked.refused)
     folder = BatchFolder(out, asked)
     with folder.opened(resume) as todo:
