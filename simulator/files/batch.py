@@ -29,6 +29,7 @@ from simulator.files.layers import FLAG
 from simulator.files.scenario import read_scenario
 
 MOST_POINTS = 10**10
+MOST_VALUES = 10**6
 MOST_VARIANTS = 10_000
 BASELINE = "options.baseline."
 """Stands in an axis for the baseline of each scenario, whatever it is called there."""
@@ -83,6 +84,8 @@ class _Span:
             raise ValueError(f"from is {self.from_:g}; a log axis begins above 0")
         if self.points is not None and self.points < 2:
             raise ValueError(f"points is {self.points}; an axis has at least 2, and one value belongs in the scenario")
+        if self.points is not None and self.points > MOST_VALUES:
+            raise ValueError(f"points is {self.points:,}; an axis has at most {MOST_VALUES:,}, and draws spreads more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
