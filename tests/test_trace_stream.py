@@ -7,9 +7,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
+import pyarrow.json
 import pyarrow.parquet
 import pytest
 from batches import ROOT, environment
@@ -193,3 +196,27 @@ def test_four_times_the_calls_described_and_billed_take_no_more_memory(tmp_path:
                 stream.write("".join(f"{at},m,{at % 4000},{at % 300},0,x\n" for at in range(start, start + 100_000)))
         peaks.append(peak_mib(path))
     assert peaks[1] - peaks[0] < 36, peaks
+
+
+@pytest.mark.parametrize("text", [
+    "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03,5,2\n",
+    f"{BURST}1,m,5,2,0,x\n",
+    "window_start_s,calls\n0,5\n600,7\n1200,6\n1800,9\n",
+    '{"timestamp": 1000, "input_length": 5, "output_length": 2}\n',
+])
+def test_no_thread_reads_a_file_of_pythons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Such a thread now and then kept a program that was done from ending."""
+    alone = []
+    for module, name in ((pyarrow.csv, "open_csv"), (pyarrow.json, "open_json")):
+        real = getattr(module, name)
+
+        def opened(plain: Any, options: Any, *more: Any, real: Any = real, **named: Any) -> Any:
+            alone.append(not options.use_threads)
+            return real(plain, options, *more, **named)
+
+        monkeypatch.setattr(module, name, opened)
+    (tmp_path / "trace").write_text(text, "utf-8")
+    answer = tunepoint("trace", tmp_path / "trace")
+    assert answer.code == 0, answer.err
+    assert alone
+    assert all(alone)

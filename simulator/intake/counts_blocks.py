@@ -176,9 +176,10 @@ def _batches(path: Path, columns: CountColumns) -> Iterator[Any]:
     if columns.dated:
         types[columns.start] = pa.timestamp("ns", tz="UTC" if columns.zoned else None)
     convert = lines.ConvertOptions(include_columns=columns.names, column_types=types, null_values=[""])
+    blocks = lines.ReadOptions(block_size=LONGEST_LINE, use_threads=False)  # see trace_shapes
     with (
         open_plain(path) as plain,
-        lines.open_csv(plain, lines.ReadOptions(block_size=LONGEST_LINE), convert_options=convert) as reader,
+        lines.open_csv(plain, blocks, convert_options=convert) as reader,
     ):
         yield from reader
 

@@ -140,12 +140,14 @@ def _batches(path: Path, shape: Shape) -> Iterator[Any]:
     with open_plain(path) as plain:
         if shape.form == "csv":
             convert = csv.ConvertOptions(include_columns=list(shape.columns), column_types=types, null_values=[])
-            with csv.open_csv(plain, csv.ReadOptions(block_size=LONGEST_LINE), convert_options=convert) as reader:
+            # Threads that read a file of Python's may keep the program from ending (apache/arrow issue 50482).
+            blocks = csv.ReadOptions(block_size=LONGEST_LINE, use_threads=False)
+            with csv.open_csv(plain, blocks, convert_options=convert) as reader:
                 yield from reader
         else:
             options = lines.ParseOptions(explicit_schema=pa.schema(types), unexpected_field_behavior="ignore")
-            blocks = lines.ReadOptions(block_size=_JSON_BLOCK, use_threads=False)
-            with lines.open_json(plain, blocks, options) as reader:
+            one_thread = lines.ReadOptions(block_size=_JSON_BLOCK, use_threads=False)
+            with lines.open_json(plain, one_thread, options) as reader:
                 yield from reader
 
 
