@@ -19,6 +19,7 @@ from simulator.intake.trace_faults import (
     MOST_TOKENS,
     fields_of,
     has_zone,
+    open_arrow,
     open_plain,
     stamp_fault,
 )
@@ -137,10 +138,9 @@ def _batches(path: Path, shape: Shape) -> Iterator[Any]:
             yield from file.iter_batches(batch_size=65_536, columns=list(shape.columns))
         return
     types = {name: pa.float64() if name == shape.columns[0] else pa.int64() for name in shape.columns}
-    with open_plain(path) as plain:
+    with open_arrow(path) as plain:
         if shape.form == "csv":
             convert = csv.ConvertOptions(include_columns=list(shape.columns), column_types=types, null_values=[])
-            # Threads that read a file of Python's may keep the program from ending (apache/arrow issue 50482).
             blocks = csv.ReadOptions(block_size=LONGEST_LINE, use_threads=False)
             with csv.open_csv(plain, blocks, convert_options=convert) as reader:
                 yield from reader
