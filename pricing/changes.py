@@ -225,3 +225,18 @@ def known_on(table: PriceTable, day: date) -> PriceTable | None:
     if in_force(versions, day) is None:
         return None
     return dataclasses.replace(table, versions=versions)
+
+
+def check_past(where: str, day: date, last: date) -> None:
+    """Refuse to decide on a day after the last one whose prices are known.
+
+    Args:
+        where: what says the day.
+        day: the day of a decision.
+        last: today, or the day of the last price that was recorded where that is later.
+
+    Raises:
+        InputError: the day is after the last.
+    """
+    if day > last:
+        raise InputError(f"{where}: {day} lies in the future, and its prices are not known; take a day up to {last}")

@@ -240,6 +240,15 @@ def test_nothing_changed_is_said_of_nothing(tmp_path: Path) -> None:
     assert (answer.json["verdict_changed"], answer.json["changes"]) == (0, {})
 
 
+def test_a_run_against_its_own_folder_is_against_the_run_before(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert tunepoint("batch", written(tmp_path), "--out", out).code == 0
+    again = written(tmp_path, question=QUESTION.replace("set-up: 40", "set-up: 39.9"))
+    answer = tunepoint("batch", again, "--out", out, "--against", out)
+    assert answer.code == 0, answer.err
+    assert "Against previous: 1 point has another answer" in answer.out
+
+
 @pytest.mark.parametrize(("condition", "code"), [
     ("total_usd > 900", 1), ("total_usd > 1e6", 0), ("saving_usd < 0.1", 1), ("points != 4", 0), ("points == 4", 1),
 ])

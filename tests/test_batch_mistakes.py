@@ -21,6 +21,7 @@ SAID = {
     "scenarios: [question.yaml]\n" + CALLS + "[5, .nan]}": "no plain value",
     "scenarios: [question.yaml]\n" + CALLS + "7}": "7 is no axis",
     "scenarios: [question.yaml]\n" + CALLS + "{from: 1, to: 9, points: 1}}": "points: 1; an axis has at least 2",
+    "scenarios: [question.yaml]\n" + CALLS + "{from: 1, to: 9, points: 9000000000000}}": "has at most 1,000,000",
     "scenarios: [question.yaml]\n" + CALLS + "{from: 9, to: 1, points: 3}}": "must be above from",
     "scenarios: [question.yaml]\n" + CALLS + "{from: 0, to: 1, points: 3, scale: log}}": "a log axis begins above 0",
     "scenarios: [question.yaml]\n" + CALLS + "{from: 1, to: 9}}": "points is missing",
@@ -46,6 +47,7 @@ SAID = {
     DECIDE + "{from: 2025-01-01, to: 2024-09-15}": "must not be before from, which is 2025-01-01",
     DECIDE + "{from: 2024-09-15, to: 2025-01-01, every_months: 0}": "every_months: 0; months between two decisions",
     DECIDE + "{from: 2024-09-15, to: 2025-01-01, until: 2025-01-01}": "must be after the last decision",
+    DECIDE + "{from: 2024-09-15, to: 2931-01-01, every_months: 6}": "decide_on: 2930-09-15 lies in the future",
     DECIDE + "{from: 2024-09-15, too: 2025-01-01}": 'did you mean "to"?',
     DECIDE + "2024-09-15": "stands where keys and values are expected",
     "draws: 5\n" + DECIDE + "{from: 2024-09-15, to: 2025-01-01}": "draws: stands beside decide_on",
@@ -128,3 +130,14 @@ def test_a_run_to_compare_with_must_be_one(tmp_path: Path, there: str) -> None:
     answer = tunepoint("batch", written(tmp_path), "--out", tmp_path / "out", "--against", against)
     assert (answer.code, is_one_sentence(answer.err)) == (2, True)
     assert "name the folder of a batch" in answer.err
+
+
+@pytest.mark.parametrize(("condition", "said"), [
+    ("totl_usd > 5", 'no key "totl_usd"; did you mean "total_usd"?'),
+    ("regret_usd > 5", 'no key "regret_usd"; there are total_usd'),
+])
+def test_a_condition_that_can_never_hold_is_told_before_any_work(tmp_path: Path, condition: str, said: str) -> None:
+    answer = tunepoint("batch", written(tmp_path), "--out", tmp_path / "out", "--fail-if", condition)
+    assert (answer.code, is_one_sentence(answer.err)) == (2, True)
+    assert said in answer.err
+    assert not (tmp_path / "out").exists()

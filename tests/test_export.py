@@ -149,3 +149,8 @@ def test_a_batch_gives_its_answers_as_tables_and_a_page_by_scenario(tmp_path: Pa
     refused = tunepoint("export", tmp_path / "run")
     assert (refused.code, is_one_sentence(refused.err)) == (2, True)
     assert "run the batch again with --resume" in refused.err
+
+
+def test_a_folder_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
+    answer = tunepoint("export", tmp_path / "nowhere")
+    assert (answer.code, answer.err) == (2, f"{tmp_path / 'nowhere'}: there is no such folder or scenario\n")

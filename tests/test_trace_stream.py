@@ -7,9 +7,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
+import pyarrow.json
 import pyarrow.parquet
 import pytest
 from batches import ROOT, environment
@@ -155,6 +158,33 @@ def test_a_bad_stamp_of_text_in_parquet_is_told_by_its_row(tmp_path: Path, stamp
     assert said in answer.err
 
 
+def test_lines_of_json_take_no_more_memory_than_the_same_calls_as_csv(tmp_path: Path) -> None:
+    """Ten million lines took 290 MiB more, as each block of 8 MiB was parsed into many small pieces at once."""
+    peaks = []
+    for name in ("burst.csv", "mooncake.jsonl"):
+        with (tmp_path / name).open("w", encoding="utf-8") as stream:
+            stream.write(BURST if name == "burst.csv" else "")
+            line = "{0},m,{1},{2},0,x\n" if name == "burst.csv" else (
+                '{{"timestamp": {0}000, "input_length": {1}, "output_length": {2}, "hash_ids": [46, 47]}}\n')
+            for at in range(1, 1_500_000):
+                stream.write(line.format(at, at % 4000, at % 300))
+        peaks.append(peak_mib(tmp_path / name))
+    assert peaks[1] - peaks[0] < 100, peaks
+
+
+def peak_mib(path: Path) -> float:
+    """The most memory that describing and billing a trace takes, in a process of its own."""
+    code = (
+        "import resource, sys; from simulator.cli import main;"
+        "assert main(['trace', sys.argv[1], '--price', 'openai/gpt-4o-mini', '--on', '2026-11-23']) == 0;"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, path], cwd=ROOT, env=environment(), check=True, capture_output=True
+    )
+    return int(answer.stdout.split()[-1]) / 1024
+
+
 def test_four_times_the_calls_described_and_billed_take_no_more_memory(tmp_path: Path) -> None:
     """Held whole, three million more calls would take 72 MB of arrays; blocks take none of it."""
     peaks = []
@@ -164,13 +194,29 @@ def test_four_times_the_calls_described_and_billed_take_no_more_memory(tmp_path:
             stream.write(BURST)
             for start in range(0, calls, 100_000):
                 stream.write("".join(f"{at},m,{at % 4000},{at % 300},0,x\n" for at in range(start, start + 100_000)))
-        code = (
-            "import resource, sys; from simulator.cli import main;"
-            "assert main(['trace', sys.argv[1], '--price', 'openai/gpt-4o-mini', '--on', '2026-11-23']) == 0;"
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-        )
-        answer = subprocess.run(
-            [sys.executable, "-c", code, path], cwd=ROOT, env=environment(), check=True, capture_output=True
-        )
-        peaks.append(int(answer.stdout.split()[-1]) / 1024)
+        peaks.append(peak_mib(path))
     assert peaks[1] - peaks[0] < 36, peaks
+
+
+@pytest.mark.parametrize("text", [
+    "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03,5,2\n",
+    f"{BURST}1,m,5,2,0,x\n",
+    "window_start_s,calls\n0,5\n600,7\n1200,6\n1800,9\n",
+    '{"timestamp": 1000, "input_length": 5, "output_length": 2}\n',
+])
+def test_no_thread_reads_a_file_of_pythons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Such a thread now and then kept a program that was done from ending."""
+    alone = []
+    for module, name in ((pyarrow.csv, "open_csv"), (pyarrow.json, "open_json")):
+        real = getattr(module, name)
+
+        def opened(plain: Any, options: Any, *more: Any, real: Any = real, **named: Any) -> Any:
+            alone.append(not options.use_threads)
+            return real(plain, options, *more, **named)
+
+        monkeypatch.setattr(module, name, opened)
+    (tmp_path / "trace").write_text(text, "utf-8")
+    answer = tunepoint("trace", tmp_path / "trace")
+    assert answer.code == 0, answer.err
+    assert alone
+    assert all(alone)

@@ -6,15 +6,23 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pricing.errors import InputError
+from pricing.nearest import nearest
 from simulator.cli.condition import FLAG, Condition, read_condition
-from simulator.cli.flags import Json, written_to
+from simulator.cli.flags import Json, day_or_today, written_to
 from simulator.cli.output import emit_json, points, say, table
 
-FIGURES = ("total_usd", "saving_usd", "saving_vs_baseline_usd", "per_call_usd", "planned_usd", "regret_usd")
+if TYPE_CHECKING:
+    from simulator import Batch
+
+FIGURES = ("total_usd", "saving_usd", "saving_vs_baseline_usd", "per_call_usd")
+DECIDED_FIGURES = ("total_usd", "planned_usd", "regret_usd")
+"""The same of decisions of earlier days."""
+SUMMED = ("verdict_changed", "points", "scenarios", "failed", "changes")
 SHOWN = 20
 
 
@@ -41,9 +49,12 @@ def batch(
 
     place = read_place(on)
     conditions = [read_condition(text) for text in fail_if or ()]
-    if against is not None:
-        read_batch_plan(against)                                # said before hours of work, not after
-    asked = read_batch(files)
+    if against is not None:                                     # all of this is said before hours of work, not after
+        read_batch_plan(against)
+        if against.resolve() == out.resolve():
+            against = None                                      # its run of before, which is about to be set aside
+    asked = read_batch(files, today=day_or_today(None))
+    figures = _figures(conditions, asked)
     failed = dict(asked.refused)
     folder = BatchFolder(out, asked)
     with folder.opened(resume) as todo:
@@ -62,7 +73,7 @@ def batch(
         emit_json(summary)
     else:
         _show(summary, out)
-    held = [sentence for condition in conditions if (sentence := _holds(condition, summary))]
+    held = [sentence for condition in conditions if (sentence := _holds(condition, summary, figures))]
     if held:
         typer.echo(f"{FLAG} {'; '.join(held)}", err=True)
     if failed:
@@ -71,10 +82,27 @@ def batch(
         raise typer.Exit(1)
 
 
-def _holds(condition: Condition, summary: dict[str, Any]) -> str:
+def _figures(conditions: list[Condition], asked: Batch) -> tuple[str, ...]:
+    """The figures that points of a batch have, one of which a condition names, unless it asks the summary.
+
+    Raises:
+        InputError: a condition names neither.
+    """
+    decided = {bool(member.decided_on) for member in asked.members}
+    figures = tuple(name for are, names in ((False, FIGURES), (True, DECIDED_FIGURES)) if are in decided
+                    for name in names)
+    known = tuple(dict.fromkeys((*figures, *SUMMED)))
+    for condition in conditions:
+        if (first := condition.path.partition(".")[0]) not in known:
+            hint = nearest(first, known) or f"; there are {', '.join(known)}"
+            raise InputError(f'{FLAG} {condition}: no key "{first}"{hint}')
+    return figures
+
+
+def _holds(condition: Condition, summary: dict[str, Any], figures: tuple[str, ...]) -> str:
     """What was found, where a condition holds; a figure without a place is asked of every point."""
     answer = {**summary, "verdict_changed": summary["verdict_changed"] or 0}
-    if condition.path in FIGURES:
+    if condition.path in figures:
         spans = [one[condition.path] for one in summary["scenarios"].values() if one.get(condition.path)]
         ends = [span[key] for span in spans for key in ("min", "max")]
         is_so, found = False, ""
@@ -110,7 +138,7 @@ def _show(summary: dict[str, Any], out: Path) -> None:
     from simulator.formats import usd
 
     scenarios = summary["scenarios"]
-    say(f"{summary['points']:,} points of {len(scenarios)} scenarios in {out}")
+    say(f"{_counted(summary['points'], 'point')} of {_counted(len(scenarios), 'scenario')} in {out}")
     rows = []
     axes = dict.fromkeys(path for one in scenarios.values() for path in one["fixed"])
     for name, one in list(scenarios.items())[:SHOWN]:
@@ -139,7 +167,9 @@ def _show_changes(summary: dict[str, Any]) -> None:
     changes = summary["changes"]
     if changes is None:
         return
-    say(f"Against {summary['against']}: {summary['verdict_changed']:,} points have another answer")
+    changed = summary["verdict_changed"]
+    have = f"{_counted(changed, 'point')} {'has' if changed == 1 else 'have'}"
+    say(f"Against {summary['against']}: {have} another answer")
     for name, one in list(changes.items())[:SHOWN]:
         lines = list(one["why"][:SHOWN])
         if one["total_usd"] is not None:
@@ -148,7 +178,8 @@ def _show_changes(summary: dict[str, Any]) -> None:
         for point in one["points"]:
             known = ("point", "before", "after", "total_usd")
             at = ", ".join(f"{path} {_said(value)}" for path, value in point.items() if path not in known)
-            lines.append(f"at {at or 'its only point'}: {point['before']} -> {point['after']}")
+            was, now = (point[side] or "none" for side in ("before", "after"))
+            lines.append(f"at {at or 'its only point'}: {was} -> {now}")
         say(f"{name}:", points(lines))
     if len(changes) > SHOWN:
         say(f"and {len(changes) - SHOWN} more scenarios, in summary.json")
@@ -161,3 +192,7 @@ def _said(value: float | str | bool | None) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return value if isinstance(value, str) else f"{value:,.6g}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

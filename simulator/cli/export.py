@@ -40,6 +40,8 @@ def export(
             raise InputError(f'--format: "{form}" is not one of {", ".join(FORMATS)}')
     if not wanted:
         raise InputError(f"--format: names nothing; choose from {', '.join(FORMATS)}")
+    if not source.exists():
+        raise InputError(f"{source}: there is no such folder or scenario")
     if source.is_dir():
         taken = _from_batch(source) if (source / BATCH).is_file() else _from_folder(source)
         folder = out or source / "export"

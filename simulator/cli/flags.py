@@ -95,7 +95,8 @@ def past_day(text: str, flag: str, recorded: date) -> date:
     Raises:
         InputError: it is no date, or lies in the future.
     """
-    day, last = typed_day(text, flag), max(day_or_today(None), recorded)
-    if day > last:
-        raise InputError(f"{flag}: {day} lies in the future, and its prices are not known; take a day up to {last}")
+    from pricing.changes import check_past
+
+    day = typed_day(text, flag)
+    check_past(flag, day, max(day_or_today(None), recorded))
     return day

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
+from pricing.changes import check_past
 from pricing.errors import InputError, TunepointError
 from pricing.load_checked import checked, shown
 from pricing.table import STRICT
@@ -28,6 +29,7 @@ from simulator.files.layers import FLAG
 from simulator.files.scenario import read_scenario
 
 MOST_POINTS = 10**10
+MOST_VALUES = 10**6
 MOST_VARIANTS = 10_000
 BASELINE = "options.baseline."
 """Stands in an axis for the baseline of each scenario, whatever it is called there."""
@@ -82,6 +84,8 @@ class _Span:
             raise ValueError(f"from is {self.from_:g}; a log axis begins above 0")
         if self.points is not None and self.points < 2:
             raise ValueError(f"points is {self.points}; an axis has at least 2, and one value belongs in the scenario")
+        if self.points is not None and self.points > MOST_VALUES:
+            raise ValueError(f"points is {self.points:,}; an axis has at most {MOST_VALUES:,}, and draws spreads more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +122,12 @@ class _Asked:
     span: _Span | None
 
 
-def read_batch(paths: list[Path]) -> Batch:
+def read_batch(paths: list[Path], today: date | None = None) -> Batch:
     """Read one batch file or several, which then make one batch.
+
+    Args:
+        paths: the batch files.
+        today: a decision after it is refused, for its prices are not known (default: none is).
 
     Raises:
         InputError: a batch file cannot be read as meant, names nothing, or not one of its scenarios can be read.
@@ -141,7 +149,10 @@ def read_batch(paths: list[Path]) -> Batch:
         asked = _axes(page, file)
         for found in _scenario_files(page, file, path.parent):
             try:
-                members += _members(found, file, asked, when, page, {member.name for member in members})
+                some = list(_members(found, file, asked, when, page, {member.name for member in members}))
+                if today is not None and when is not None:
+                    _check_past(some, today, page)
+                members += some
             except TunepointError as error:
                 refused[str(found)] = str(error)
     if not members:
@@ -152,6 +163,12 @@ def read_batch(paths: list[Path]) -> Batch:
     if batch.points > MOST_POINTS:
         raise InputError(f"{paths[0]}: {batch.points:,} points; a batch may have at most {MOST_POINTS:,}")
     return batch
+
+
+def _check_past(members: list[Member], today: date, page: Document) -> None:
+    for member in members:
+        recorded = (version.recorded for table in member.scenario.prices.values() for version in table.versions)
+        check_past(page.where(("decide_on",)), member.decided_on[-1], max((today, *recorded)))
 
 
 def _scenario_files(page: Document, file: BatchFile, folder: Path) -> Iterator[Path]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pricing.errors import InputError
-from simulator.intake.trace_faults import LONGEST_LINE, fields_of, has_zone, open_plain
+from simulator.intake.trace_faults import LONGEST_LINE, fields_of, has_zone, open_arrow, open_plain
 
 Array = NDArray[np.float64]
 Block = tuple[Array, Array, tuple[Array | None, Array | None]]
@@ -176,9 +176,10 @@ def _batches(path: Path, columns: CountColumns) -> Iterator[Any]:
     if columns.dated:
         types[columns.start] = pa.timestamp("ns", tz="UTC" if columns.zoned else None)
     convert = lines.ConvertOptions(include_columns=columns.names, column_types=types, null_values=[""])
+    blocks = lines.ReadOptions(block_size=LONGEST_LINE, use_threads=False)
     with (
-        open_plain(path) as plain,
-        lines.open_csv(plain, lines.ReadOptions(block_size=LONGEST_LINE), convert_options=convert) as reader,
+        open_arrow(path) as plain,
+        lines.open_csv(plain, blocks, convert_options=convert) as reader,
     ):
         yield from reader
 

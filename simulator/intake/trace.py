@@ -29,6 +29,7 @@ from simulator.intake.trace_faults import (
     fields_of,
     first_fault,
     has_zone,
+    open_arrow,
     open_plain,
 )
 from simulator.intake.trace_shapes import shape_blocks, shape_of
@@ -181,9 +182,10 @@ def azure_blocks(path: Path, zoned: bool) -> Iterator[tuple[Counts, Counts, Coun
     convert = csv.ConvertOptions(include_columns=COLUMNS, column_types=types, null_values=[])
     rows = 0
     try:
+        blocks = csv.ReadOptions(block_size=LONGEST_LINE, use_threads=False)
         with (
-            open_plain(path) as plain,
-            csv.open_csv(plain, csv.ReadOptions(block_size=LONGEST_LINE), convert_options=convert) as reader,
+            open_arrow(path) as plain,
+            csv.open_csv(plain, blocks, convert_options=convert) as reader,
         ):
             for batch in reader:
                 block = tuple(batch.column(name).to_numpy().view(np.int64) for name in COLUMNS)

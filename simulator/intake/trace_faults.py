@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 STAMP, *COUNTS = COLUMNS = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
 # Above any context window, and small enough that four billion rows sum exactly in 64 bits.
@@ -34,6 +34,23 @@ def open_plain(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
                 yield unpacked
         else:
             yield stream
+
+
+@contextmanager
+def open_arrow(path: Path) -> Iterator[Any]:
+    """The same for Arrow's readers: a plain file as one of Arrow's own.
+
+    Its threads may still hold a file of Python's when the program ends, which then hangs or aborts
+    (apache/arrow issue 50482).
+    """
+    import pyarrow as pa
+
+    with open_plain(path) as plain:
+        if isinstance(plain, gzip.GzipFile):
+            yield plain
+        else:
+            with pa.OSFile(str(path)) as own:
+                yield own
 
 
 def cut_notes(path: Path) -> tuple[str, ...]:

@@ -19,12 +19,16 @@ from simulator.intake.trace_faults import (
     MOST_TOKENS,
     fields_of,
     has_zone,
+    open_arrow,
     open_plain,
     stamp_fault,
 )
 
 Counts = NDArray[np.int64]
 _HEAD = 65_536
+_JSON_BLOCK = 2 * LONGEST_LINE
+"""A block holds any line that is taken. One of 8 MiB takes 230 MiB more to read, and as many blocks at once as there
+are cores would take that often, so that one thread reads them."""
 PARQUET_MAGIC = b"PAR1"
 
 
@@ -134,14 +138,16 @@ def _batches(path: Path, shape: Shape) -> Iterator[Any]:
             yield from file.iter_batches(batch_size=65_536, columns=list(shape.columns))
         return
     types = {name: pa.float64() if name == shape.columns[0] else pa.int64() for name in shape.columns}
-    with open_plain(path) as plain:
+    with open_arrow(path) as plain:
         if shape.form == "csv":
             convert = csv.ConvertOptions(include_columns=list(shape.columns), column_types=types, null_values=[])
-            with csv.open_csv(plain, csv.ReadOptions(block_size=LONGEST_LINE), convert_options=convert) as reader:
+            blocks = csv.ReadOptions(block_size=LONGEST_LINE, use_threads=False)
+            with csv.open_csv(plain, blocks, convert_options=convert) as reader:
                 yield from reader
         else:
             options = lines.ParseOptions(explicit_schema=pa.schema(types), unexpected_field_behavior="ignore")
-            with lines.open_json(plain, lines.ReadOptions(block_size=8 * LONGEST_LINE), options) as reader:
+            one_thread = lines.ReadOptions(block_size=_JSON_BLOCK, use_threads=False)
+            with lines.open_json(plain, one_thread, options) as reader:
                 yield from reader
 
 
@@ -154,7 +160,7 @@ def _fault(path: Path, shape: Shape, rows: int, problem: str) -> str:
     with open_plain(path) as plain:
         done = 0
         header: list[str] = []
-        for number, raw in enumerate(iter(lambda: plain.readline(8 * LONGEST_LINE), b""), start=1):
+        for number, raw in enumerate(iter(lambda: plain.readline(_JSON_BLOCK), b""), start=1):
             line = raw.decode("utf-8", "replace").strip("\ufeff\r\n ")
             if not line:
                 continue

@@ -3,7 +3,7 @@
 Known: OpenAI usage export (JSON buckets or CSV), Anthropic usage CSV, LiteLLM spend logs, Langfuse observations,
 OpenTelemetry GenAI spans (JSONL), and any CSV with a column map. Cached tokens are made apart from input whatever
 the source, and so are tokens written to a cache: OpenAI, its imitators, OpenTelemetry and a CSV of one's own include
-both in the input count, Anthropic does not.
+both in the input count, Anthropic does not, LiteLLM did not at all times.
 """
 
 from __future__ import annotations
@@ -149,15 +149,29 @@ def summed(rows: Iterable[UsageRow]) -> Usage:
 class _Form:
     """A known log: how it is recognised, which key holds what, whether its input includes what a cache took or gave.
 
-    A row without a number of calls is one call, unless the rows of the log are `sums` of tokens.
+    Of keys with | between them the first that says anything counts, those with + are summed. A row without a number of
+    calls is one call, unless the rows of the log are `sums` of tokens. Of a log that is `unsure`, input that is less
+    than what its cache took or gave does not include it.
     """
 
     name: str
     mark: tuple[str, ...]
     keys: Mapping[str, str]
     includes_cached: bool = True
+    unsure: bool = False
     sums: bool = False
 
+
+_LITELLM = "metadata.usage_object"
+_SPAN = {
+    "model": "gen_ai.request.model|gen_ai.response.model",
+    "input": "gen_ai.usage.input_tokens|gen_ai.usage.prompt_tokens",
+    "output": "gen_ai.usage.output_tokens|gen_ai.usage.completion_tokens",
+    "cached": "gen_ai.usage.cache_read.input_tokens|gen_ai.usage.cache_read_tokens",
+    "cache_write": "gen_ai.usage.cache_creation.input_tokens|gen_ai.usage.cache_creation_tokens",
+    "failed": "error.type",
+}
+"""Attributes of a span, under today's names and earlier ones; a point and an underscore are the same in them."""
 
 FORMS = (
     _Form(name="openai", mark=("start_time", "num_model_requests"), keys={
@@ -170,21 +184,23 @@ FORMS = (
         "output": "usage_output_tokens", "cached": "usage_input_tokens_cache_read",
         "cache_write": "usage_input_tokens_cache_write_5m+usage_input_tokens_cache_write_1h",
         "cache_write_1h": "usage_input_tokens_cache_write_1h", "service": "usage_type+service_tier"}),
-    _Form(name="litellm", mark=("startTime", "prompt_tokens"), keys={
+    _Form(name="litellm", mark=("startTime", "prompt_tokens"), unsure=True, keys={
         "time": "startTime", "model": "model", "input": "prompt_tokens", "output": "completion_tokens",
-        "usd": "spend", "failed": "status", "cached": "metadata.usage_object.prompt_tokens_details.cached_tokens"}),
+        "usd": "spend", "failed": "status",
+        "cached": f"{_LITELLM}.cache_read_input_tokens|{_LITELLM}.prompt_tokens_details.cached_tokens",
+        "cache_write": f"{_LITELLM}.cache_creation_input_tokens|"
+                       f"{_LITELLM}.prompt_tokens_details.cache_creation_tokens",
+        "cache_write_1h": f"{_LITELLM}.prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens"}),
     _Form(name="langfuse", mark=("startTime", "usageDetails"), includes_cached=False, keys={
         "time": "startTime", "model": "model", "input": "usageDetails.input", "output": "usageDetails.output",
         "cached": "usageDetails.input_cached_tokens+usageDetails.cache_read_input_tokens",
         "cache_write": "usageDetails.cache_creation_input_tokens", "usd": "totalCost", "failed": "level"}),
-    _Form(name="otel", mark=("attributes", "startTimeUnixNano"), keys={
-        "time": "startTimeUnixNano", "model": "gen_ai.request.model", "input": "gen_ai.usage.input_tokens",
-        "output": "gen_ai.usage.output_tokens", "cached": "gen_ai.usage.cache_read.input_tokens",
-        "cache_write": "gen_ai.usage.cache_creation.input_tokens",
-        "failed": "error.type"}),
+    _Form(name="otel", mark=("attributes", "startTimeUnixNano"), keys={"time": "startTimeUnixNano", **_SPAN}),
+    _Form(name="otel", mark=("attributes", "start_time"), keys={"time": "start_time", **_SPAN}),
 )
 """Keys as in the providers' own references: OpenAI usage API, Anthropic Console export, LiteLLM_SpendLogs,
-Langfuse observations export, OpenTelemetry semantic conventions for GenAI spans."""
+Langfuse observations export, OpenTelemetry semantic conventions for GenAI spans (as sent, and as Python prints them).
+LiteLLM's `prompt_tokens` hold what a cache took or gave in today's versions, and did not in all earlier ones."""
 
 
 def read_usage(path: str | os.PathLike[str], columns: Mapping[str, str] | None = None) -> Iterator[UsageRow]:
@@ -215,7 +231,7 @@ def read_usage(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
             form = next((one for one in FORMS if all(mark in record for mark in one.mark)), None)
             if form is None:
                 some = ", ".join(list(record)[:8])
-                known = ", ".join(one.name for one in FORMS)
+                known = ", ".join(dict.fromkeys(one.name for one in FORMS))
                 where = f"{path}: line {number}"
                 raise InputError(f"{where}: no known log ({known}) has the columns {some}; map them by --column")
         row = _row(f"{path}: line {number}", record, form)
@@ -235,10 +251,15 @@ def _row(where: str, record: Mapping[str, Any], form: _Form) -> UsageRow:
         return None if key is None else at(key)
 
     def at(key: str) -> Any:
+        if not (form.mark and "|" in key):
+            return only(key)
+        return next((found for way in key.split("|") if (found := only(way))), None)
+
+    def only(key: str) -> Any:
         if key in record:
             return record[key]
-        if key in attributes:
-            return attributes[key]
+        if (plain := key.replace(".", "_")) in attributes:
+            return attributes[plain]
         if form.name == "columns":
             raise InputError(f"{where}: no column {key!r}{nearest(key, record)}")
         node: Any = record
@@ -258,7 +279,10 @@ def _row(where: str, record: Mapping[str, Any], form: _Form) -> UsageRow:
             numbers[name] = sum(_number(where, name, at(key)) or 0.0 for key in keys)
     cached, written = numbers["cached"] or 0.0, numbers["cache_write"] or 0.0
     given = numbers["input"] or 0.0
-    if form.includes_cached and cached + written > given:
+    inside = cached + written if form.includes_cached else 0.0
+    if form.unsure and inside > given:
+        inside = cached if cached <= given else 0.0
+    if inside > given:
         both = f"{cached:,.0f} cached tokens" + (f" and {written:,.0f} written to a cache" if written else "")
         raise InputError(f"{where}: {both} are more than the {given:,.0f} of the input they are part of")
     usd = value("usd")
@@ -266,7 +290,7 @@ def _row(where: str, record: Mapping[str, Any], form: _Form) -> UsageRow:
         at=_time(where, value("time")),
         model=str(value("model") or ""),
         calls=1.0 if numbers["calls"] is None and not form.sums else numbers["calls"],
-        input=given - cached - written if form.includes_cached else given,
+        input=given - inside,
         cached=cached,
         cache_write=written,
         cache_write_1h=numbers["cache_write_1h"] or 0.0,
@@ -294,13 +318,19 @@ def _currency_in(column: str) -> str | None:
 
 
 def _attributes(record: Mapping[str, Any]) -> dict[str, Any]:
-    """OpenTelemetry attributes by key, from either of their two JSON forms."""
+    """OpenTelemetry attributes by key, from either of their two JSON forms; an underscore stands for every point."""
     found = record.get("attributes")
     if isinstance(found, Mapping):
-        return dict(found)
+        return {str(key).replace(".", "_"): one for key, one in found.items()}
     if not isinstance(found, list):
         return {}
-    return {one["key"]: next(iter(one.get("value", {}).values()), None) for one in found if "key" in one}
+    named = [one for one in found if isinstance(one, Mapping) and "key" in one]
+    return {str(one["key"]).replace(".", "_"): _typed(one.get("value")) for one in named}
+
+
+def _typed(value: Any) -> Any:
+    """What OpenTelemetry wraps in the name of its type."""
+    return next(iter(value.values()), None) if isinstance(value, Mapping) else value
 
 
 def _json_of(node: Any) -> Any:

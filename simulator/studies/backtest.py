@@ -32,7 +32,7 @@ def backtest(scenario: Scenario, decide_on: date, until: date | None = None) -> 
 
     Args:
         scenario: the question; its start is moved to `decide_on`.
-        decide_on: day of the decision and first day of the bill.
+        decide_on: day of the decision and first day of the bill; one after the last price decides with that.
         until: day after the last (default: as many days as the scenario's horizon).
 
     Raises:
