@@ -52,6 +52,7 @@ _WHERE = {
     "checked_bill": "simulator.studies.usage_bill",
     "compare": "simulator.studies.compare",
     "comparison_json": "simulator.answers",
+    "copied": "simulator.files.scenario",
     "cost_curve": "simulator.studies.compare",
     "cost_map": "simulator.studies.map",
     "count_tokens": "simulator.intake.tokens:count",

@@ -36,6 +36,8 @@ REGULAR, HARDLY = 0.5, 1e-3
 does not do it: `(n - 1) dispersion` is chi-square of n - 1 for a Poisson process. A model by rates cannot follow."""
 FEW_WINDOWS = 10
 """Windows under which a dispersion is hardly more than chance."""
+FEW_CALLS = 100
+"""Calls under which their number alone is more than a tenth uncertain."""
 MISSED = 1.25
 """Times by which the model's dispersion and the log's may differ without a word, beyond what chance gives."""
 FAINT, CHANCE_SDS = 0.05, 3.0
@@ -151,6 +153,12 @@ def fit_windows(windows: Windows) -> Fit:
     if few and not regular:
         notes.append(
             f"{windows.source}: only {' and '.join(few)}: what such windows say of bursts is hardly more than chance"
+        )
+    calls = float(np.nansum(windows.counts))
+    if calls < FEW_CALLS:
+        notes.append(
+            f"{windows.source}: {calls:.0f} calls; by chance alone their number may be {100 / np.sqrt(calls):.0f} % off "
+            "one way or the other, and what depends on their order far more"
         )
     if covered_s < DAYS_FOR_HOURS * DAY_S:
         notes.append(
