@@ -206,7 +206,7 @@ def test_what_a_log_cannot_tell_is_told(tmp_path: Path) -> None:
     ]
     few = fit_trace(calls([0.0, *np.sort(np.random.default_rng(1).uniform(0, 900, 30))])).notes
     assert "only 2 windows of 300 s: what such windows say of bursts is hardly more than chance" in few[0]
-    assert "31 calls; by chance alone their number may be 18 % off" in few[1]
+    assert "rests on 30 calls; by chance alone their number may be 18 % off" in few[1]
     assert not any("more evenly" in note for note in few)
     counts = np.random.default_rng(2).poisson(100, 1008).astype(float)
     (week,) = fit_windows(Windows(source="c.csv", window_s=600.0, counts=counts)).notes

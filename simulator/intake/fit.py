@@ -157,8 +157,8 @@ def fit_windows(windows: Windows) -> Fit:
     calls = float(np.nansum(windows.counts))
     if calls < FEW_CALLS:
         notes.append(
-            f"{windows.source}: {calls:.0f} calls; by chance alone their number may be {100 / np.sqrt(calls):.0f} % off "
-            "one way or the other, and what depends on their order far more"
+            f"{windows.source}: rests on {calls:.0f} calls; by chance alone their number may be "
+            f"{100 / np.sqrt(calls):.0f} % off one way or the other, and what depends on their order far more"
         )
     if covered_s < DAYS_FOR_HOURS * DAY_S:
         notes.append(
