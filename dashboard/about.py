@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import answer, formulas, question, shown
 from dashboard.guard import guarded
 from simulator import ledger_rows
-from simulator.formats import day, line_name, per_call, quantity, usd_exact
+from simulator.formats import day, days, line_name, per_call, quantity, usd_exact
 
 if TYPE_CHECKING:
     from simulator import Scenario
@@ -50,7 +50,7 @@ def page() -> None:
         with paid:
             shown.table(
                 {"price": "w", "in force from": "w", "how sure": "w", "seen": "n", "who says so": ""},
-                [(price.id, day(price.effective), price.confidence, f"{price.age_days} days before the start",
+                [(price.id, day(price.effective), price.confidence, f"{days(price.age_days)} before the start",
                   f"{price.title} {price.href or ''}") for price in comparison.prices_used],
             )
         with limits:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import answer, pictures, question, shown, take
 from simulator import charts
-from simulator.formats import NONE, day, days, quantity, reading, share, usd
+from simulator.formats import NONE, day, days, reading, share, usd
 
 if TYPE_CHECKING:
     from dashboard.work import Question
@@ -134,7 +134,7 @@ def side_by_side(states: Mapping[str, tuple[str, Comparison]]) -> None:
                 [(name, usd(option.monthly_usd), usd(option.total_usd or option.total_until or 0.0),
                   share(float(option.result.cache_hit_rate[0]))) for name, option in found.options.items()],
             )
-            shown.say(f"{quantity(found.horizon_days)} days from {day(found.start)}")
+            shown.say(f"{days(found.horizon_days)} from {day(found.start)}")
             figure = charts.cumulative_cost(found)
             pictures.show(f"side {place}", figure, SIDE_PX, narrow=True)
             take.pair(found.scenario_name, f"cumulative-cost {title.lower()}", figure)

@@ -13,7 +13,7 @@ from dashboard import answer, pictures, question, shown, take
 from dashboard.guard import guarded
 from simulator import TunepointError, as_csv, charts, gpu_json, gpu_rows, shipped_hardware, shipped_serving
 from simulator.formats import day as written
-from simulator.formats import quantity, rate
+from simulator.formats import days, quantity, rate
 
 if TYPE_CHECKING:
     from pricing.hardware import Commitment, GpuRate, GpuTable, HardwareBook
@@ -103,7 +103,7 @@ def _one(book: HardwareBook) -> None:
     facts = {**(told["owned"] or {}), **told["terms"]}
     shown.points("Terms", [f"{WORDS.get(key, key)}: {_plain(value)}" for key, value in facts.items()
                            if value not in (None, (), [], 0)])
-    shown.say(f"Last seen {told['age_days']} days ago; {told['confidence']}."
+    shown.say(f"Last seen {days(told['age_days'])} ago; {told['confidence']}."
               + (f" {told['source']['note']}." if told["source"].get("note") else ""))
     if told["source"].get("href"):
         st.link_button("Open the source", told["source"]["href"])

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import answer, question, shown
 from pricing.errors import InputError
 from simulator import Usage, checked_bill, parse_usage, shipped_book, usage_settings
-from simulator.formats import NONE, count, day, quantity, usd, usd_exact
+from simulator.formats import NONE, count, day, days, quantity, usd, usd_exact
 
 NAMES = "OpenAI, Anthropic, LiteLLM, Langfuse, OpenTelemetry, or a CSV of your own"
 
@@ -31,7 +31,7 @@ def show() -> None:
     if usage.usd is not None and usage.unpaid_rows:
         paid += f", and {count(usage.unpaid_rows)} of {count(usage.rows)} rows have no cost"
     calls = "Calls whose number is not in the export" if usage.calls is None else f"{count(usage.calls)} calls"
-    shown.say(f"{calls} on {quantity(usage.days)} days, {day(min(usage.by_day))} to "
+    shown.say(f"{calls} on {days(usage.days)}, {day(min(usage.by_day))} to "
               f"{day(max(usage.by_day))}; {count(usage.failed)} failed{paid}.")
     _bill(usage)
     if usage.calls is None:

@@ -24,6 +24,7 @@ from simulator.charts_played import (
     payback_chances,
     played_pictures,
     rehearsed,
+    run_pictures,
     timeline,
 )
 from simulator.charts_prices import gpu_price_over_time, price_over_time
@@ -51,6 +52,7 @@ def pictures(comparison: Comparison, curve: CostCurve, explored: Explored | None
         ),
         **unsure_pictures(comparison),
         **moving_pictures(explored),
+        **run_pictures(comparison),
         **fleet_weeks(comparison),
         **{f"cost-per-day-{name}": cost_per_day(comparison, name) for name in comparison.options},
     }

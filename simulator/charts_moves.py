@@ -21,6 +21,8 @@ LABEL_SHARE = 0.015
 """Part of the width that a character at the end of a bar takes, in a chart of 780 px."""
 NOTHING = -1.0
 """Relative change that leaves nothing of a dial; the axis of flips ends there unless a dial went through zero."""
+FEWEST = 4
+"""Bars a chart has room for at least, so that a single one is a bar and no block."""
 LOW, HIGH = COLOURS[0], COLOURS[1]
 
 
@@ -159,10 +161,12 @@ def _bars(
         x={"title": {"text": x_title}, "showgrid": True, "zeroline": True, "zerolinecolor": AXIS, **ticks},
         y={"type": "category", "categoryorder": "array", "categoryarray": list(names)[::-1], "ticks": "",
            "showgrid": False},
-        height=210 + 30 * max(1, len(names)), left=24 + int(6.6 * max([*(len(name) for name in names), 10])),
+        height=210 + 30 * max(FEWEST, len(names)), left=24 + int(6.6 * max([*(len(name) for name in names), 10])),
         legend_rows=2,
     )
     chart.update_layout(bargap=0.35)
+    if 0 < len(names) < FEWEST:
+        chart.update_yaxes(range=[len(names) - FEWEST - 0.5, len(names) - 0.5])
     if not names:
         chart.update_xaxes(visible=False)
         chart.update_yaxes(visible=False)

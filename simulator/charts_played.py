@@ -38,6 +38,14 @@ def played_pictures(found: Rehearsal) -> dict[str, go.Figure]:
     return charts
 
 
+def run_pictures(comparison: Comparison) -> dict[str, go.Figure]:
+    """What a comparison that was simulated shows of its runs by itself; their events are numbers of a list beside."""
+    found = rehearsed(comparison)
+    if found is None or len(found.runs.numbers) < 2 or not late_payers(found):
+        return {}
+    return {"payback": payback_chances(found)}
+
+
 def late_payers(found: Rehearsal) -> list[str]:
     """Options that have something to earn back, in at least one run."""
     return [name for name, waited in found.runs.payback_days.items() if np.any(waited > 0)]

@@ -88,3 +88,15 @@ def test_every_chart_of_the_break_even_page_is_a_table_too() -> None:
     for chart in (charts.cost_map([found]), charts.tornado(simulator.tornado(scenario)),
                   charts.flips(simulator.flips(scenario))):
         assert len(simulator.as_csv(charts.plotted(chart)).splitlines()) == len(charts.plotted(chart)) + 1 > 1
+
+
+def test_what_is_written_of_a_simulation_shows_its_runs() -> None:
+    """When the runs pay back; an expectation and a single run have no such spread."""
+    scenario = simulator.read_scenario(simulator.default_scenario_path(), ["horizon_days=60"])
+    curve = simulator.cost_curve(scenario, points=5)
+    drawn = charts.pictures(simulator.compare(scenario, engine="simulated", runs=3, flips=False), curve)
+    assert "payback" in drawn
+    assert "tuned-api" in " ".join(trace.name or "" for trace in drawn["payback"].data)
+    one = simulator.compare(scenario, engine="simulated", runs=1, flips=False)
+    for without in (one, simulator.compare(scenario, flips=False)):
+        assert "payback" not in charts.pictures(without, curve)

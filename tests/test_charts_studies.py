@@ -57,6 +57,15 @@ def test_sobol_bars_are_the_indices(scenario: Scenario) -> None:
     assert list(whole.x) == [row.total for row in found.rows]
 
 
+def test_a_single_bar_is_a_bar_and_no_block(tmp_path: Path) -> None:
+    found = sobol(asked(tmp_path, QUESTION.replace("{low: 20, high: 60}", "40")), 64)
+    chart = charts.sobol(found)
+    assert len(found.rows) == 1
+    low, high = chart.layout.yaxis.range
+    assert high - low >= 4
+    assert low < 0 < high
+
+
 def test_the_legend_of_sobol_names_the_upper_bar_first(scenario: Scenario) -> None:
     """Of a group of lying bars the first trace is the lowest; a reversed legend names the last trace first."""
     chart = charts.sobol(sobol(scenario, 64))

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from command_line import tunepoint
 
+from simulator.files import default_scenario_path
+
 QUESTION = """
 question: Which way is cheaper?
 start: 2027-01-01
@@ -155,3 +157,22 @@ def test_a_mistake_is_one_sentence(question: Path, mistake: str) -> None:
     assert (said.code, said.out) == (2, "")
     assert said.err.count("\n") == 1
     assert sentence in said.err
+
+
+@pytest.mark.parametrize("method", ["flips", "tornado"])
+def test_a_flip_of_an_option_that_others_copy_says_that_set_moves_them_too(method: str) -> None:
+    """Typed back with --set, a dial of `no-cache` would move its two copies as well."""
+    case = default_scenario_path().parent / "cases" / "legal-doctrine.yaml"
+    (note,) = tunepoint("sensitivity", case, "--method", method, "--json").json["notes"]
+    assert note.startswith("five-minutes and one-hour are like no-cache: a row moves one option alone")
+
+
+def test_what_a_scenario_does_not_hold_is_not_spoken_of() -> None:
+    """No automatic cache, so nothing is supposed of one; no tuned option, so none that cannot be bought."""
+    case = default_scenario_path().parent / "cases" / "legal-doctrine.yaml"
+    supposed = tunepoint("sensitivity", case, "--method", "sobol", "--samples", 64).words
+    assert "apart from prices, days and design, are supposed" in supposed
+    assert "automatic caches" not in supposed
+    words = tunepoint("diagnose", case).words
+    assert "no option here is tuned; add one to see" in words
+    assert "no option of this scenario is tuned" in words

@@ -188,7 +188,7 @@ def test_missing_and_unsorted_windows_give_the_right_number(tmp_path: Path) -> N
     windows = read_counts(path)
     assert windows.counts[:3].tolist() == [10, 20, 30]
     assert math.isnan(windows.counts[3])
-    assert "1 windows are missing" in windows.notes[0]
+    assert "1 window is missing and left out" in windows.notes[0]
     assert fit_windows(windows).workload["calls_per_day"] == pytest.approx(34 * 144)
 
 
@@ -204,10 +204,41 @@ def test_what_a_log_cannot_tell_is_told(tmp_path: Path) -> None:
         "m.csv: covers 0.5 hours, too few to tell the hours of a day apart",
         "m.csv: input tokens are those of the log",
     ]
+    few = fit_trace(calls([0.0, *np.sort(np.random.default_rng(1).uniform(0, 900, 30))])).notes
+    assert "only 2 windows of 300 s: what such windows say of bursts is hardly more than chance" in few[0]
+    assert "rests on 30 calls; by chance alone their number may be 18 % off" in few[1]
+    assert not any("more evenly" in note for note in few)
     counts = np.random.default_rng(2).poisson(100, 1008).astype(float)
     (week,) = fit_windows(Windows(source="c.csv", window_s=600.0, counts=counts)).notes
     assert week.startswith("c.csv: covers 7 days, too few to tell growth and how the level moves from week to week")
     assert fit_windows(Windows(source="c.csv", window_s=600.0, counts=np.tile(counts, 8))).notes == ()
+
+
+@pytest.mark.parametrize(("each", "sd"), [(100, 0.0), (5, 0.0), (1, 0.0), (20, 0.5), (5, 0.5)])
+def test_chance_is_not_taken_for_the_noise_of_hours(each: float, sd: float) -> None:
+    """Hours of few calls scatter by counting alone; the model counts anew, so only what is beyond it is noise."""
+    draws = np.random.default_rng(6)
+    rate = each * np.repeat(np.exp(draws.normal(-sd * sd / 2, sd, 28 * 24)), 6)
+    fit = fit_windows(Windows(source="c.csv", window_s=600.0, counts=draws.poisson(rate).astype(float)))
+    assert fit.workload["demand"]["hour_sd"] == pytest.approx(sd, rel=0.1)
+    for name, log, own in fit.rows:
+        if name.startswith("dispersion"):
+            assert own == pytest.approx(log, rel=0.25)
+    assert not any("misses the log" in note for note in fit.notes)
+
+
+def test_a_model_that_misses_the_scatter_of_a_log_is_told() -> None:
+    """A job that calls for half a minute of every five, by the clock: bursts of chance lengths cannot follow it."""
+    rate = np.where(np.arange(8640) % 30 < 3, 8.0, 0.1)
+    counts = np.random.default_rng(3).poisson(rate).astype(float)
+    fit = fit_windows(Windows(source="c.csv", window_s=10.0, counts=counts))
+    (log, own), *_ = ((log, own) for name, log, own in fit.rows if name.endswith("in 30 s"))
+    assert log is not None
+    assert own is not None
+    assert log > 1.25 * own
+    assert fit.notes[0] == (
+        f"c.csv: the fitted model misses the log; its dispersion is {own:.3g} in 30 s, where the log's is {log:.3g}"
+    )
 
 
 def test_the_prompt_a_log_may_hold_and_the_tokens_it_lacks_are_told(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from questions import asked
 from pricing.load import shipped_book
 from simulator.domain.outlook import PriceOutlook, drift
 from simulator.expected.outlook import expected_index
+from simulator.files import default_scenario_path, read_scenario
 from simulator.run import run
 from simulator.simulated.outlook import drifted, price_changes
 from simulator.simulated.streams import stream
@@ -132,6 +133,19 @@ def test_history_is_what_the_tables_show_and_is_told_as_an_assumption(tmp_path: 
     earlier = asked(tmp_path, QUESTION, "outlook=history", "start=2026-06-01")
     assert earlier.outlook is not None
     assert len(earlier.outlook.factors) < len(scenario.outlook.factors)
+
+
+def test_a_price_that_no_longer_pays_is_not_told(tmp_path: Path) -> None:
+    """The prices of who stood in change on after the cut-over, and that is not the story of the option any more."""
+    scenario = read_scenario(default_scenario_path(), ["outlook={changes_per_year: 30, factors: [0.9]}"])
+    told = run(scenario, "tuned-api", engine="simulated", runs=1).timeline
+    by_price: dict[str, list[int]] = {}
+    for moment in told:
+        if "unannounced" in moment.text:
+            by_price.setdefault(moment.text.split(" ")[0], []).append(moment.day)
+    assert set(by_price) == {"openai/gpt-5.4-mini", "tinker/qwen3-8b-ft"}
+    assert max(by_price["openai/gpt-5.4-mini"]) < 21
+    assert max(by_price["tinker/qwen3-8b-ft"]) > 300
 
 
 def test_without_an_outlook_prices_stay(tmp_path: Path) -> None:

@@ -170,3 +170,20 @@ def test_a_precision_that_is_not_reached_is_told(monkeypatch: pytest.MonkeyPatch
         read("horizon_days=3", "workload.calls_per_day=20"), engine="simulated", runs=3, precision=1e-9, flips=False
     )
     assert found.verdict.caveats[0] == "The two best are not told apart to 1e-07 % in 3 runs."
+
+
+def test_a_fallback_that_may_be_away_itself_is_a_caveat() -> None:
+    """Engines let a fallback answer in every outage; where it may be away too, the reader is told."""
+    away = ["options.long-prompt.outages={per_month: 2, hours: 3}"]
+    to = "options.long-prompt.fallback={{to: {}, share: 0}}"
+    both = "options.tuned-api.outages={per_month: 1, hours: 2}"
+
+    def told(*changes: str) -> list[str]:
+        caveats = compare(read(*away, *changes), flips=False).verdict.caveats
+        return [caveat for caveat in caveats if "falls back to" in caveat]
+
+    (same,) = told(to.format("cheap-prompt"))
+    assert "both are served by openai" in same
+    (other,) = told(to.format("tuned-api"), both)
+    assert "outages of tuned-api are counted for its own calls alone" in other
+    assert told(to.format("tuned-api")) == told() == []

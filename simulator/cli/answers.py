@@ -12,6 +12,7 @@ from pricing.nearest import nearest
 from simulator.cli.difference import difference_json, show_difference
 from simulator.cli.flags import Bare, Csv, Json, Set, one_form, typed_number, typed_share, written_to
 from simulator.cli.output import emit_csv, emit_json, say
+from simulator.cli.runs import Add, From, Save, played
 
 if TYPE_CHECKING:
     from simulator import Scenario
@@ -78,6 +79,9 @@ def compare(
         str | None, typer.Option("--fidelity", help="Of a simulation: aggregate (hourly totals) or call (every call).")
     ] = None,
     runs: Annotated[int | None, typer.Option("--runs", metavar="N", help="How many runs are simulated.")] = None,
+    runs_from: From = None,
+    add_runs: Add = None,
+    save_runs: Save = None,
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", help="Seed of a simulation, or of draws from ranges (0).")
     ] = None,
@@ -96,13 +100,22 @@ def compare(
     csv: Csv = False,
 ) -> None:
     """Every option side by side, verdict first."""
-    from simulator import compare, comparison_json, default_scenario_path, read_scenario, reigns, shipped_book
+    from simulator import (
+        compare,
+        comparison_json,
+        default_scenario_path,
+        read_scenario,
+        reigns,
+        shipped_book,
+        write_runs,
+    )  # fmt: skip
     from simulator.cli.condition import read_condition
 
     one_form(json, csv)
     if engine not in ENGINES:
         raise InputError(f'--engine: "{engine}" is not one of {", ".join(ENGINES)}{nearest(engine, ENGINES)}')
-    typed = {"--fidelity": fidelity, "--runs": runs, "--precision": precision}
+    typed = {"--fidelity": fidelity, "--runs": runs, "--precision": precision, "--runs-from": runs_from,
+             "--add-runs": add_runs, "--save-runs": save_runs}
     if engine == "expected" and (stray := [flag for flag, value in typed.items() if value is not None]):
         raise InputError(f"{stray[0]} is of the simulated engine; add --engine simulated")
     if runs is not None and runs < 1:
@@ -112,6 +125,8 @@ def compare(
     if diff != (other is not None):
         two = "compare SCENARIO OTHER --diff"
         raise InputError(f"--diff: it is told of two scenarios, {two}" if diff else f"{other}: write {two}")
+    if diff and (stray := [flag for flag in ("--runs-from", "--add-runs", "--save-runs") if typed[flag] is not None]):
+        raise InputError(f"{stray[0]}: runs of one scenario are kept or added, and --diff tells of two")
     if not diff and any(condition.path == "verdict_changed" for condition in conditions):
         raise InputError("--fail-if: only compare A B --diff tells whether the verdict changed")
     asked = read_scenario(default_scenario_path() if scenario is None else scenario, set_ or (), bare)
@@ -121,18 +136,24 @@ def compare(
     how: dict[str, Any] = {"seed": seed or 0}
     if engine == "simulated":
         how |= {"engine": engine, "runs": runs, "fidelity": fidelity, "precision": share}
+        if not diff:
+            how["played"] = played(asked, runs, runs_from, add_runs or (), seed or 0, fidelity, share)
     book = shipped_book() if json or out is not None else None
     comparison = compare(asked, book=book, **how)
     answer = comparison_json(comparison, reigns(asked) if json or out is not None else ())
     if diff:
         answer |= difference_json(before, asked, comparison_json(compare(before, **how)), answer)
     try:
+        if save_runs is not None:
+            write_runs(save_runs, how["played"])
         if out is not None:
             _write(out, asked, comparison, answer)
     finally:  # what has been computed is told even where it cannot be written
         _tell(comparison, answer, json, csv)
     if out is not None and not (json or csv):
         say(f"Written to {out}: result.json, ledger.csv, ledger.parquet, report.html, charts/, manifest.json.")
+    if save_runs is not None and not (json or csv):
+        say(f"Runs written to {save_runs}; compare --engine simulated --add-runs {save_runs} adds them to others.")
     judged = [(condition, *condition.holds(answer)) for condition in conditions]
     held = [f"{condition} holds: {found}" for condition, is_so, found in judged if is_so]
     if held:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -130,12 +131,24 @@ def sensitivity(
         picture = charts.worth(worth, unsure, [said] if said else [])
     if out is not None:
         charts.write_page(picture, out)
+    if method in ("tornado", "flips"):
+        answer["notes"] = _of_copies(simulator.copied(scenario, set_ or ()), [row["path"] for row in answer["rows"]])
     if json:
         emit_json(answer)
     elif csv:
         emit_csv(answer["rows"], studies_shown.SENSITIVITY_COLUMNS[method])
     else:
         studies_shown.show_sensitivity(answer)
+
+
+def _of_copies(copies: Mapping[str, Sequence[str]], paths: Sequence[str]) -> list[str]:
+    """Where a dial that is typed back in would move more than the row that names it."""
+    return [
+        f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} like {model}: a row moves one option alone, "
+        f"--set on {model} moves {'it' if len(names) == 1 else 'them'} too, where no value of its own is written."
+        for model, names in copies.items()
+        if any(path.startswith(f"options.{model}.") for path in paths)
+    ]
 
 
 def _ends(text: str, flag: str) -> tuple[str, tuple[float, float] | None]:

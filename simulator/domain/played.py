@@ -52,6 +52,8 @@ class Runs:
         twice = np.intersect1d(self.numbers, other.numbers)
         if len(twice):
             raise InputError(f"run {twice[0]} is in both sets of runs; a run counts once")
+        if other.numbers[0] < self.numbers[0]:                  # the story that is told is that of the first run
+            return other.merged(self)
         numbers = np.concatenate([self.numbers, other.numbers])
         order = np.argsort(numbers)
         weights = (len(self.numbers), len(other.numbers))

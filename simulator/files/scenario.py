@@ -73,6 +73,16 @@ def read_scenario(path: Path | str, overrides: Sequence[str] = (), bare: bool = 
     return _scenario(_mapping(_read(path)), path.stem, path.parent, overrides, bare)
 
 
+def copied(path: Path | str, overrides: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
+    """Which options of a file are copies of which by `like`: what is laid over the one moves them too."""
+    options = under_flags(_mapping(_read(Path(path))), overrides, KEYS).value.get("options") or {}
+    found: dict[str, tuple[str, ...]] = {}
+    for name, option in options.items():
+        if isinstance(option, dict) and "like" in option:
+            found[str(option["like"])] = (*found.get(str(option["like"]), ()), str(name))
+    return found
+
+
 def parse_scenario(
     raw: bytes | str, name: str, overrides: Sequence[str] = (), bare: bool = False, folder: Path | None = None
 ) -> Scenario:

@@ -198,7 +198,7 @@ def _windows(path: Path, columns: CountColumns, survey: Survey, first_days: floa
         counts = counts[: round(first_days * 86_400 / window_s)]
     notes = [] if columns.parquet else list(cut_notes(path))
     if missing:
-        notes.append(f"{path}: {missing} windows are missing and were left out")
+        notes.append(f"{path}: {missing} window{'s are' if missing > 1 else ' is'} missing and left out")
     if quiet:
         notes.append(f"{path}: {quiet} windows without a call are taken for gaps and left out")
     if together > 1:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
+from scipy.stats import chi2
 
 from pricing.errors import InputError
 from simulator.intake.trace import DISPERSION_WINDOWS_S
@@ -30,8 +31,15 @@ WHOLE_PROMPTS = (
     "in options.*.prefix_tokens too, so set those to 0 or take that part out of workload.tokens.input"
 )
 NO_TOKENS = "those of the shipped scenario stand in workload.tokens, so write your own"
-REGULAR = 0.5
-"""Dispersion below which calls come by a clock or a queue rather than by chance; a model by rates cannot follow."""
+REGULAR, HARDLY = 0.5, 1e-3
+"""Dispersion below which calls come by a clock or a queue rather than by chance, and the probability below which chance
+does not do it: `(n - 1) dispersion` is chi-square of n - 1 for a Poisson process. A model by rates cannot follow."""
+FEW_WINDOWS = 10
+"""Windows under which a dispersion is hardly more than chance."""
+FEW_CALLS = 100
+"""Calls under which their number alone is more than a tenth uncertain."""
+MISSED = 1.25
+"""Times by which the model's dispersion and the log's may differ without a word, beyond what chance gives."""
 FAINT, CHANCE_SDS = 0.05, 3.0
 """Dispersion above that of a Poisson process that is worth fitting: this much, and so many standard deviations of
 what chance alone gives, `sqrt(2 / (n - 1))` over n windows."""
@@ -107,7 +115,7 @@ def fit_windows(windows: Windows) -> Fit:
     spread = 1.0
     for name, length_h, enough in (("day", 24.0, DAYS_FOR_LEVEL), ("hour", 1.0, DAYS_FOR_HOURS)):
         if covered_s >= enough * DAY_S and windows.window_s <= length_h * HOUR_S:
-            sd, lag1, left = _level(left, (at_h // length_h).astype(int))
+            sd, lag1, left = _level(left, windows.counts, (at_h // length_h).astype(int))
             demand |= {f"{name}_sd": round(sd, 4), f"{name}_lag1": round(lag1, 4)}
             spread *= np.exp(sd**2)
             rows.append((f"{name} level, log sd", sd, demand[f"{name}_sd"]))
@@ -122,17 +130,36 @@ def fit_windows(windows: Windows) -> Fit:
     burst, modelled = _bursts(fast, rate)
     if burst is not None:
         demand["burst"] = burst
-    variance, regular = float(np.nanmean(shape**2) * spread), False
+    variance, regular, few, missed = float(np.nanmean(shape**2) * spread), False, [], []
     for length in lengths:
         index = dispersion_of(windows.counts, windows.window_s, length)
         if index is not None:
             own = 1.0 + rate * length * (variance * (1.0 + modelled(length)) - 1.0)
             rows.append((f"dispersion of counts in {length:g} s", index, own))
-            regular = regular or (index < REGULAR and own >= 1.0 - FAINT)
+            number = len(_summed(windows.counts, windows.window_s, length))
+            even = index < REGULAR and chi2.cdf((number - 1) * index, number - 1) < HARDLY
+            if number < FEW_WINDOWS:
+                few.append(f"{number} windows of {length:g} s")
+            elif even and own >= 1.0 - FAINT:
+                regular = True
+            elif abs(own - index) > max(CHANCE_SDS * np.sqrt(2.0 / (number - 1)), MISSED - 1.0) * min(own, index):
+                missed.append(f"{own:.3g} in {length:g} s, where the log's is {index:.3g}")
     workload = {"calls_per_day": round(mean * DAY_S / windows.window_s, 6), "demand": demand}
     notes = list(windows.notes)
     if regular:
         notes.append(f"{windows.source}: calls come more evenly than chance would have it; the model's come at random")
+    if missed and not regular:
+        notes.append(f"{windows.source}: the fitted model misses the log; its dispersion is {', '.join(missed)}")
+    if few and not regular:
+        notes.append(
+            f"{windows.source}: only {' and '.join(few)}: what such windows say of bursts is hardly more than chance"
+        )
+    calls = float(np.nansum(windows.counts))
+    if calls < FEW_CALLS:
+        notes.append(
+            f"{windows.source}: rests on {calls:.0f} calls; by chance alone their number may be "
+            f"{100 / np.sqrt(calls):.0f} % off one way or the other, and what depends on their order far more"
+        )
     if covered_s < DAYS_FOR_HOURS * DAY_S:
         notes.append(
             f"{windows.source}: covers {covered_s / HOUR_S:.1f} hours, too few to tell the hours of a day apart; "
@@ -149,10 +176,15 @@ def fit_windows(windows: Windows) -> Fit:
 
 def dispersion_of(counts: Array, window_s: float, length_s: float) -> float | None:
     """Variance over mean of counts in windows of `length_s`; windows with a gap are left out. None under two."""
+    whole = _summed(counts, window_s, length_s)
+    return float(whole.var(ddof=1) / whole.mean()) if len(whole) >= 2 and whole.mean() > 0 else None
+
+
+def _summed(counts: Array, window_s: float, length_s: float) -> Array:
+    """Counts in windows of `length_s`, those without a gap."""
     each = round(length_s / window_s)
     whole = counts[: len(counts) // each * each].reshape(-1, each).sum(axis=1)
-    whole = whole[np.isfinite(whole)]
-    return float(whole.var(ddof=1) / whole.mean()) if len(whole) >= 2 and whole.mean() > 0 else None
+    return np.asarray(whole[np.isfinite(whole)])
 
 
 def window_lengths(windows: Windows) -> tuple[float, ...]:
@@ -172,8 +204,12 @@ def _profile(left: Array, shape: Array, place: NDArray[np.int64], size: int) -> 
     return found, left / safe, shape * means[place]
 
 
-def _level(left: Array, group: NDArray[np.int64]) -> tuple[float, float, Array]:
-    """Log sd and lag-1 correlation of the mean of each day or hour, and what is left of the series."""
+def _level(left: Array, counts: Array, group: NDArray[np.int64]) -> tuple[float, float, Array]:
+    """Log sd and lag-1 correlation of the mean of each day or hour, and what is left of the series.
+
+    The log of N counted calls scatters by 1 / N about that of their rate: the model counts anew, so that is taken out;
+    nothing is left of the level where no more than that is seen.
+    """
     _, index = np.unique(group, return_inverse=True)
     seen = np.isfinite(left)
     sums = np.bincount(index, np.where(seen, left, 0.0))
@@ -184,6 +220,12 @@ def _level(left: Array, group: NDArray[np.int64]) -> tuple[float, float, Array]:
     logs[~np.isfinite(logs)] = np.nan
     centred = logs - np.nanmean(logs)
     variance = float(np.nanmean(centred**2))
+    calls = np.bincount(index, np.where(seen, counts, 0.0))
+    counted = float(np.mean(1.0 / calls[np.isfinite(logs)]))
+    chance = CHANCE_SDS * np.sqrt(2.0 / max(1, int(np.isfinite(logs).sum()) - 1))
+    if variance <= counted * (1.0 + chance):
+        return 0.0, 0.0, left
+    variance -= counted
     pairs = centred[1:] * centred[:-1]
     lag1 = float(np.nanmean(pairs)) / variance if variance > 0 and np.isfinite(pairs).any() else 0.0
     safe = np.where(np.isfinite(means) & (means > 0), means, 1.0)

@@ -258,6 +258,15 @@ class Control:
         options = [self.scenario.options[name] for name in asked]
         return found | {training_price(option) for option in options if isinstance(option, HostedFineTuned)}
 
+    def _billed(self, day: int) -> set[str]:
+        """The prices that pay for something of the run whose story is kept, from a day on."""
+        standing_in = self.plain.until_ready is not None and day < self.ready[self.told or 0]
+        on_duty = {self.name, self.plain.until_ready or ""} - {""} if standing_in else {self.name}
+        fallbacks = [self.scenario.options[name].fallback for name in on_duty]
+        on_duty |= {fallback.to for fallback in fallbacks if fallback is not None}
+        found = {stage.price for name in on_duty for stage in self.standby(name) if stage.after > day}
+        return found | ({training_price(self.plain)} if isinstance(self.plain, HostedFineTuned) else set())
+
     def _start_changes(self, price: str) -> None:
         """Let a price change as the outlook says; every option that uses it sees the same path."""
         moves = self.view.outlook
@@ -271,7 +280,7 @@ class Control:
 
     def _changed(self, price: str, run: int, day: int, factor: float) -> None:
         self.schedule.price_index[price][run, day:] *= factor
-        if run == self.told and day < self.horizon:
+        if run == self.told and day < self.horizon and price in self._billed(day):
             text = f"{price} changes its prices by {100 * (factor - 1):+.0f} %, unannounced"
             self.schedule.timeline.append(Moment(day=day, text=text))
 

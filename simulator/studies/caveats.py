@@ -52,7 +52,7 @@ def caveats(
             found += machine_caveats(scenario, name, plain)
         if plain.prompt is not None and not plain.prompt_exact:
             found.append(f"{name}: {plain.prompt} was counted with a stand-in tokenizer.")
-    found += _whole_prompts(scenario)
+    found += _whole_prompts(scenario) + _fallbacks(scenario)
     found += _delivery_caveat(scenario, options)
     found += _cache_caveat(scenario, options)
     for price in used:
@@ -79,6 +79,26 @@ def _whole_prompts(scenario: Scenario) -> list[str]:
         f"prefix_tokens come on top of the {scenario.recorded.means[0]:,.0f} tokens that a call of the log reads, for "
         f"{', '.join(named)}: where the log counts whole prompts, set them to 0, or they are billed twice."
     ]
+
+
+def _fallbacks(scenario: Scenario) -> list[str]:
+    """Fallbacks on which an outage counts, though they may be away themselves: no outage of a fallback is counted."""
+    found = []
+    for name, plain in scenario.options.items():
+        if plain.fallback is None or plain.outages.per_month * plain.outages.hours == 0:
+            continue
+        to = plain.fallback.to
+        other = scenario.options[to]
+        if isinstance(plain, HostedOption) and isinstance(other, HostedOption):
+            provider = plain.price.partition("/")[0]
+            if provider == other.price.partition("/")[0]:
+                found.append(f"{name} falls back to {to} in an outage, and both are served by {provider}: it is taken "
+                             "to answer all the same, so name a fallback elsewhere.")
+                continue
+        if other.outages.per_month * other.outages.hours > 0:
+            found.append(f"{name} falls back to {to} in an outage, which is taken to answer then: outages of {to} are "
+                         "counted for its own calls alone.")
+    return found
 
 
 def _delivery_caveat(scenario: Scenario, options: Mapping[str, OptionSummary]) -> list[str]:

@@ -25,6 +25,7 @@ from simulator.domain.findings import (
 )
 from simulator.domain.options import HostedFineTuned
 from simulator.domain.plan import stages
+from simulator.domain.played import Runs
 from simulator.domain.scenario import Scenario
 from simulator.run import run
 from simulator.studies.alternatives import alternatives, control
@@ -36,7 +37,7 @@ from simulator.studies.diagnose import diagnose
 from simulator.studies.draws import DRAWS
 from simulator.studies.finance import by_month, present_value, served_months
 from simulator.studies.probability import sample, uncertainty, worth_of_knowing
-from simulator.studies.runs import play, precise
+from simulator.studies.runs import joins, play, precise
 from simulator.studies.sizing import kept_promises
 from simulator.studies.spreads import break_even_spread, payback_spread
 from simulator.studies.verdict import verdict
@@ -57,6 +58,7 @@ def compare(
     seed: int = 0,
     fidelity: str | None = None,
     precision: float | None = None,
+    played: Runs | None = None,
     book: PriceBook | None = None,
     draws: int = DRAWS,
     flips: bool = True,
@@ -70,6 +72,7 @@ def compare(
         seed: of the simulation, and of the draws from ranges.
         fidelity: `aggregate` or `call` (default: the scenario's).
         precision: see `studies.runs.play`.
+        played: of a simulation, runs that `studies.runs.play` has played, so that none is played here.
         book: every price there is; with it, the saving is taken apart and alternatives are priced.
         draws: number of draws, where inputs are ranges.
         flips: whether to look for what would change the choice, which takes most of the time; see `with_flips`.
@@ -77,9 +80,12 @@ def compare(
     Raises:
         NoFeasibleOption: nothing can be bought that serves the whole horizon.
     """
-    played = None
-    if engine == "simulated":
+    if engine != "simulated":
+        played = None
+    elif played is None:
         played = play(scenario, runs, seed=seed, fidelity=fidelity, precision=precision)
+    else:
+        joins(played, scenario, seed, fidelity)
     results = dict(played.mean) if played else {name: run(scenario, name) for name in scenario.options}
     results = {name: kept_promises(scenario, result) for name, result in results.items()}
     if played is not None:

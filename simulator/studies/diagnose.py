@@ -56,6 +56,8 @@ def diagnose(
         beside = f"; this scenario's own break-even is {count(level)} a month"
     elif any(one.answer == "always" and one.between[1] in _tuned(scenario) for one in crossings):
         beside = "; in this scenario a tuned option is cheaper than the baseline at any volume"
+    elif not _tuned(scenario):
+        beside = "; no option of this scenario is tuned"
     else:
         beside = "; in this scenario no volume makes a tuned option cheaper than the baseline"
     volume = Question(
@@ -157,6 +159,8 @@ def _worth(scenario: Scenario, options: Mapping[str, OptionSummary]) -> tuple[st
     """
     total = {name: option.total_usd for name, option in options.items() if option.total_usd is not None}
     tuned = [name for name in total if name in _tuned(scenario)]
+    if not _tuned(scenario):
+        return "What it would be worth cannot be said: no option here is tuned; add one to see.", 0.0
     if not tuned or scenario.baseline not in total:
         return "What it would be worth cannot be said: no tuned option can be bought for the whole horizon.", 0.0
     months = scenario.horizon_days * 24.0 / scenario.hours_per_month

@@ -105,7 +105,8 @@ def supposed(scenario: Scenario) -> tuple[Scenario, str | None]:
     """The scenario itself where it has ranges; else with supposed ones, and the sentence that says so.
 
     Supposed are the ten that move costs most: the typed numbers of the workload and of what building costs,
-    x 1/1.25 to 1.25, and the reach of automatic caches. Days, spreads of demand and choices of design stay.
+    x 1/1.25 to 1.25, and the reach of automatic caches. Prices are known, and days, spreads of demand and choices of
+    design are no guesses: they stay.
     """
     if scenario.ranges:
         return scenario, None
@@ -127,10 +128,12 @@ def supposed(scenario: Scenario) -> tuple[Scenario, str | None]:
     effect = np.abs(usd[:, :, 1] - usd[:, :, 0]).max(axis=0) if len(usd) else np.zeros(len(found))
     kept = [index for index in np.argsort(-effect, kind="stable")[:MOST_SUPPOSED].tolist() if effect[index] > 0]
     ranges = {found[index].at.path: found[index].range for index in kept}
+    reach = f", the reach of automatic caches between {BEST_EFFORT.low:g} and {BEST_EFFORT.high:g}"
+    cached = any(found[index].basis == "default range" for index in kept)
     said = (
-        f"No range is written in this scenario: the {len(ranges)} inputs that move costs most are supposed to lie "
-        f"between 1/{FACTOR:g} and {FACTOR:g} times their value, the reach of automatic caches between "
-        f"{BEST_EFFORT.low:g} and {BEST_EFFORT.high:g}."
+        f"No range is written in this scenario: the {len(ranges)} inputs that move costs most, apart from prices, days "
+        f"and design, are supposed to lie between 1/{FACTOR:g} and {FACTOR:g} times their value"
+        f"{reach if cached else ''}."
     )
     means = {path: one.expected for path, one in ranges.items()}
     return dataclasses.replace(with_dials(scenario, means), ranges=ranges), said
