@@ -57,7 +57,7 @@ class Followed(NamedTuple):
     starts_per_s: Array
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=1024)
 def followed(look: Look) -> Followed:
     """Follow the fleet at every rate at which it may run more than the fewest, and fewer than the most."""
     load_at_target = float(np.interp(look.target, look.calls, look.loads))

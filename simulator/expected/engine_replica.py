@@ -259,25 +259,24 @@ def _asks_at(fleet: Fleet, tables: Tables) -> tuple[Array, Array]:
 def looks_of(fleet: Fleet, bounds: Replicas, tables: Tables, most_per_s: ArrayLike = np.inf) -> Looks | None:
     """How the autoscaler sees the fleet, for some of D lengths; None where nothing scales, or a speed is typed.
 
-    `most_per_s` is the most calls a second there ever are, (D,): lengths that then never ask are left out.
+    `most_per_s` is the most calls a second there ever are, (D,): lengths that then ask are known more finely.
     """
     if (tables.station is None and tables.alone is None) or bounds.max <= max(bounds.min, 1.0):
         return None
     mu = _asks_at(fleet, tables)[1]
     asks = np.flatnonzero(may_ask(np.asarray(most_per_s), mu, int(bounds.min)) | (fleet.interruptions_per_day > 0))
     asks = asks if asks.size else np.array([mu.argmin()])
-    log_mu = np.log(mu[asks])
-    few = spread_out(log_mu)
-    rows = asks[few]
+    rows = spread_out(np.log(mu), asks)
+    log_mu = np.log(mu[rows])
 
     def look(number: int) -> Look:
         row = int(rows[number])
         return _looks(fleet, bounds, tables.known_station(row), float(tables.saturation_per_s[row]))
 
-    return Looks(log_mu[few], look)
+    return Looks(log_mu, look)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=1024)
 def _looks(fleet: Fleet, bounds: Replicas, at: Station, saturation: float) -> Look:
     load, calls = _calls_by_load(at, saturation)
     held = float(np.interp(TARGET_LOAD, load, calls))
@@ -297,7 +296,7 @@ def _looks(fleet: Fleet, bounds: Replicas, at: Station, saturation: float) -> Lo
     )
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=1024)
 def _calls_by_load(at: Station, saturation: float) -> tuple[Array, Array]:
     """Calls in a replica by its load, (L,) each, by Little's law from the mean stay."""
     load = np.concatenate([np.linspace(0.05, 0.95, 13), [0.98]])

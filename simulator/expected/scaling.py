@@ -147,21 +147,29 @@ def may_ask(most_per_s: Array, mu_per_s: Array, least: int) -> NDArray[np.bool_]
     return np.asarray(most_per_s * SURELY >= mu_per_s * max(least, 1))
 
 
-def spread_out(places: Array, most: int = MOST_FOLLOWED) -> NDArray[np.int64]:
-    """Which of given places, at most so many, stand for all: rising, each another place.
+def spread_out(places: Array, among: NDArray[np.int64], most: int = MOST_FOLLOWED) -> NDArray[np.int64]:
+    """Which of given places stand for all: rising, each another place, about so many around those that count.
 
-    Evenly by number and by distance alike, so that neither a crowd nor a wide gap is left out.
+    Evenly by number and by distance alike, so that neither a crowd nor a wide gap is left out. What counts decides how
+    finely, by halves: the same places are chosen again and again, and what is known of them can be kept.
 
-    >>> spread_out(np.array([9.0, 0.0, 0.1, 0.2, 5.0, 9.0]), 3).tolist()
-    [1, 4, 0]
+    >>> places = np.array([9.0, 0.0, 0.1, 0.2, 5.0, 9.0])
+    >>> spread_out(places, np.arange(6), 3).tolist(), spread_out(places, np.array([1, 2, 3]), 4).tolist()
+    ([1, 4, 0], [1, 3, 4, 0])
     """
     order = np.unique(places, return_index=True)[1]
     if order.size <= most:
         return order
     rising = places[order]
     along = (rising - rising[0]) / (rising[-1] - rising[0]) + np.linspace(0.0, 1.0, order.size)
-    nearest = np.abs(along[:, None] - np.linspace(0.0, 2.0, most)).argmin(axis=0)
-    return np.asarray(order[np.unique(nearest)])
+    counts = (rising >= places[among].min()) & (rising <= places[among].max())
+    enough = min(most - 2, int(counts.sum()))  # the two beyond the ends stand for them as well
+    parts = most - 1
+    while True:
+        nearest = np.unique(np.abs(along[:, None] - np.linspace(0.0, 2.0, parts + 1)).argmin(axis=0))
+        if counts[nearest].sum() >= enough or parts > order.size * most:
+            return np.asarray(order[nearest])
+        parts *= 2
 
 
 def _alive(rate: Array, life_s: float | Array, startup_s: float) -> Array:
