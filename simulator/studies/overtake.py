@@ -150,6 +150,8 @@ def stretch(
         if to == choice:
             continue
         closed = after < len(won)
+        if closed and max(points[first - 1], points[after]) < narrow * min(points[first - 1], points[after]):
+            continue
         cuts = [np.linspace(points[first - 1], points[first], PARTS + 1)]
         if closed:
             cuts.append(np.linspace(points[after], points[after - 1], PARTS + 1))
