@@ -174,12 +174,17 @@ def serve_calls(
 
 
 def replay_calls(replica: Replica, arrival_s: Array, prompt: Any, output: Any, replicas: int = 1) -> ServingRun:
-    """Serve calls that came at known times, (N,) seconds and whole tokens."""
+    """Serve calls that came at known times, (N,) seconds and whole tokens; what is refused counts nowhere else.
+
+    Overload: calls come faster than they can be served, over a log that lasts longer than a call alone.
+    """
+    from simulator.expected.engine_replica import capacity_for
     from simulator.simulated import engine_replica as simulated
 
-    done = simulated.replay(replica, arrival_s, prompt, output, replicas=replicas)
-    lengths = {"prefix": 0.0, "input": float(np.mean(prompt)), "output": float(np.mean(np.maximum(output, 1)))}
-    return _loaded(done, saturation(replica, lengths), None)
+    done, fits = simulated.replay(replica, arrival_s, prompt, output, replicas=replicas)
+    most, alone_s = capacity_for(replica, prompt[fits], np.maximum(output[fits], 1))
+    span = float(np.ptp(arrival_s[fits]))
+    return _loaded(done, most, done.calls / span if span > alone_s else None)
 
 
 def saturation(replica: Replica, lengths: Mapping[str, float], adapters: int = 1) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -253,6 +254,45 @@ def test_a_log_is_served_at_its_own_times() -> None:
     done = tunepoint("trace", str(log), "--serve", A100, "--replicas", "4", "--json").json
     assert done["calls"] + done["refused"] == done["rows"]
     assert done["makespan_s"] >= done["span_s"]
+
+
+AZURE = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+
+
+def log_of(path: Path, calls: int, *sizes: int, a_second: float = 2.0) -> str:
+    """A log of evenly spaced calls of 100 tokens out whose prompts take turns."""
+    stamps = (timedelta(seconds=at / a_second) + datetime(2026, 1, 1) for at in range(calls))
+    rows = (f"{stamp:%Y-%m-%d %H:%M:%S.%f},{sizes[at % len(sizes)]},100\n" for at, stamp in enumerate(stamps))
+    path.write_text(AZURE + "".join(rows))
+    return str(path)
+
+
+def test_what_is_refused_counts_neither_as_served_nor_into_what_can_be_served(tmp_path: Path) -> None:
+    whole, short = (
+        tunepoint("trace", log_of(tmp_path / f"{n}.csv", 200, *sizes), "--serve", RTX, "--json").json
+        for n, sizes in enumerate([(500, 500, 500, 60_000), (500, 500, 500, 500)])
+    )
+    assert whole["refused"] == 50
+    assert whole["calls"] == 150
+    assert whole["saturation_per_s"] == pytest.approx(short["saturation_per_s"])
+    assert whole["utilisation"] == pytest.approx(0.75 * short["utilisation"], rel=0.02)
+    none = tunepoint("trace", log_of(tmp_path / "none.csv", 20, 60_000), "--serve", RTX)
+    assert none.code == 2
+    assert "41,408 tokens" in none.err
+
+
+def test_what_a_replica_can_serve_of_a_log_is_counted_from_its_pairs_not_its_means(tmp_path: Path) -> None:
+    # a queue that never empties is served at saturation: half the calls read 8,000 tokens, half 100
+    log = log_of(tmp_path / "log.csv", 3000, 8000, 100, a_second=50)
+    done = tunepoint("trace", log, "--serve", A100, "--json").json
+    assert done["overload"] is True
+    assert done["waiting_at_end"] > 1000
+    assert done["requests_per_s"] == pytest.approx(done["saturation_per_s"], rel=0.05)
+
+
+def test_a_log_that_comes_faster_than_it_is_served_is_told_as_overload(tmp_path: Path) -> None:
+    assert "Overload" in tunepoint("trace", log_of(tmp_path / "log.csv", 3000, 500, a_second=50), "--serve", RTX).out
+    assert "Overload" not in tunepoint("trace", log_of(tmp_path / "few.csv", 3, 500, a_second=50), "--serve", RTX).out
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -94,10 +95,24 @@ def closed_loop(
     return told(served, engine, replicas, max(WARM_UP, min(concurrency / calls, 0.5)) if steady else 0.0)
 
 
-def replay(replica: Replica, arrival_s: Array, prompt: Counts, output: Counts, *, replicas: int = 1) -> ServingRun:
-    """Serve calls that came at known times."""
-    engine = engine_of(replica)
-    return told(serve(arrival_s, prompt, np.maximum(output, 1), engine, replicas=replicas), engine, replicas, 0.0)
+def replay(
+    replica: Replica, arrival_s: Array, prompt: Counts, output: Counts, *, replicas: int = 1
+) -> tuple[ServingRun, NDArray[np.bool_]]:
+    """Serve calls that came at known times, and say which of them were: (N,) True where a call was not refused.
+
+    A call is refused that is longer than what the model reads, or larger than the KV cache.
+    """
+    engine, output = engine_of(replica), np.maximum(output, 1)
+    taken = prompt + output <= replica.model.max_context
+    served = serve(arrival_s[taken], prompt[taken], output[taken], engine, replicas=replicas)
+    fits = taken.copy()
+    fits[taken] = ~np.isnan(served.e2e_s)
+    if not fits.any():
+        least = int(np.argmin(prompt + output))
+        why = replica.why_too_long(0.0, float(prompt[least] + output[least]))
+        raise InputError(f"no call can be served; the shortest: {why}")
+    done = told(served, engine, replicas, 0.0)
+    return dataclasses.replace(done, refused=int((~fits).sum())), fits
 
 
 def _fitting(engine: Engine, prompt: Counts, output: Counts) -> Engine:
