@@ -318,7 +318,7 @@ def test_tr_10_an_80b_qlora_from_flops_to_dollars(tmp_path: Path) -> None:
     run_size = "examples: 100000, tokens_per_example: 1000, epochs: 3, set_up_minutes: 0"
     for runs, usd in ((1, 412), (2.5, 1029)):
         made = f"training: {{{run_size}, runs_per_model: {runs}, gpu_usd_per_hour: 2.9, tokens_per_s: {speed}}}"
-        scenario = question(tmp_path, card(1.0, more=f", {made}"), days=1)
+        scenario = question(tmp_path, card(1.0, more=f", {made}"), days=30)  # a run must end within it to be paid
         assert billed(scenario, "own")["training"] == pytest.approx(usd, rel=0.002)
     lines = comparison_json(compare(scenario))["options"]["own"]["lines"]
     hours = next(line["quantity"] for line in lines if line["line"] == "training") / 2.5

@@ -21,7 +21,7 @@ from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar, clock_changes
 from simulator.expected.engine_handover import turns
 from simulator.expected.engine_lines import Lines
-from simulator.expected.engine_machines import served_by_fleet, together
+from simulator.expected.engine_machines import as_likely, served_by_fleet, together
 from simulator.expected.engine_replayed import ReplayedCalendar
 from simulator.expected.engine_servers import answered, servers
 from simulator.expected.engine_tokens import token_counts
@@ -60,11 +60,13 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
         for first, after in itertools.pairwise(day for day in changes if stage.first <= day <= stage.after):
             span = slice(int(np.searchsorted(edges, first)), int(np.searchsorted(edges, after)))
             chance = turn.share(edges[span.start : span.stop + 1])
+            if not np.any(chance):
+                continue
             share: Any
             for name, price, share, time in servers(scenario, view, stage, first):
                 fleet = served_by_fleet(scenario, view, calendar, name, stage.option, span, not draws)
                 if fleet is not None:
-                    fleets.append(fleet.use)
+                    fleets.append(as_likely(fleet.use, np.atleast_2d(chance)[:, 0]))
                     counts += [_placed(item, span, shape, chance) for item in fleet.counts]
                     name, share = fleet.overflow_option, fleet.overflow_share
                     if name == "":
