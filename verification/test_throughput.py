@@ -37,8 +37,8 @@ CLOSED, AS_RUN = 0.10, 0.20  # mean absolute error of held-out rows
 GEMMA = 133
 BEYOND = {
     GEMMA: "65.0 s for at most 600 steps are 108 ms a step; ours takes 66, and on the page's other five rows ours is "
-    "within 10 ms. It is not the arrivals (all 50 at once; the page's p99 of the first token is 0.57 s, so all were let "
-    "in), not the windows (no call passes 700 of their 1,024 tokens), not the KV cache as we count it (35,781 "
+    "within 10 ms. It is not arrivals (all 50 at once; the page's p99 of the first token is 0.57 s, so all were let "
+    "in), not windows (no call passes 700 of their 1,024 tokens), not the KV cache as we count it (35,781 "
     "tokens; 35,000 are the most that is held). A cache of 14,500 tokens would explain it, by recomputation, and so "
     "would 40 ms more a step in what was then a new model of vLLM. The page tells neither its cache nor its version, "
     "so nothing is changed for one row",
