@@ -169,7 +169,8 @@ class AutoscaledFleet:
         sent_away = np.zeros(calls.size - first, dtype=np.bool_)
         kept = self.latencies
         under_way, refused, shed = sort_out(
-            calls, first, self.overloaded, self.bounds.begin_s - HOUR_S * self.earlier, kept.counts, kept.sums, self._number, sent_away
+            calls, first, self.overloaded, self.bounds.begin_s - HOUR_S * self.earlier, kept.counts, kept.sums,
+            self._number, sent_away,
         )
         self.refused, self.shed = self.refused + refused, self.shed + shed
         self._under_way = calls[:under_way]
