@@ -160,7 +160,7 @@ def serve_calls(
     if (reason := replica.why_too_long(lengths["prefix"], lengths["input"] + lengths["output"])) is not None:
         raise InputError(reason)
     drawn = simulated.Drawn(**{**lengths, "prefix": int(lengths["prefix"])})  # type: ignore[arg-type]
-    most = saturation(replica, lengths, adapters)
+    most = saturation(replica, lengths, adapters, played=True)
     if concurrency is not None:
         done = simulated.closed_loop(
             replica, drawn, concurrency, calls, replicas=replicas, seed=seed, steady=steady
@@ -187,12 +187,17 @@ def replay_calls(replica: Replica, arrival_s: Array, prompt: Any, output: Any, r
     return _loaded(done, most, done.calls / span if span > alone_s else None)
 
 
-def saturation(replica: Replica, lengths: Mapping[str, float], adapters: int = 1) -> float:
-    """Calls a second that one replica can just serve, in closed form."""
-    from simulator.expected.engine_replica import Lengths, replica_tables
+def saturation(replica: Replica, lengths: Mapping[str, float], adapters: int = 1, *, played: bool = False) -> float:
+    """Calls a second that one replica can just serve, in closed form; `played`: where that is out of its domain."""
+    from simulator.expected.engine_replica import Lengths, falls_into_step, replica_tables
 
-    spread = {"input_cv": 0.0, "output_cv": 0.0, "correlation": 0.0}
-    return float(replica_tables(replica, Lengths(**{**spread, **lengths}), True, adapters).saturation_per_s[0])
+    found = Lengths(**{"input_cv": 0.0, "output_cv": 0.0, "correlation": 0.0, **lengths})
+    tables = replica_tables(replica, found, True, adapters)
+    if not played or not falls_into_step(tables, found):
+        return float(tables.saturation_per_s[0])
+    from simulator.simulated.engine_replica import played_saturation
+
+    return played_saturation(replica, found, adapters)
 
 
 def _loaded(done: ServingRun, most: float, rate_per_s: float | None) -> ServingRun:

@@ -243,6 +243,17 @@ def test_gpu_commands_print_the_keys_of_the_contract() -> None:
     assert sized["replicas"] == 1
 
 
+def test_calls_alike_that_fill_the_cache_together_are_said_to_be_served_as_fast_as_they_are() -> None:
+    """A law of means says 9.39 calls a second of a card that, full for good, serves 8.54."""
+    asked = ("gpu", "run", RTX, "--input", "512", "--output", "128", "--json")
+    full, more, less = (
+        tunepoint(*asked, *flags).json for flags in (("--concurrency", "300"), ("--rate", "8.9"), ("--rate", "8.0"))
+    )
+    assert full["saturation_per_s"] == pytest.approx(full["requests_per_s"], rel=0.01)
+    assert (more["overload"], less["overload"]) == (True, False)
+    assert more["waiting_at_end"] > 500 > less["waiting_at_end"]
+
+
 def test_calls_of_one_token_have_no_time_of_a_further_one() -> None:
     text = tunepoint("gpu", "run", RTX, "--input", "100", "--output", "1", "--rate", "2").out
     assert "nan" not in text

@@ -16,7 +16,7 @@ from pricing.serving import Replica
 from simulator.domain.fleet import TARGET_LOAD, Capacity, Fleet, Replicas
 from simulator.expected.autoscaler import Look
 from simulator.expected.calls import lognormal_sigma
-from simulator.expected.queueing import saturation_per_s, station, stay
+from simulator.expected.queueing import LEAST_CV, saturation_per_s, station, stay
 from simulator.expected.scaling import (
     Looks,
     Policy,
@@ -200,6 +200,12 @@ def _tables(serving: Replica | Capacity, lengths: Lengths, prefix_caching: bool,
         busy_share=np.atleast_2d(full.busy_share),
         station=at if saturation.ndim == 0 else None,
     )
+
+
+def falls_into_step(tables: Tables, lengths: Lengths) -> bool:
+    """Whether calls as good as alike fill the KV cache together, which no law of means sees: the kernel has to say."""
+    alike = min(float(lengths.input_cv), float(lengths.output_cv)) < LEAST_CV
+    return alike and tables.station is not None and bool(tables.station.kv_binds)
 
 
 def _engine(serving: Replica, kv_tokens: Any, shared: Any) -> Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 WARM_UP = 0.1
 """Share of the first calls of a steady run that is left out: they meet a fleet that is still empty."""
+MEASURED_CALLS = 20_000
 ADAPTER_SHARE = 0.005
 """A LoRA adapter of rank 16 on all linear layers weighs 0.5 % of its base (84 MB on Llama-3.1-8B)."""
 
@@ -93,6 +95,19 @@ def closed_loop(
     served = serve_closed_loop(prompt, output, _fitting(engine, prompt, output), concurrency=concurrency,
                                replicas=replicas)
     return told(served, engine, replicas, max(WARM_UP, min(concurrency / calls, 0.5)) if steady else 0.0)
+
+
+@functools.lru_cache(maxsize=64)
+def played_saturation(replica: Replica, lengths_of: tuple[float, ...], adapters: int = 1) -> float:
+    """Calls a second that one replica can just serve: what it does while more calls wait than it takes in.
+
+    `lengths_of`: prefix, input, output, their coefficients of variation and their correlation.
+    """
+    drawn = Drawn(int(lengths_of[0]), *lengths_of[1:])
+    engine = engine_of(replica, drawn.prefix, adapters)
+    prompt, output = lengths(drawn, MEASURED_CALLS, 0)
+    crowd = min(2 * engine.max_num_seqs, MEASURED_CALLS // 4)
+    return told(serve_closed_loop(prompt, output, engine, concurrency=crowd), engine, 1, WARM_UP).requests_per_s
 
 
 def replay(
