@@ -189,11 +189,11 @@ def replay_calls(replica: Replica, arrival_s: Array, prompt: Any, output: Any, r
 
 def saturation(replica: Replica, lengths: Mapping[str, float], adapters: int = 1, *, played: bool = False) -> float:
     """Calls a second that one replica can just serve, in closed form; `played`: where that is out of its domain."""
-    from simulator.expected.engine_replica import Lengths, falls_into_step, replica_tables
+    from simulator.expected.engine_replica import Lengths, out_of_domain, replica_tables
 
     found = Lengths(**{"input_cv": 0.0, "output_cv": 0.0, "correlation": 0.0, **lengths})
     tables = replica_tables(replica, found, True, adapters)
-    if not played or not falls_into_step(tables, found):
+    if not played or not out_of_domain(tables, found):
         return float(tables.saturation_per_s[0])
     from simulator.simulated.engine_replica import played_saturation
 

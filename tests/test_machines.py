@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import poisson
 
 from pricing.load_serving import bound_replica
+from simulator.domain.overload import ROOM_UNSURE
 from simulator.expected.gpu_training import run_hours, tokens_per_s
 from simulator.expected.scaling import BAND, Policy, backlog, busy_replicas, replicas_running
 from simulator.files import read_scenario
@@ -252,6 +253,24 @@ def test_calls_alike_that_fill_the_cache_together_are_said_to_be_served_as_fast_
     assert full["saturation_per_s"] == pytest.approx(full["requests_per_s"], rel=0.01)
     assert (more["overload"], less["overload"]) == (True, False)
     assert more["waiting_at_end"] > 500 > less["waiting_at_end"]
+
+
+@pytest.mark.parametrize(("calls", "cv", "unsure"), [(770_000, 0, True), (300_000, 0, False), (770_000, 0.6, False)])
+def test_where_the_law_has_no_domain_the_room_of_a_fleet_that_is_nearly_full_is_unsure(
+    tmp_path: Path, calls: int, cv: float, unsure: bool
+) -> None:
+    text = f"""
+start: 2026-12-01
+horizon_days: 28
+baseline: own
+workload: {{calls_per_day: {calls}, demand: {{day_sd: 0, hour_sd: 0}},
+  tokens: {{input: 512, output: 128, input_cv: {cv}, output_cv: {cv}}}}}
+options:
+  own: {{kind: self_hosted, serving: {RTX}, gpu: runpod-secure/rtx-4090}}
+"""
+    found = compare(asked(tmp_path, text))
+    assert (ROOM_UNSURE in found.options["own"].result.approximate) == unsure
+    assert any(ROOM_UNSURE in caveat for caveat in found.verdict.caveats) == unsure
 
 
 def test_calls_of_one_token_have_no_time_of_a_further_one() -> None:

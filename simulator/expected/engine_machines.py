@@ -21,6 +21,8 @@ from simulator.expected.gpu_training import rented_hours, run_hours, tokens_per_
 
 Array = NDArray[np.float64]
 DAYS_PER_YEAR = 365.0
+NEARLY_FULL = 0.7
+"""Share of what a fleet serves at most from which on an error of that may turn an hour into one beyond it."""
 SUMS = (
     "paid_hours", "used_hours", "busy_hours", "calls", "overload_calls", "overflow_calls", "end_backlog_calls",
 )  # fmt: skip
@@ -30,12 +32,16 @@ RATES: tuple[GpuRateName, GpuRateName] = ("purchase", "residual")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetServed:
-    """What a fleet counts over a span, how it did, and which option takes which share of the calls besides."""
+    """What a fleet counts over a span, how it did, and which option takes which share of the calls besides.
+
+    `doubtful`: it is nearly full, and what it serves at most is out of the domain of the law.
+    """
 
     counts: list[Count]
     use: FleetUse
     overflow_option: str = ""
     overflow_share: Any = 0.0
+    doubtful: bool = False
 
 
 def served_by_fleet(
@@ -59,7 +65,9 @@ def served_by_fleet(
         hours = FleetHours(scenario, calendar, name, view.options[name], span)
         if alone:
             check_fits(name, hours)
-        return FleetServed(counts=list(_machines(scenario, name, hours)), use=hours.use(latency=alone))
+        use = hours.use(latency=alone)
+        doubtful = alone and hours.out_of_domain and bool(hours.hourly(0).max() >= NEARLY_FULL * use.most_per_s[0])
+        return FleetServed(counts=list(_machines(scenario, name, hours)), use=use, doubtful=doubtful)
     above = view.options[name].overflow_above
     hours = FleetHours(scenario, calendar, plain.fleet_option, view.options[plain.fleet_option], span, above)
     use = hours.use(latency=False)
