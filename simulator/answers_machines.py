@@ -19,7 +19,7 @@ def serving_json(done: ServingRun) -> dict[str, Any]:
     latency = {name: dataclasses.asdict(getattr(done, name)) for name in ("ttft_s", "tpot_s", "e2e_s")}
     names = (
         "output_tokens_per_s", "requests_per_s", "utilisation", "mean_concurrency", "preemptions", "makespan_s",
-        "saturation_per_s", "overload", "busy_share", "refused", "calls", "replicas",
+        "saturation_per_s", "overload", "waiting_at_end", "busy_share", "refused", "calls", "replicas",
     )
     return finite({"latency": latency, **{name: getattr(done, name) for name in names}})  # type: ignore[no-any-return]
 

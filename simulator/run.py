@@ -160,7 +160,7 @@ def serve_calls(
     if (reason := replica.why_too_long(lengths["prefix"], lengths["input"] + lengths["output"])) is not None:
         raise InputError(reason)
     drawn = simulated.Drawn(**{**lengths, "prefix": int(lengths["prefix"])})  # type: ignore[arg-type]
-    most = saturation(replica, lengths, adapters)
+    most = saturation(replica, lengths, adapters, played=True)
     if concurrency is not None:
         done = simulated.closed_loop(
             replica, drawn, concurrency, calls, replicas=replicas, seed=seed, steady=steady
@@ -174,20 +174,30 @@ def serve_calls(
 
 
 def replay_calls(replica: Replica, arrival_s: Array, prompt: Any, output: Any, replicas: int = 1) -> ServingRun:
-    """Serve calls that came at known times, (N,) seconds and whole tokens."""
+    """Serve calls that came at known times, (N,) seconds and whole tokens; what is refused counts nowhere else.
+
+    Overload: calls come faster than they can be served, over a log that lasts longer than a call alone.
+    """
+    from simulator.expected.engine_replica import capacity_for
     from simulator.simulated import engine_replica as simulated
 
-    done = simulated.replay(replica, arrival_s, prompt, output, replicas=replicas)
-    lengths = {"prefix": 0.0, "input": float(np.mean(prompt)), "output": float(np.mean(np.maximum(output, 1)))}
-    return _loaded(done, saturation(replica, lengths), None)
+    done, fits = simulated.replay(replica, arrival_s, prompt, output, replicas=replicas)
+    most, alone_s = capacity_for(replica, prompt[fits], np.maximum(output[fits], 1))
+    span = float(np.ptp(arrival_s[fits]))
+    return _loaded(done, most, done.calls / span if span > alone_s else None)
 
 
-def saturation(replica: Replica, lengths: Mapping[str, float], adapters: int = 1) -> float:
-    """Calls a second that one replica can just serve, in closed form."""
-    from simulator.expected.engine_replica import Lengths, replica_tables
+def saturation(replica: Replica, lengths: Mapping[str, float], adapters: int = 1, *, played: bool = False) -> float:
+    """Calls a second that one replica can just serve, in closed form; `played`: where that is out of its domain."""
+    from simulator.expected.engine_replica import Lengths, out_of_domain, replica_tables
 
-    spread = {"input_cv": 0.0, "output_cv": 0.0, "correlation": 0.0}
-    return float(replica_tables(replica, Lengths(**{**spread, **lengths}), True, adapters).saturation_per_s[0])
+    found = Lengths(**{"input_cv": 0.0, "output_cv": 0.0, "correlation": 0.0, **lengths})
+    tables = replica_tables(replica, found, True, adapters)
+    if not played or not out_of_domain(tables, found):
+        return float(tables.saturation_per_s[0])
+    from simulator.simulated.engine_replica import played_saturation
+
+    return played_saturation(replica, found, adapters)
 
 
 def _loaded(done: ServingRun, most: float, rate_per_s: float | None) -> ServingRun:

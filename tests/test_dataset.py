@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -165,7 +166,7 @@ def test_a_rented_card_is_paid_by_the_hour_that_its_arithmetic_takes() -> None:
     day = date(2026, 11, 1)
     offers = rented_training(shipped_hardware(), day, 1000, 2_048_000)
     [found] = [one for one in offers if one.price == "runpod-community/rtx-4090" and one.method == "qlora-unsloth"]
-    hours = 3 * 2_048_000 / (0.32 * 1.9 * 165.2e12 / (6 * 7.505e9)) / 3600 + 10 / 60
+    hours = math.ceil(3 * 2_048_000 / (0.32 * 1.9 * 165.2e12 / (6 * 7.505e9)) + 600) / 3600  # rented by the second
     assert (found.gpu_hours, found.usd) == (pytest.approx(hours), pytest.approx(hours * 0.34))
     assert (found.epochs, found.tokens) == (3, 3 * 2_048_000)
 

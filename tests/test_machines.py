@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from scipy.stats import poisson
 
 from pricing.load_serving import bound_replica
+from simulator.domain.overload import ROOM_UNSURE
 from simulator.expected.gpu_training import run_hours, tokens_per_s
 from simulator.expected.scaling import BAND, Policy, backlog, busy_replicas, replicas_running
 from simulator.files import read_scenario
@@ -204,7 +206,7 @@ def test_training_hours_reach_the_bill(tmp_path: Path) -> None:
                 " runs_per_model: 2, failure_rate: 0.5}\n")
     hours = float(run_hours(500 * 1500 * 3, tokens_per_s("qlora-hf", 165.2, 7.505, 1500.0), 10.0))
     paid = billed(asked(tmp_path, FLEET + training), "own")["training"]
-    assert paid == pytest.approx(hours * 0.74 * 2 / 0.5)
+    assert paid == pytest.approx(np.ceil(hours * 3600) / 3600 * 0.74 * 2 / 0.5)  # every run in whole seconds
 
 
 def test_the_hybrid_wins_the_bursty_million_and_the_cards_win_the_night() -> None:
@@ -242,6 +244,35 @@ def test_gpu_commands_print_the_keys_of_the_contract() -> None:
     assert sized["replicas"] == 1
 
 
+def test_calls_alike_that_fill_the_cache_together_are_said_to_be_served_as_fast_as_they_are() -> None:
+    """A law of means says 9.39 calls a second of a card that, full for good, serves 8.54."""
+    asked = ("gpu", "run", RTX, "--input", "512", "--output", "128", "--json")
+    full, more, less = (
+        tunepoint(*asked, *flags).json for flags in (("--concurrency", "300"), ("--rate", "8.9"), ("--rate", "8.0"))
+    )
+    assert full["saturation_per_s"] == pytest.approx(full["requests_per_s"], rel=0.01)
+    assert (more["overload"], less["overload"]) == (True, False)
+    assert more["waiting_at_end"] > 500 > less["waiting_at_end"]
+
+
+@pytest.mark.parametrize(("calls", "cv", "unsure"), [(770_000, 0, True), (300_000, 0, False), (770_000, 0.6, False)])
+def test_where_the_law_has_no_domain_the_room_of_a_fleet_that_is_nearly_full_is_unsure(
+    tmp_path: Path, calls: int, cv: float, unsure: bool
+) -> None:
+    text = f"""
+start: 2026-12-01
+horizon_days: 28
+baseline: own
+workload: {{calls_per_day: {calls}, demand: {{day_sd: 0, hour_sd: 0}},
+  tokens: {{input: 512, output: 128, input_cv: {cv}, output_cv: {cv}}}}}
+options:
+  own: {{kind: self_hosted, serving: {RTX}, gpu: runpod-secure/rtx-4090}}
+"""
+    found = compare(asked(tmp_path, text))
+    assert (ROOM_UNSURE in found.options["own"].result.approximate) == unsure
+    assert any(ROOM_UNSURE in caveat for caveat in found.verdict.caveats) == unsure
+
+
 def test_calls_of_one_token_have_no_time_of_a_further_one() -> None:
     text = tunepoint("gpu", "run", RTX, "--input", "100", "--output", "1", "--rate", "2").out
     assert "nan" not in text
@@ -253,6 +284,45 @@ def test_a_log_is_served_at_its_own_times() -> None:
     done = tunepoint("trace", str(log), "--serve", A100, "--replicas", "4", "--json").json
     assert done["calls"] + done["refused"] == done["rows"]
     assert done["makespan_s"] >= done["span_s"]
+
+
+AZURE = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+
+
+def log_of(path: Path, calls: int, *sizes: int, a_second: float = 2.0) -> str:
+    """A log of evenly spaced calls of 100 tokens out whose prompts take turns."""
+    stamps = (timedelta(seconds=at / a_second) + datetime(2026, 1, 1) for at in range(calls))
+    rows = (f"{stamp:%Y-%m-%d %H:%M:%S.%f},{sizes[at % len(sizes)]},100\n" for at, stamp in enumerate(stamps))
+    path.write_text(AZURE + "".join(rows))
+    return str(path)
+
+
+def test_what_is_refused_counts_neither_as_served_nor_into_what_can_be_served(tmp_path: Path) -> None:
+    whole, short = (
+        tunepoint("trace", log_of(tmp_path / f"{n}.csv", 200, *sizes), "--serve", RTX, "--json").json
+        for n, sizes in enumerate([(500, 500, 500, 60_000), (500, 500, 500, 500)])
+    )
+    assert whole["refused"] == 50
+    assert whole["calls"] == 150
+    assert whole["saturation_per_s"] == pytest.approx(short["saturation_per_s"])
+    assert whole["utilisation"] == pytest.approx(0.75 * short["utilisation"], rel=0.02)
+    none = tunepoint("trace", log_of(tmp_path / "none.csv", 20, 60_000), "--serve", RTX)
+    assert none.code == 2
+    assert "41,408 tokens" in none.err
+
+
+def test_what_a_replica_can_serve_of_a_log_is_counted_from_its_pairs_not_its_means(tmp_path: Path) -> None:
+    # a queue that never empties is served at saturation: half the calls read 8,000 tokens, half 100
+    log = log_of(tmp_path / "log.csv", 3000, 8000, 100, a_second=50)
+    done = tunepoint("trace", log, "--serve", A100, "--json").json
+    assert done["overload"] is True
+    assert done["waiting_at_end"] > 1000
+    assert done["requests_per_s"] == pytest.approx(done["saturation_per_s"], rel=0.05)
+
+
+def test_a_log_that_comes_faster_than_it_is_served_is_told_as_overload(tmp_path: Path) -> None:
+    assert "Overload" in tunepoint("trace", log_of(tmp_path / "log.csv", 3000, 500, a_second=50), "--serve", RTX).out
+    assert "Overload" not in tunepoint("trace", log_of(tmp_path / "few.csv", 3, 500, a_second=50), "--serve", RTX).out
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def run_gpu(
         replica, lengths, rate_per_s=speed, concurrency=many, calls=calls, replicas=replicas, seed=seed,
         steady=requests is None,
     )
-    slow, fast = (saturation(end, lengths) * replicas for end in replica.ends)
+    slow, fast = (saturation(end, lengths, played=True) * replicas for end in replica.ends)
     if json:
         emit_json({**serving_json(done), "saturation_range_per_s": [slow, fast]})
         return

@@ -192,8 +192,11 @@ def _show_trace(found: dict[str, Any], source: str, notes: tuple[str, ...]) -> N
         say(
             f"Served on {many}: first token p95 {p95['ttft_s']:,.3g} s, end to end p95 "
             f"{p95['e2e_s']:,.3g} s, {found['output_tokens_per_s']:,.4g} output tokens a second, "
-            f"{100 * found['utilisation']:.0f} % of what it could, {found['refused']} refused"
+            f"{100 * found['utilisation']:.0f} % of what it could, {found['refused']:,} refused"
         )
+        if found["overload"]:
+            waiting = f"{found['waiting_at_end']:,} were waiting when the last came"
+            say(f"Overload: calls come faster than the {found['saturation_per_s']:,.3g} a second served; {waiting}.")
     names = ("mean", "p50", "p95", "p99", "max")
     rows = [(side, *(quantity(found[side][name]) for name in names)) for side in ("input", "output")]
     say(table({"tokens a call": "left", **dict.fromkeys(names, "right")}, rows))

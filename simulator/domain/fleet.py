@@ -27,8 +27,10 @@ HELD_BYTES = {
 }
 """Bytes a card must hold for each weight of the model, at the least: all in bf16, activations left out.
 
-The parts are those of ZeRO (Rajbhandari et al. 2020, section 3.1), which counts 16 bytes in mixed precision; an adapter
-of rank 16 has 0.5 % of the weights and takes those 16. torchtune's full recipe frees each gradient at once and pages
+The parts are those of ZeRO (Rajbhandari et al. 2020, https://arxiv.org/abs/1910.02054), which counts 16 bytes in mixed
+precision: 2 + 2 for weights and gradients and 12 for Adam, a copy and two moments in fp32. Read in an implementation of
+it that says so (https://nn.labml.ai/scaling/zero3), not in the paper itself. An adapter of rank 16 has 0.5 % of the
+weights and takes those 16. torchtune's full recipe frees each gradient at once and pages
 8-bit states out: 18.9 GiB with an 8B model (its README, Sept 2024), of which weights are 15.0.
 """
 

@@ -21,6 +21,13 @@ def overwhelmed(use: FleetUse) -> str | None:
     )
 
 
+ROOM_UNSURE = (
+    "what its fleet serves at most: it is nearly full, its KV cache binds, and calls are alike or write far more than "
+    "they read, where the closed form is up to 14 % off; type input_cv and output_cv, or ask the simulated engine"
+)
+"""What is said of a fleet that is nearly full, where how much it serves lies out of the domain of the closed form."""
+
+
 def fleet_flags(use: FleetUse) -> list[str]:
     """What to say of a fleet that is short at times."""
     if float(use.overload_share[0]) <= TOLD_OVERLOAD or float(use.backlog_s[0]) > LONGEST_WAIT_S:

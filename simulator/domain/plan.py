@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,12 @@ class Stage:
     after: int
     own: bool = True
     moved: bool = False
+
+
+def ready_at_once(scenario: Scenario, name: str) -> Scenario:
+    """The scenario as if an option served from the first day, however long its models train: nobody stands in."""
+    option = dataclasses.replace(scenario.option(name), ready_after_days=0.0, until_ready=None)
+    return dataclasses.replace(scenario, options={**scenario.options, name: option})
 
 
 def stages(scenario: Scenario, name: str) -> tuple[list[Stage], int | None]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from simulator.domain.drawn import Drawn, Draws
 from simulator.domain.options import HostedFineTuned
-from simulator.domain.overload import fleet_flags, overwhelmed
+from simulator.domain.overload import ROOM_UNSURE, fleet_flags, overwhelmed
 from simulator.domain.plan import Stage, closed_reason, stages, version_spans
 from simulator.domain.recorded import LENGTHS_OF_A_FLEET
 from simulator.domain.scenario import Scenario
@@ -21,7 +21,7 @@ from simulator.expected.calls import attempts
 from simulator.expected.engine_calendar import Calendar, clock_changes
 from simulator.expected.engine_handover import turns
 from simulator.expected.engine_lines import Lines
-from simulator.expected.engine_machines import served_by_fleet, together
+from simulator.expected.engine_machines import as_likely, served_by_fleet, together
 from simulator.expected.engine_replayed import ReplayedCalendar
 from simulator.expected.engine_servers import answered, servers
 from simulator.expected.engine_tokens import token_counts
@@ -54,17 +54,21 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
     shape = (max([len(calendar.calls), *(len(values) for values in draws.values())]), len(edges) - 1)
     counts: list[Count] = []
     fleets: list[FleetUse] = []
+    doubtful = False
     eligible, hits, served = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for turn in served_by:
         stage = turn.stage
         for first, after in itertools.pairwise(day for day in changes if stage.first <= day <= stage.after):
             span = slice(int(np.searchsorted(edges, first)), int(np.searchsorted(edges, after)))
             chance = turn.share(edges[span.start : span.stop + 1])
+            if not np.any(chance):
+                continue
             share: Any
             for name, price, share, time in servers(scenario, view, stage, first):
                 fleet = served_by_fleet(scenario, view, calendar, name, stage.option, span, not draws)
                 if fleet is not None:
-                    fleets.append(fleet.use)
+                    doubtful |= fleet.doubtful
+                    fleets.append(as_likely(fleet.use, np.atleast_2d(chance)[:, 0]))
                     counts += [_placed(item, span, shape, chance) for item in fleet.counts]
                     name, share = fleet.overflow_option, fleet.overflow_share
                     if name == "":
@@ -99,7 +103,7 @@ def count(scenario: Scenario, option: str, draws: Draws, *, daily: bool) -> Acti
         why_not=closed_reason(scenario, option) or (overwhelmed(used) if used is not None and not draws else None),
         flags=tuple(flags),
         price_index=_price_index(scenario, view),
-        approximate=tuple(_approximate(scenario, used is not None, bool(eligible.any()))),
+        approximate=(*_approximate(scenario, used is not None, bool(eligible.any())), *[ROOM_UNSURE] * doubtful),
         fleet=used,
     )
 

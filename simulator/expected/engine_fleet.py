@@ -27,6 +27,7 @@ from simulator.expected.engine_replica import (
     latency_table,
     looks_of,
     many_tables,
+    out_of_domain,
     policy_of,
     replica_tables,
 )
@@ -116,6 +117,11 @@ class FleetHours:
         """The lengths of the calls of one draw."""
         at = int(self.kind[row])
         return self.lengths if np.ndim(self.lengths.input) == 0 else Lengths(*(float(x[at]) for x in self.lengths))
+
+    @property
+    def out_of_domain(self) -> bool:
+        """Whether what a replica serves at most is a guess, for the calls of the first draw."""
+        return out_of_domain(self.of_row(0), self.of_call(0))
 
     def _key(self, row: int) -> tuple[Any, ...]:
         return (self.serving, self.of_call(row), self.plain.prefix_caching, int(self.plain.fleet.adapters))

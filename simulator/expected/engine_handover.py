@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.domain.options import HostedFineTuned
+from simulator.domain.options import HostedFineTuned, Hybrid, SelfHosted
 from simulator.domain.plan import Stage, stages
 from simulator.domain.scenario import Scenario
+from simulator.expected.engine_machines import training_run
 from simulator.expected.training import late_share
 
 Array = NDArray[np.float64]
@@ -49,15 +50,18 @@ def turns(scenario: Scenario, view: Any, name: str, plan: list[Stage]) -> list[T
         plan: its stages as planned.
     """
     option = scenario.options[name]
-    training = view.options[name].training if isinstance(option, HostedFineTuned) and option.training else None
     own = [stage for stage in plan if stage.own]
-    if training is None or option.until_ready is None or not own or not np.any(np.asarray(training.job_hours) > 0):
+    if option.until_ready is None or not own:
         return [Turn(stage=stage) for stage in plan]
-    days = np.arange(int(scenario.horizon_days))
-    late = late_share(days, training.runs_per_model, training.failure_rate, training.job_hours)
-    late[:, : own[0].first] = 0.0
-    if not late.any():
+    parts = (name, option.fleet_option, option.overflow_option) if isinstance(option, Hybrid) else (name,)
+    campaigns = [one for part in parts if (one := _campaign(scenario, view, part)) is not None]
+    first, horizon = own[0].first, int(scenario.horizon_days)
+    if not any(late_share([first], *campaign).any() for campaign in campaigns):
         return [Turn(stage=stage) for stage in plan]
+    trained: Any = 1.0
+    for campaign in campaigns:  # a hybrid waits for the last of its models
+        trained = trained * (1.0 - late_share(np.arange(first, horizon), *campaign))
+    late = np.pad(1.0 - trained, ((0, 0), (first, 0)))
     after = int(np.flatnonzero(late.any(axis=0))[-1]) + 1
     found = [Turn(stage=stage, chance=1.0 - late if stage.own else None) for stage in plan]
     for stage in stages(scenario, option.until_ready)[0]:
@@ -66,3 +70,13 @@ def turns(scenario: Scenario, view: Any, name: str, plan: list[Stage]) -> list[T
             waiting = Stage(option=stage.option, price=stage.price, first=first, after=end, own=False)
             found.append(Turn(stage=waiting, chance=late))
     return found
+
+
+def _campaign(scenario: Scenario, view: Any, name: str) -> tuple[Any, Any, Any] | None:
+    """Runs of the first model of an option, the share that fails, and hours of one; None where no time passes."""
+    option = scenario.options[name]
+    if not isinstance(option, HostedFineTuned | SelfHosted) or option.training is None:
+        return None
+    training = view.options[name].training
+    hours = training_run(scenario, view, name).hours if isinstance(option, SelfHosted) else training.job_hours
+    return (training.runs_per_model, training.failure_rate, hours) if np.any(np.asarray(hours) > 0) else None

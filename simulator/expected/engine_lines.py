@@ -19,7 +19,7 @@ from simulator.expected.engine_handover import Turn
 from simulator.expected.engine_machines import hardware, training_run
 from simulator.expected.engine_servers import answered
 from simulator.expected.engine_tokens import MTOK
-from simulator.expected.training import billed_hours, billed_tokens, jobs_ended, jobs_per_release, release_days
+from simulator.expected.training import billed_hours, billed_tokens, jobs_ended, release_days
 
 Array = NDArray[np.float64]
 
@@ -129,15 +129,20 @@ class Lines:
         least = self.scenario.price_on(price, day).rules.training.min_examples
         if training.examples is not None and np.any(np.asarray(training.examples) < least):
             yield f"a training job at {price} needs at least {least} examples"
+
+    def _hours_left(self, day: int, first: bool) -> float:
+        """From the first job of a release to the end of the horizon; those of the first begin on the first day."""
+        return 24.0 * (self.scenario.horizon_days - (0 if first else day))
+
     def _gpu_runs(self, name: str, training: Any, day: int, one_off: bool) -> Iterator[Count]:
         """The training runs of one release on GPUs."""
         run = training_run(self.scenario, self.view, name)
-        jobs = jobs_per_release(training.runs_per_model, training.failure_rate)
+        jobs = jobs_ended(training.runs_per_model, training.failure_rate, run.hours, self._hours_left(day, one_off))
         yield self._one_off("training", run.unit, day, jobs * run.per_run, run.basis, one_off)
 
     def _jobs(self, training: Any, price: str, day: int, one_off: bool) -> Iterator[Count]:
         """The training jobs of one release, and the tokens that grade them."""
-        left = 24.0 * (self.scenario.horizon_days - (0 if one_off else day))  # the first job starts on the first day
+        left = self._hours_left(day, one_off)
         jobs = jobs_ended(training.runs_per_model, training.failure_rate, training.job_hours, left)
         version = self.scenario.price_on(price, day)
         rule = version.rules.training

@@ -17,21 +17,31 @@ from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Count, FleetUse, GpuPrice, GpuRateName, Typed
 from simulator.expected.engine_calendar import Calendar
 from simulator.expected.engine_fleet import FleetHours
-from simulator.expected.gpu_training import run_hours, tokens_per_s
+from simulator.expected.gpu_training import rented_hours, run_hours, tokens_per_s
 
 Array = NDArray[np.float64]
 DAYS_PER_YEAR = 365.0
+NEARLY_FULL = 0.7
+"""Share of what a fleet serves at most from which on an error of that may turn an hour into one beyond it."""
+SUMS = (
+    "paid_hours", "used_hours", "busy_hours", "calls", "overload_calls", "overflow_calls", "end_backlog_calls",
+)  # fmt: skip
+MAXIMA, TIMES = ("most_per_s", "backlog_s"), ("ttft_s", "tpot_s", "e2e_s")
 RATES: tuple[GpuRateName, GpuRateName] = ("purchase", "residual")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetServed:
-    """What a fleet counts over a span, how it did, and which option takes which share of the calls besides."""
+    """What a fleet counts over a span, how it did, and which option takes which share of the calls besides.
+
+    `doubtful`: it is nearly full, and what it serves at most is out of the domain of the law.
+    """
 
     counts: list[Count]
     use: FleetUse
     overflow_option: str = ""
     overflow_share: Any = 0.0
+    doubtful: bool = False
 
 
 def served_by_fleet(
@@ -55,7 +65,9 @@ def served_by_fleet(
         hours = FleetHours(scenario, calendar, name, view.options[name], span)
         if alone:
             check_fits(name, hours)
-        return FleetServed(counts=list(_machines(scenario, name, hours)), use=hours.use(latency=alone))
+        use = hours.use(latency=alone)
+        doubtful = alone and hours.out_of_domain and bool(hours.hourly(0).max() >= NEARLY_FULL * use.most_per_s[0])
+        return FleetServed(counts=list(_machines(scenario, name, hours)), use=use, doubtful=doubtful)
     above = view.options[name].overflow_above
     hours = FleetHours(scenario, calendar, plain.fleet_option, view.options[plain.fleet_option], span, above)
     use = hours.use(latency=False)
@@ -179,22 +191,23 @@ def hardware(scenario: Scenario, view: Any, name: str, first: int, after: int) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRun:
-    """One run on GPUs: its GPU-hours or a sum, and what prices them."""
+    """One run on GPUs: the hours it takes, what is billed for it (GPU-hours, kWh, or a sum), and what prices that."""
 
+    hours: Any
     unit: str
     per_run: Any
     basis: GpuPrice | Typed
 
 
 def training_run(scenario: Scenario, view: Any, name: str) -> TrainingRun:
-    """How many GPU-hours one training run of an option takes, set-up included."""
+    """How many GPU-hours one training run of an option takes, set-up included; one typed in dollars takes none."""
     plain = scenario.options[name]
     assert isinstance(plain, SelfHosted)
     assert plain.training is not None
     spec, training, path = plain.training, view.options[name].training, f"options.{name}.training"
     if spec.usd is not None:
         basis = Typed(usd_per_unit=np.atleast_1d(np.asarray(training.usd, dtype=float)), path=f"{path}.usd")
-        return TrainingRun(unit="run", per_run=1.0, basis=basis)
+        return TrainingRun(hours=0.0, unit="run", per_run=1.0, basis=basis)
     if spec.gpu_hours is not None:
         hours = np.asarray(training.gpu_hours, dtype=float)
     else:
@@ -211,32 +224,42 @@ def training_run(scenario: Scenario, view: Any, name: str) -> TrainingRun:
                 spec.gradient_checkpointing,
             )
         hours = run_hours(np.asarray(size) * np.asarray(training.epochs), speed, training.set_up_minutes)
+    book = None if spec.gpu is None else scenario.gpu_on(spec.gpu, spec.commitment)
+    if spec.gpu_usd_per_hour is None and book is not None and book.owned is not None:
+        # one's own card trains at the price of its power
+        kwh = hours * book.owned.saturated_w * book.owned.pue / 1000.0
+        power = GpuPrice(gpu=str(spec.gpu), rate="electricity_usd_per_kwh")
+        return TrainingRun(hours=hours, unit="kWh", per_run=kwh, basis=power)
+    billed = hours if book is None else rented_hours(hours, book.terms.granularity_s, book.terms.min_billed_s)
     if spec.gpu_usd_per_hour is not None:
         rate = np.atleast_1d(np.asarray(training.gpu_usd_per_hour, dtype=float))
-        return TrainingRun(
-            unit="GPU-h", per_run=hours, basis=Typed(usd_per_unit=rate, path=f"{path}.gpu_usd_per_hour")
-        )
-    owned = scenario.gpu_on(str(spec.gpu), spec.commitment).owned
-    if owned is not None:  # one's own card trains at the price of its power
-        kwh = hours * owned.saturated_w * owned.pue / 1000.0
-        return TrainingRun(unit="kWh", per_run=kwh, basis=GpuPrice(gpu=str(spec.gpu), rate="electricity_usd_per_kwh"))
+        typed = Typed(usd_per_unit=rate, path=f"{path}.gpu_usd_per_hour")
+        return TrainingRun(hours=hours, unit="GPU-h", per_run=billed, basis=typed)
     rented = GpuPrice(gpu=str(spec.gpu), rate="usd_per_gpu_hour", commitment=spec.commitment)
-    return TrainingRun(unit="GPU-h", per_run=hours, basis=rented)
+    return TrainingRun(hours=hours, unit="GPU-h", per_run=billed, basis=rented)
+
+
+def as_likely(use: FleetUse, chance: Array) -> FleetUse:
+    """The account of a span in which the fleet serves with a chance, (D,); how fast and how late stay what they are."""
+    if np.all(chance == 1.0):
+        return use
+    return dataclasses.replace(use, **{name: getattr(use, name) * chance for name in SUMS})
 
 
 def together(uses: list[FleetUse]) -> FleetUse | None:
     """The account of several spans of one fleet as one; latency is the mean over calls."""
     if len(uses) < 2:
         return uses[0] if uses else None
-    calls = np.stack([use.calls for use in uses])
-    sums = {
-        field.name: np.sum([getattr(use, field.name) for use in uses], axis=0) for field in dataclasses.fields(FleetUse)
-    }
-    for name in ("most_per_s", "backlog_s"):
-        sums[name] = np.max([getattr(use, name) for use in uses], axis=0)
-    for name in ("ttft_s", "tpot_s", "e2e_s"):
-        values = np.stack([getattr(use, name) for use in uses])
-        sums[name] = np.sum(values * calls, axis=0) / np.maximum(calls.sum(axis=0), 1e-300)
+
+    def stacked(name: str) -> Array:  # a span in which the fleet serves for certain may be one row, others D
+        return np.stack(np.broadcast_arrays(*(getattr(use, name) for use in uses)))
+
+    calls = stacked("calls")
+    sums = {field.name: stacked(field.name).sum(axis=0) for field in dataclasses.fields(FleetUse)}
+    for name in MAXIMA:
+        sums[name] = stacked(name).max(axis=0)
+    for name in TIMES:
+        sums[name] = np.sum(stacked(name) * calls, axis=0) / np.maximum(calls.sum(axis=0), 1e-300)
     return FleetUse(**sums)
 
 

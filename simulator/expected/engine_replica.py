@@ -16,7 +16,7 @@ from pricing.serving import Replica
 from simulator.domain.fleet import TARGET_LOAD, Capacity, Fleet, Replicas
 from simulator.expected.autoscaler import Look
 from simulator.expected.calls import lognormal_sigma
-from simulator.expected.queueing import saturation_per_s, station, stay
+from simulator.expected.queueing import KV_DOMAIN, LEAST_CV, saturation_per_s, station, stay
 from simulator.expected.scaling import (
     Looks,
     Policy,
@@ -190,17 +190,7 @@ def _tables(serving: Replica | Capacity, lengths: Lengths, prefix_caching: bool,
     if adapters > 1:
         kv = kv - adapters * ADAPTER_SHARE * serving.weights_bytes / serving.model.kv_bytes_per_token()
     prompt, output = length_law(lengths)
-    seconds = serving.step_seconds()
-    engine = Engine(
-        step=StepTime(**{name: getattr(seconds, name) for name in StepTime.__slots__}),
-        kv_tokens=np.maximum(kv, 1.0),
-        max_num_seqs=serving.profile.max_num_seqs,
-        max_num_batched_tokens=serving.profile.max_num_batched_tokens,
-        scheduler=serving.profile.scheduler,
-        prefix_tokens=shared,
-        full_share=serving.full_share,
-    )
-    at = station(engine, prompt, output)
+    at = station(_engine(serving, kv, shared), prompt, output)
     saturation = saturation_per_s(at)
     full = occupancy(at, saturation)
     return Tables(
@@ -210,6 +200,39 @@ def _tables(serving: Replica | Capacity, lengths: Lengths, prefix_caching: bool,
         busy_share=np.atleast_2d(full.busy_share),
         station=at if saturation.ndim == 0 else None,
     )
+
+
+def out_of_domain(tables: Tables, lengths: Lengths) -> bool:
+    """Whether the KV cache binds and calls are as good as alike, or write far more than they read.
+
+    They fill the cache together then, which no law of means sees: what is served is up to 14 % less, or more.
+    """
+    at = tables.station
+    if at is None or not bool(at.kv_binds):
+        return False
+    alike = min(float(lengths.input_cv), float(lengths.output_cv)) < LEAST_CV
+    return alike or bool(at.steps > KV_DOMAIN * at.mean(at.fresh))
+
+
+def _engine(serving: Replica, kv_tokens: Any, shared: Any) -> Engine:
+    """A replica with room for so many tokens, of which so many are shared by all calls."""
+    seconds = serving.step_seconds()
+    return Engine(
+        step=StepTime(**{name: getattr(seconds, name) for name in StepTime.__slots__}),
+        kv_tokens=np.maximum(kv_tokens, 1.0),
+        max_num_seqs=serving.profile.max_num_seqs,
+        max_num_batched_tokens=serving.profile.max_num_batched_tokens,
+        scheduler=serving.profile.scheduler,
+        prefix_tokens=shared,
+        full_share=serving.full_share,
+    )
+
+
+def capacity_for(serving: Replica, prompt: ArrayLike, output: ArrayLike) -> tuple[float, float]:
+    """Calls a second that one replica can just serve of calls of these lengths, (N,) each, and seconds of one alone."""
+    at = station(_engine(serving, float(serving.kv_tokens), 0.0), prompt, output)
+    most = float(saturation_per_s(at))
+    return most, float(stay(at, np.array([1e-6 * most])).e2e_s[0])
 
 
 @functools.lru_cache(maxsize=256)

@@ -31,6 +31,9 @@ SHORT_TOKENS = (256.0, 512.0, 1024.0, 2048.0, 4096.0)
 SHORT_SHARE = (0.54, 0.87, 0.93, 1.0, 1.0)
 """Speed with examples of so many tokens against 2,048, unpacked, one at a time (the same README, LoRA on a 7B)."""
 
+WHOLE = 1e-9
+"""So little beyond a whole number of billed spans is rounding of arithmetic, not use."""
+
 
 def flops_per_param(method: str, gradient_checkpointing: bool) -> float:
     """FLOPs a token and weight of one step forward and back.
@@ -69,3 +72,15 @@ def run_hours(tokens: ArrayLike, speed_per_s: ArrayLike, set_up_minutes: ArrayLi
     """
     trained_s = np.asarray(tokens, dtype=np.float64) / np.asarray(speed_per_s, dtype=np.float64)
     return np.asarray(trained_s / 3600.0 + np.asarray(set_up_minutes) / 60.0)
+
+
+def rented_hours(hours: ArrayLike, granularity_s: int | None, min_billed_s: int = 0) -> Array:
+    """Hours billed for a card rented for one run: whole seconds, minutes or hours as the provider counts them.
+
+    >>> rented_hours([0.5, 1.01], 3600).tolist(), float(rented_hours(0.001, 1, 60)) * 60
+    ([1.0, 2.0], 1.0)
+    """
+    used = np.asarray(hours, dtype=np.float64) * 3600.0
+    least = np.where(used > 0, np.maximum(used, min_billed_s), 0.0)
+    whole = least if granularity_s is None else np.ceil(least / granularity_s - WHOLE) * granularity_s
+    return np.asarray(whole / 3600.0)

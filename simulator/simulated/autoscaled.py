@@ -65,6 +65,7 @@ class AutoscaledFleet:
         self.hours = np.zeros(hours + 1, dtype=HOUR).view(np.recarray)  # the last one is never served
         self.overload_per_s = np.broadcast_to(np.asarray(overload_per_s, dtype=float), (hours,))
         self.overloaded = np.zeros(hours + 1, dtype=np.bool_)
+        self.earlier = 0
         self.latencies = Latencies()
         self.refused = 0
         self._calls = self._under_way = np.empty(0, dtype=CALL).view(np.recarray)
@@ -134,7 +135,9 @@ class AutoscaledFleet:
         other._state[0].hour = 0
         other.hours = np.zeros(hours + 1, dtype=HOUR).view(np.recarray)
         other.overload_per_s = np.broadcast_to(np.asarray(overload_per_s, dtype=float), (hours,))
-        other.overloaded = np.zeros(hours + 1, dtype=np.bool_)
+        # calls that still wait from an hour beyond the fleet are left out whenever they end
+        other.overloaded = np.append(self.overloaded[:-1], np.zeros(hours + 1, dtype=np.bool_))
+        other.earlier = self.earlier + self.hours.size - 1
         other.latencies, other.refused, other.shed = Latencies(), 0, 0
         other._calls, other._number = other._under_way, np.empty(0, dtype=np.int64)
         return other
@@ -156,7 +159,7 @@ class AutoscaledFleet:
         first = self._under_way.size
         state, hour = (self._replicas, self._slots, self._heaps, self._phases, self._state), int(self._state[0].hour)
         if hour < self.overload_per_s.size and calls.size - first >= self.overload_per_s[hour] * HOUR_S:
-            self.overloaded[hour] = True
+            self.overloaded[self.earlier + hour] = True
         drive_fleet(
             *state, self._last_wanted, self._ring, self._lives, calls, self.engine.step, self.engine.limits,
             self.policy, self._least, self._most, self.hours, first, float(end_s),
@@ -166,7 +169,8 @@ class AutoscaledFleet:
         sent_away = np.zeros(calls.size - first, dtype=np.bool_)
         kept = self.latencies
         under_way, refused, shed = sort_out(
-            calls, first, self.overloaded, self.bounds.begin_s, kept.counts, kept.sums, self._number, sent_away
+            calls, first, self.overloaded, self.bounds.begin_s - HOUR_S * self.earlier, kept.counts, kept.sums,
+            self._number, sent_away,
         )
         self.refused, self.shed = self.refused + refused, self.shed + shed
         self._under_way = calls[:under_way]

@@ -150,7 +150,7 @@ class CallRun:
         for part in parts:
             for fleet in part.fleets.values():
                 played.fleet.latencies[0].add(fleet.latencies)
-                played.fleet.sums["preemptions"] += fleet.fleet.preemptions
+                played.fleet.sums["preemptions"] += fleet.preemptions
         for fleet in parts[-1].fleets.values():
             played.fleet.sums["end_backlog_calls"] += fleet.left
         return played

@@ -61,7 +61,7 @@ class FleetServer:
         self.fleet = AutoscaledFleet(terms.engine, terms.policy, self.bounds, lives, self._limits())
         self.warm_hours = 24 * max(counted_from - first, 0)
         self.fleet.overloaded[: self.warm_hours] = True
-        self.shed = 0.0
+        self.shed, self._preempted = 0.0, 0
 
     def _limits(self) -> Array:
         """Calls a second from which on an hour is beyond the fleet; there is none where calls overflow."""
@@ -74,13 +74,18 @@ class FleetServer:
         other.terms, other.first, other.seed, other.run = self.terms, first, self.seed, self.run
         other.bounds = self.terms.bounds(scenario, first, after)
         other.fleet = self.fleet.continued(other.bounds, other._limits())
-        other.shed, other.warm_hours = self.shed, 0
+        other.shed, other.warm_hours, other._preempted = self.shed, 0, self.fleet.preemptions
         return other
 
     @property
     def latencies(self) -> Latencies:
         """Of the calls of the days that are kept, but those of hours beyond what the fleet can serve."""
         return self.fleet.latencies
+
+    @property
+    def preemptions(self) -> int:
+        """Calls sent back for want of KV blocks on the days that are kept."""
+        return self.fleet.preemptions - self._preempted
 
     @property
     def left(self) -> float:
@@ -115,6 +120,8 @@ class FleetServer:
         lay_calls(calls, first, times, inputs, outputs, chances, tries, mean)
         hour = self.fleet.hour
         before = self.fleet.shed
+        if hour == self.warm_hours:
+            self._preempted = self.fleet.preemptions
         away = self.fleet.serve(calls, end_s)
         if hour >= self.warm_hours:
             self.shed += float(self.fleet.shed - before)
@@ -125,7 +132,7 @@ class FleetServer:
         day.delivered += delivered
         day.attempts += attempts
         day.overflow += float(np.count_nonzero(away))
-        day.overloaded += attempts if self.fleet.overloaded[hour] else 0
+        day.overloaded += attempts if self.fleet.overloaded[self.fleet.earlier + hour] else 0
         if self.behind:
             day.backlog_s = max(day.backlog_s, (self.fleet.waiting + self.shed) / room)
         return away

@@ -14,7 +14,7 @@ from simulator.domain.options import SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import Basis, GpuPrice, GpuRateName, Typed
 from simulator.simulated.engine_tally import Tally
-from simulator.simulated.gpu_training import hours_of_run, speed_per_s
+from simulator.simulated.gpu_training import billed_hours, hours_of_run, speed_per_s
 
 Array = NDArray[np.float64]
 DAYS_PER_YEAR = 365.0
@@ -64,17 +64,22 @@ def gpu_job(scenario: Scenario, view: Any, name: str) -> Job:
             np.nan if spec.tokens_per_s is None else drawn.tokens_per_s,
             drawn.set_up_minutes,
         ))  # fmt: skip
-    if spec.gpu_usd_per_hour is not None:
-        rent = _typed(drawn.gpu_usd_per_hour, f"{path}.gpu_usd_per_hour")
-        return Job(hours=hours, unit="GPU-h", per_job=hours, basis=rent)
-    owned = scenario.gpu_on(str(spec.gpu), spec.commitment).owned
+    typed = spec.gpu_usd_per_hour is not None
+    rate = scenario.gpu_on(spec.gpu, spec.commitment) if spec.gpu is not None else None
+    owned = rate.owned if rate is not None and not typed else None
     if owned is not None:
         kwh = hours * owned.saturated_w * owned.pue / 1000.0
         return Job(
             hours=hours, unit="kWh", per_job=kwh, basis=GpuPrice(gpu=str(spec.gpu), rate="electricity_usd_per_kwh")
         )
-    book = GpuPrice(gpu=str(spec.gpu), rate="usd_per_gpu_hour", commitment=spec.commitment)
-    return Job(hours=hours, unit="GPU-h", per_job=hours, basis=book)
+    billed = hours
+    if rate is not None:
+        terms = rate.terms
+        billed = np.array([billed_hours(one, terms.granularity_s, terms.min_billed_s) for one in hours.tolist()])
+    rent: Basis = GpuPrice(gpu=str(spec.gpu), rate="usd_per_gpu_hour", commitment=spec.commitment)
+    if typed:
+        rent = _typed(drawn.gpu_usd_per_hour, f"{path}.gpu_usd_per_hour")
+    return Job(hours=hours, unit="GPU-h", per_job=billed, basis=rent)
 
 
 def _hours(scenario: Scenario, plain: SelfHosted) -> Any:

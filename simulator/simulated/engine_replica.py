@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +20,7 @@ Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 WARM_UP = 0.1
 """Share of the first calls of a steady run that is left out: they meet a fleet that is still empty."""
+MEASURED_CALLS = 20_000
 ADAPTER_SHARE = 0.005
 """A LoRA adapter of rank 16 on all linear layers weighs 0.5 % of its base (84 MB on Llama-3.1-8B)."""
 
@@ -94,10 +97,37 @@ def closed_loop(
     return told(served, engine, replicas, max(WARM_UP, min(concurrency / calls, 0.5)) if steady else 0.0)
 
 
-def replay(replica: Replica, arrival_s: Array, prompt: Counts, output: Counts, *, replicas: int = 1) -> ServingRun:
-    """Serve calls that came at known times."""
-    engine = engine_of(replica)
-    return told(serve(arrival_s, prompt, np.maximum(output, 1), engine, replicas=replicas), engine, replicas, 0.0)
+@functools.lru_cache(maxsize=64)
+def played_saturation(replica: Replica, lengths_of: tuple[float, ...], adapters: int = 1) -> float:
+    """Calls a second that one replica can just serve: what it does while more calls wait than it takes in.
+
+    `lengths_of`: prefix, input, output, their coefficients of variation and their correlation.
+    """
+    drawn = Drawn(int(lengths_of[0]), *lengths_of[1:])
+    engine = engine_of(replica, drawn.prefix, adapters)
+    prompt, output = lengths(drawn, MEASURED_CALLS, 0)
+    crowd = min(2 * engine.max_num_seqs, MEASURED_CALLS // 4)
+    return told(serve_closed_loop(prompt, output, engine, concurrency=crowd), engine, 1, WARM_UP).requests_per_s
+
+
+def replay(
+    replica: Replica, arrival_s: Array, prompt: Counts, output: Counts, *, replicas: int = 1
+) -> tuple[ServingRun, NDArray[np.bool_]]:
+    """Serve calls that came at known times, and say which of them were: (N,) True where a call was not refused.
+
+    A call is refused that is longer than what the model reads, or larger than the KV cache.
+    """
+    engine, output = engine_of(replica), np.maximum(output, 1)
+    taken = prompt + output <= replica.model.max_context
+    served = serve(arrival_s[taken], prompt[taken], output[taken], engine, replicas=replicas)
+    fits = taken.copy()
+    fits[taken] = ~np.isnan(served.e2e_s)
+    if not fits.any():
+        least = int(np.argmin(prompt + output))
+        why = replica.why_too_long(0.0, float(prompt[least] + output[least]))
+        raise InputError(f"no call can be served; the shortest: {why}")
+    done = told(served, engine, replicas, 0.0)
+    return dataclasses.replace(done, refused=int((~fits).sum())), fits
 
 
 def _fitting(engine: Engine, prompt: Counts, output: Counts) -> Engine:

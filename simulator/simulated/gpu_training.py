@@ -59,3 +59,18 @@ def hours_of_run(tokens: float, tokens_per_s: float, set_up_minutes: float) -> f
     1.5
     """
     return tokens / tokens_per_s / 3600.0 + set_up_minutes / 60.0
+
+
+def billed_hours(hours: float, granularity_s: int | None, min_billed_s: int) -> float:
+    """Hours billed for a card rented for one run: begun seconds, minutes or hours are paid whole.
+
+    >>> billed_hours(1.01, 3600, 0), billed_hours(0.0, 60, 60)
+    (2.0, 0.0)
+    """
+    if hours <= 0.0:
+        return 0.0
+    seconds = max(3600.0 * hours, float(min_billed_s))
+    if granularity_s:
+        spans, rest = divmod(seconds, granularity_s)
+        seconds = granularity_s * (spans + (rest > 1e-9 * granularity_s))
+    return seconds / 3600.0

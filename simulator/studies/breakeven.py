@@ -20,7 +20,7 @@ from simulator.domain.dials import Dial
 from simulator.domain.drawn import find_dial, with_dials
 from simulator.domain.findings import Answer, BreakEven, Crossing, Payback, SimulationResult
 from simulator.domain.options import HostedOption
-from simulator.domain.plan import closed_reason, concerns, stages
+from simulator.domain.plan import closed_reason, concerns, ready_at_once, stages
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import OVERLOADED
 from simulator.formats import day as spoken_day
@@ -169,8 +169,7 @@ def _common_span(scenario: Scenario, between: tuple[str, str]) -> tuple[Scenario
 
 def steady(scenario: Scenario, name: str) -> Scenario:
     """The scenario as if an option were ready from the first day: the state its recurring cost settles in."""
-    ready: Scenario = with_dials(scenario, {f"options.{name}.ready_after_days": 0.0})
-    return ready
+    return ready_at_once(scenario, name)
 
 
 class Difference(NamedTuple):
@@ -228,8 +227,9 @@ def _differences(
 def _counted_in(what: Difference, name: str, along: str, ready: dict[tuple[int, str], Scenario]) -> Scenario:
     """The scenario an option is counted in: one in which it is ready from the first day, where that is asked."""
     scenario = what.scenario
-    builds = scenario.options[name].ready_after_days > 0 or along == f"options.{name}.ready_after_days"
-    if what.basis != "steady_state" or not builds:
+    option = scenario.options[name]
+    builds = option.ready_after_days > 0 or option.until_ready is not None
+    if what.basis != "steady_state" or not builds or along == f"options.{name}.ready_after_days":
         return scenario
     key = id(scenario), name
     if key not in ready:

@@ -9,6 +9,7 @@ import numpy as np
 from pricing.book import STALE_DAYS
 from simulator.domain.findings import OptionSummary, PriceUsed
 from simulator.domain.options import HostedFineTuned, HostedOption, SelfHosted
+from simulator.domain.overload import ROOM_UNSURE
 from simulator.domain.recorded import LENGTHS_OF_A_FLEET
 from simulator.domain.scenario import Scenario
 from simulator.formats import share
@@ -46,8 +47,9 @@ def caveats(
                 found.append(
                     f"{name} is tuned, but no {' and no '.join(missing)} cost is given: its one-off is understated."
                 )
-        if LENGTHS_OF_A_FLEET in option.result.approximate:
-            found.append(f"{name}: approximate, {LENGTHS_OF_A_FLEET}.")
+        for words in (LENGTHS_OF_A_FLEET, ROOM_UNSURE):
+            if words in option.result.approximate:
+                found.append(f"{name}: approximate, {words}.")
         if isinstance(plain, SelfHosted):
             found += machine_caveats(scenario, name, plain)
         if plain.prompt is not None and not plain.prompt_exact:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from simulator.domain.drawn import find_dial, with_dials
 from simulator.domain.options import HostedFineTuned, HostedOption
-from simulator.domain.plan import concerns
+from simulator.domain.plan import concerns, ready_at_once
 from simulator.domain.scenario import Scenario
 from simulator.formats import count
 from simulator.run import run
@@ -62,7 +62,7 @@ def without_effect(scenario: Scenario, between: tuple[str, str], along: str, bou
 def unit_usd(scenario: Scenario, name: str) -> float:
     """Cost of one more call: the slope of the recurring cost over the calls of the horizon, ready from day one."""
     calls = scenario.workload.calls_per_day
-    ready = with_dials(scenario, {f"options.{name}.ready_after_days": 0.0})
+    ready = ready_at_once(scenario, name)
     beside = np.minimum(calls * np.array([1 - 1e-3, 1 + 1e-3]), find_dial(scenario, VOLUME).most)
     result = run(ready, name, draws={VOLUME: beside})
     cost = result.total_usd - result.one_off_usd

@@ -213,14 +213,14 @@ def _binds(scenario: Scenario, plain: SelfHosted, served: ServingRun) -> str:
 def _monthly(scenario: Scenario, option: str, replicas: int) -> float:
     """Rent, power and wear of so many replicas a month, around the clock at the scenario's calls."""
     from simulator.domain.drawn import with_dials
+    from simulator.domain.plan import ready_at_once
 
     fixed = with_dials(
-        scenario,
+        ready_at_once(scenario, option),
         {
             f"options.{option}.fleet.replicas.min": float(min(replicas, 1)),
             f"options.{option}.fleet.replicas.max": float(replicas),
             f"options.{option}.fleet.spare": 0.0,
-            f"options.{option}.ready_after_days": 0.0,
         },
     )
     fixed = with_dials(fixed, {f"options.{option}.fleet.replicas.min": float(replicas)})

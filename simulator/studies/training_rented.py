@@ -16,6 +16,8 @@ CARDS = ("rtx-4090", "a100-80gb", "h100")
 """A consumer's card and two of data centres, each in its cheapest form (PCIe, SXM, NVL). A choice of ours."""
 METHODS: tuple[GpuTrainingMethod, ...] = ("qlora-unsloth", "lora-hf")
 """A fast one over weights of 4 bits, and the plain one over weights of 16. A choice of ours."""
+LONG_ENOUGH = 3650
+"""Days: a run that does not end within the horizon is not paid in it."""
 MODEL = "llama-3.1-8b"
 """What is trained: the model of the shipped scenarios, which torchtune's README trains on the smallest card."""
 
@@ -53,12 +55,12 @@ def _offer(
     hardware: HardwareBook, table: GpuTable, method: GpuTrainingMethod, day: date, examples: int, tokens: float,
     model: str,
 ) -> TrainingOffer:
-    """The training line of a day on which nothing else is asked of the card than one call."""
+    """The training line of years in which nothing else is asked of the card than one call a day."""
     training = GpuTraining(
         examples=examples, tokens_per_example=tokens / examples, gpu=table.id, model=model, method=method
     )
     scenario = Scenario(
-        start=day, horizon_days=1, baseline="run", bare=True,
+        start=day, horizon_days=LONG_ENOUGH, baseline="run", bare=True,
         workload=Workload(calls_per_day=1.0, tokens=Tokens(input=1.0, output=1.0)),
         options={"run": SelfHosted(serving=Capacity(tokens_per_s=1.0), gpu=table.id, training=training)},
         gpus={table.id: table},
