@@ -108,6 +108,16 @@ def test_what_is_for_later_waits_for_all_others_and_can_be_hurried(alone: Crew, 
     assert said.read_text("utf-8").split() == ["asked", "hurried", "idle"]
 
 
+def test_what_is_hurried_takes_the_worker_that_was_kept_free(desk: Desk, tmp_path: Path) -> None:
+    desk.crew.begin(note, [tmp_path / "warm"])
+    until(lambda: not desk.crew._busy)
+    long = desk.crew.begin(nap, [3.0])
+    desk.ahead([("kept", note, (tmp_path / "kept",))])
+    assert desk.answer("kept", note, tmp_path / "kept")
+    assert long.state == "running"
+    until(lambda: not desk.crew._busy)
+
+
 def test_neighbours_are_few_and_known_at_once_when_they_are_asked(desk: Desk, tmp_path: Path) -> None:
     desk.ahead((("beside", place), note, (tmp_path / f"{place}",)) for place in range(AHEAD + 6))
     last = ("beside", AHEAD + 5)

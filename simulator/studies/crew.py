@@ -117,6 +117,7 @@ class Crew:
             if job in self._later:
                 self._later.remove(job)
                 self._jobs.append(job)
+                self._hand_out()                                # a worker may be free that was kept so for askers
 
     def close(self) -> None:
         """End all jobs and all workers."""
