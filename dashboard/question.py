@@ -10,6 +10,8 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import streamlit as st
 
 from dashboard.work import Question
+from pricing.errors import InputError
+from pricing.nearest import nearest
 from simulator import default_scenario_path, gpu_override, pack_link, price_override, shipped_scenarios, unpack_link
 from simulator.formats import short
 
@@ -31,8 +33,12 @@ def begin() -> None:
     choose(default_scenario_path())
     if "yaml" in asked:
         st.session_state.source = ("link.yaml", unpack_link(asked["yaml"]), None)
-    elif "scenario" in asked and asked["scenario"] in shipped():
-        choose(shipped()[asked["scenario"]])
+    elif "scenario" in asked:
+        name = asked["scenario"]
+        if name not in shipped():
+            raise InputError(f'the link: no scenario "{short(name, 40)}" is shipped{nearest(name, shipped())}; '
+                             "what is shown is another")
+        choose(shipped()[name])
     laid = [text.partition("=") for text in asked.get_all("set")[:MOST_LAID]]
     st.session_state.laid = {path: value for path, equals, value in laid if equals}
     st.session_state.linked = dict(st.session_state.laid)

@@ -126,6 +126,14 @@ def test_a_link_that_was_cut_short_is_told_in_one_sentence() -> None:
     assert "Choose cheap-prompt" in words(page)
 
 
+def test_a_link_to_a_scenario_that_is_not_shipped_is_told_and_not_answered_by_another_in_silence() -> None:
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    page.query_params["scenario"] = "suport-triage"
+    page.run()
+    assert any('"suport-triage"' in words and '"support-triage"' in words for words in mistakes(page))
+    assert "Choose cheap-prompt" in words(page)
+
+
 HOSTILE = """
 question: "<script>alert(1)</script> ![x](http://127.0.0.1/x.png) =1+1 $x$ :red[y]"
 start: 2026-12-01
