@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 from itertools import groupby
 
 import streamlit as st
@@ -60,6 +62,26 @@ def _group(group: str, members: list[Knob]) -> None:
             )
 
 
+def said_short(stops: Iterable[float], unit: str) -> dict[float, str]:
+    """Positions as a person reads them: fractions beyond five digits go, unless two would read alike.
+
+    >>> said_short([30_000.0, 31_274.0023, 123_456.0], "1/day")
+    {30000.0: '30,000', 31274.0023: '31,274', 123456.0: '123,456'}
+    >>> said_short([0.02, 0.0253333333], "share"), said_short([50_000.0, 50_000.3], "1/day")
+    ({0.02: '2 %', 0.0253333333: '2.5333 %'}, {50000.0: '50,000', 50000.3: '50,000.3'})
+    """
+    short = {value: setting(_short(value, 2 if unit.startswith("share") else 0), unit) for value in stops}
+    often = Counter(short.values())
+    return {value: words if often[words] == 1 else setting(value, unit) for value, words in short.items()}
+
+
+def _short(value: float, shift: int) -> float:
+    """Five digits, or as many as stand before the point when it is `shift` places further right."""
+    if not value:
+        return value
+    return round(value, max(0, 4 - shift - math.floor(math.log10(abs(value)))) + shift)
+
+
 def _slider(knob: Knob) -> None:
     """A dial at its value; to move it is to lay a value over its path, as `--set` does."""
     dial, laid = knob.dial, st.session_state.laid.get(knob.path)
@@ -69,7 +91,7 @@ def _slider(knob: Knob) -> None:
     unit = "" if said else f" ({dial.unit})"
     st.select_slider(
         f"{dial.label}{unit}", knob.stops, knob.value if number is None else number, key=key,
-        format_func=lambda value: setting(value, dial.unit), on_change=_moved, args=(knob.path, key, knob.value),
+        format_func=said_short(knob.stops, dial.unit).__getitem__, on_change=_moved, args=(knob.path, key, knob.value),
         help=f"`{knob.path}`, {setting(knob.value, dial.unit)} as written: {question.plain(knob.source)}",
     )
 

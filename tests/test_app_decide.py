@@ -66,6 +66,13 @@ def test_ranges_put_intervals_on_the_cards_and_their_charts_on_the_page(
     assert "paid back after" in shown
 
 
+def test_dials_of_ranges_stand_at_means_that_a_person_reads() -> None:
+    page = opened(scenario="how-sure")
+    labels = [words for dial in page.select_slider for words in dial.options]
+    assert labels
+    assert [words for words in labels if len(words.partition(".")[2]) > 6] == []
+
+
 def test_without_ranges_nothing_is_said_of_draws(drawn: dict[str, Any]) -> None:
     assert "draws" not in words(opened())
     assert "cost-distribution" not in drawn
