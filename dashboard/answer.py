@@ -96,7 +96,8 @@ class Desk:
     def _begun(self, asked: Hashable, function: Callable[..., Any], given: tuple[Any, ...]) -> Job:
         job = self._jobs.get(asked)
         if job is None or job.state in ("stopped", "failed"):
-            job = self._jobs[asked] = self.crew.begin(work.done, [(function, given)])
+            slow = function is not work.look
+            job = self._jobs[asked] = self.crew.begin(work.done, [(function, given)], slow=slow)
         else:
             self.crew.hurry(job)
         self._jobs.move_to_end(asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,7 +10,7 @@ import streamlit as st
 
 from dashboard import answer, behind, dials, pictures, question, shown, take
 from dashboard.guard import guarded
-from simulator import charts, headlines
+from simulator import TunepointError, charts, headlines
 from simulator.formats import usd
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def page() -> None:
             time.sleep(BREATH_S)
     with left, guarded():
         _scenario()
-        with st.container(height=DIALS_PX, border=False, key="dials"):
-            dials.show()
+        with st.container(height=DIALS_PX, border=False, key="dials"), contextlib.suppress(TunepointError):
+            dials.show()  # of a scenario that cannot be read nothing is known; the verdict's place says why
     with right, guarded():
         _answer(question.asked(), rooms, drawn=known is not None)
     with guarded():

@@ -63,7 +63,7 @@ def _idle(option: OptionSummary) -> dict[str, str]:
     """The share of a fleet's paid hours in which it waits, rented or owned; nothing for an option without one."""
     fleet = option.result.fleet
     paid = 0.0 if fleet is None else float(fleet.paid_hours.sum())
-    return {"idle": share(1.0 - float(fleet.used_hours.sum()) / paid)} if fleet is not None and paid > 0 else {}
+    return {} if fleet is None or paid <= 0 else {"idle": share(max(0.0, 1.0 - float(fleet.used_hours.sum()) / paid))}
 
 
 def _doubt(comparison: Comparison, name: str) -> dict[str, str]:

@@ -162,7 +162,8 @@ def test_what_a_file_says_is_shown_as_text(module: str) -> None:
 def test_a_sent_scenario_cannot_read_a_file_of_the_server() -> None:
     sent = HOSTILE.replace("prefix_tokens: 10", "prompt: ../../../../etc/hostname")
     page = opened("decide", yaml=str(simulator.pack_link(sent.encode())))
-    assert any("cannot name a file" in sentence for sentence in mistakes(page))
+    (sentence,) = mistakes(page)  # once, not beside the dials too
+    assert "cannot name a file" in sentence
 
 
 def test_a_defect_is_told_by_an_id_that_the_log_explains(

@@ -118,6 +118,18 @@ def test_what_is_hurried_takes_the_worker_that_was_kept_free(desk: Desk, tmp_pat
     until(lambda: not desk.crew._busy)
 
 
+def test_what_is_slow_leaves_a_worker_for_what_is_quick(tmp_path: Path) -> None:
+    crew = Crew(2)
+    try:
+        slow = [crew.begin(nap, [1.5], slow=True) for _ in range(3)]
+        quick = crew.begin(nap, [0.0])
+        until(lambda: quick.state == "done")
+        assert [job.given for job in slow] == [1, 0, 0]
+        until(lambda: all(job.state == "done" for job in slow))
+    finally:
+        crew.close()
+
+
 def test_neighbours_are_few_and_known_at_once_when_they_are_asked(desk: Desk, tmp_path: Path) -> None:
     desk.ahead((("beside", place), note, (tmp_path / f"{place}",)) for place in range(AHEAD + 6))
     last = ("beside", AHEAD + 5)

@@ -31,9 +31,9 @@ class WorkerLost(InputError):
 class Job:
     """Tasks of one asker: how far they are, what came back, and what went wrong; safe to read from any thread."""
 
-    def __init__(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> None:
+    def __init__(self, function: Callable[[Any], Any], tasks: Sequence[Any], *, slow: bool = False) -> None:
         """`function` must be importable, as it is sent by name; a task is whatever pickles."""
-        self.function, self.tasks = function, tuple(tasks)
+        self.function, self.tasks, self.slow = function, tuple(tasks), slow
         self.found: dict[int, Any] = {}
         self.problem: BaseException | None = None
         self.state: State = "running" if self.tasks else "done"
@@ -101,11 +101,19 @@ class Crew:
         self._pool: ProcessPoolExecutor | None = None
         self._jobs: deque[Job] = deque()
         self._later: deque[Job] = deque()
-        self._busy = 0
+        self._busy = self._slow = 0
 
-    def begin(self, function: Callable[[Any], Any], tasks: Sequence[Any], *, later: bool = False) -> Job:
-        """Start a job and return at once; `later`: when no other waits."""
-        job = Job(function, tasks)
+    def begin(
+        self, function: Callable[[Any], Any], tasks: Sequence[Any], *, slow: bool = False, later: bool = False
+    ) -> Job:
+        """Start a job and return at once.
+
+        Args:
+            function, tasks: see `Job`.
+            slow: its tasks leave one worker free, where there are two or more, for what is quick.
+            later: it begins when no other is under way.
+        """
+        job = Job(function, tasks, slow=slow)
         with self._lock:
             (self._later if later else self._jobs).append(job)
             self._hand_out()
@@ -139,16 +147,18 @@ class Crew:
                 self._pool = self._started()
                 future = self._pool.submit(job.function, job.tasks[number])
             self._busy += 1
+            self._slow += job.slow
             future.add_done_callback(functools.partial(self._came, job, number, self._pool))
 
     def _next(self) -> Job | None:
         """The job whose turn it is; it goes to the end of its line. One for later leaves all other workers free."""
         for line in (self._jobs, self._later) if not self._busy else (self._jobs,):
-            while line:
+            for _ in range(len(line)):
                 job = line.popleft()
                 if job.state == "running" and job.given < len(job.tasks):
                     line.append(job)
-                    return job
+                    if not job.slow or self._slow < max(1, self.workers - 1):
+                        return job
         return None
 
     def _started(self) -> ProcessPoolExecutor:
@@ -159,6 +169,7 @@ class Crew:
     def _came(self, job: Job, number: int, pool: ProcessPoolExecutor, future: Future[Any]) -> None:
         with self._lock:
             self._busy -= 1
+            self._slow -= job.slow
             error = None if future.cancelled() else future.exception()
             if future.cancelled():
                 job.stop()
