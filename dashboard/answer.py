@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 
 from dashboard import work
 from dashboard.shown import dark
@@ -81,8 +82,8 @@ class Desk:
             self._waiting[asked] += 1
         try:
             while not job.over.wait(GLANCE_S):
-                if get_script_run_ctx(suppress_warning=True) is not None:
-                    st.session_state.get("round")  # here Streamlit ends a run that its reader has overtaken
+                if _overtaken():
+                    st.rerun(scope="fragment")  # with what the reader has set since
         finally:
             with self._lock:
                 self._waiting[asked] -= 1
@@ -111,6 +112,17 @@ class Desk:
         if job is not None and job.state == "running" and not job.given and asked not in self._waiting:
             job.stop()
             del self._jobs[asked]
+
+
+def _overtaken() -> bool:
+    """Whether the reader has moved on: Streamlit lets a fragment run to its end before it looks, however long it is.
+
+    What it keeps of a request is not public; the version is locked, and a test moves a slider while a page waits.
+    """
+    context = get_script_run_ctx(suppress_warning=True)
+    if context is None or context.script_requests is None or not context.fragment_ids_this_run:
+        return False
+    return context.script_requests._state == ScriptRequestType.RERUN
 
 
 @st.cache_resource(show_spinner=False)

@@ -61,7 +61,7 @@ def test_a_slider_moved_by_keyboard_moves_verdict_and_charts(page: Page, app: Se
 
 def test_a_link_restores_the_state_in_a_second_browser_session(desk: Page, browser: Browser) -> None:
     said = moved(desk)
-    assert "set=workload.calls_per_day" in desk.url
+    desk.wait_for_url("**set=workload.calls_per_day**")
     other = opened(browser, desk.url)
     other.get_by_text("100,000 calls a day").first.wait_for()
     assert verdict(other) == said

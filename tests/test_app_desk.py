@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests, ScriptRequestType
 from streamlit.testing.v1 import AppTest
 
 import simulator
@@ -143,18 +144,24 @@ def test_a_page_that_has_moved_on_leaves_no_work_behind(desk: Desk, tmp_path: Pa
     class MovedOn(Exception):
         pass
 
-    class State(dict[str, Any]):
-        def get(self, *_: Any) -> None:
-            raise MovedOn
+    def again(**_: str) -> None:
+        raise MovedOn
 
     held = [desk.crew.begin(nap, [1.0]) for _ in range(answer.WORKERS)]
-    monkeypatch.setattr(answer, "get_script_run_ctx", lambda **_: object())
-    monkeypatch.setattr(answer.st, "session_state", State())
+    monkeypatch.setattr(answer, "_overtaken", lambda: True)
+    monkeypatch.setattr(answer.st, "rerun", again)
     with pytest.raises(MovedOn):
         desk.answer("left", note, tmp_path / "left")
     until(lambda: all(job.state == "done" for job in held))
     until(lambda: not desk.crew._busy)
     assert not (tmp_path / "left").exists()
+
+
+def test_streamlit_still_keeps_a_request_where_it_is_looked_for() -> None:
+    requests = ScriptRequests()
+    assert requests._state == ScriptRequestType.CONTINUE
+    requests.request_rerun(RerunData(fragment_id="page"))
+    assert requests._state == ScriptRequestType.RERUN
 
 
 def test_a_look_is_the_bills_of_the_command_line_and_the_charts_of_the_report() -> None:
