@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import answer, formulas, question, shown
+from dashboard import answer, formulas, question, shown, work
 from dashboard.guard import guarded
 from simulator import ledger_rows
 from simulator.formats import day, days, line_name, per_call, quantity, usd_exact
@@ -40,7 +40,7 @@ def page() -> None:
         tabs = ["Formulas, with your values", "Assumptions", "Prices used", "Limits"]
         filled, assumed, paid, limits = st.tabs(tabs)
         with filled:
-            _formulas(answer.scenario_of(asked), comparison)
+            _formulas(work.scenario_of(asked), comparison)
         with assumed:
             shown.table(
                 {"path": "w", "value": "n", "where from": "", "set by you": "w"},

@@ -18,14 +18,12 @@ from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestTy
 
 from dashboard import work
 from dashboard.shown import dark
-from dashboard.work import Look, Question, scenario_of
+from dashboard.work import Look, Question
 from simulator import Crew, WorkerLost
 
 if TYPE_CHECKING:
     from simulator import Job
     from simulator.domain.findings import BreakEven, Comparison, CostCurve, Knob
-
-__all__ = ["scenario_of"]
 
 KEPT = 256
 """Answers kept for all sessions; a third of a MB each, and an answer tells nothing but what its question said."""

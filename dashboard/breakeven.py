@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import answer, pictures, question, shown, take
+from dashboard import answer, pictures, question, shown, take, work
 from dashboard.guard import guarded
 from simulator import as_csv, break_even_json, charts
 from simulator.domain.findings import Knob
@@ -32,7 +32,7 @@ def page() -> None:
     with guarded():
         asked = question.asked()
         question.keep_in_address(asked)
-        scenario = answer.scenario_of(asked)
+        scenario = work.scenario_of(asked)
         names = list(scenario.options)
         if len(names) < 2:
             shown.say(f"{names[0]} is the only option of this scenario; there is nothing to compare it with.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard import answer, pictures, question, shown, take
+from dashboard import pictures, question, shown, take, work
 from dashboard.guard import guarded
 from simulator import TunepointError, as_csv, charts, gpu_json, gpu_rows, shipped_hardware, shipped_serving
 from simulator.formats import day as written
@@ -86,7 +86,7 @@ def _table(rows: list[dict[str, Any]], name: str, columns: dict[str, Any]) -> No
 
 def _one(book: HardwareBook) -> None:
     ids = sorted(book.gpus)
-    scenario = answer.scenario_of(question.asked())
+    scenario = work.scenario_of(question.asked())
     used = [name for option in scenario.options.values() if (name := getattr(option, "gpu", None)) in ids]
     name = st.selectbox("Machine", ids, ids.index(used[0]) if used else 0, key="gpu shown")
     table = book.table(name)
@@ -159,7 +159,7 @@ KEPT = ("mbu", "mfu", "step_overhead_s", "per_sequence_s", "kv_tokens", "max_num
 
 def _own() -> None:
     """What a machine costs in this session; the link and the saved scenario carry it."""
-    scenario = answer.scenario_of(question.asked())
+    scenario = work.scenario_of(question.asked())
     if not scenario.gpus:
         shown.say("No option of this scenario uses machines.")
         return

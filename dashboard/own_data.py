@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import answer, own_examples, own_usage, question, shown
+from dashboard import own_examples, own_usage, question, shown, work
 from dashboard.guard import guarded
 from simulator import (
     Fit,
@@ -54,7 +54,7 @@ def _prompt() -> None:
     if not text.strip():
         shown.say("Nothing is sent anywhere: the tokens are counted by this server, offline.")
         return
-    scenario = answer.scenario_of(question.asked())
+    scenario = work.scenario_of(question.asked())
     rules = {name: scenario.prices[option.price].on(scenario.start).rules.tokens
              for name, option in scenario.options.items() if isinstance(option, HostedOption)}
     counted = {name: count_tokens(text, rule.encoding, rule.factor) for name, rule in rules.items()}

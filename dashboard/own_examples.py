@@ -7,7 +7,7 @@ from datetime import date
 
 import streamlit as st
 
-from dashboard import answer, question, shown
+from dashboard import question, shown, work
 from simulator import (
     DatasetCheck,
     count_tokens,
@@ -80,7 +80,7 @@ def _prices(check: DatasetCheck) -> None:
 
 def _settings(check: DatasetCheck) -> None:
     """The set as the training of an option."""
-    options = answer.scenario_of(question.asked()).options
+    options = work.scenario_of(question.asked()).options
     tuned = [name for name, option in options.items() if getattr(option, "training", None) is not None]
     if not tuned:
         shown.say("The scenario has no fine-tuned option to send it into.")

@@ -7,7 +7,7 @@ import math
 
 import streamlit as st
 
-from dashboard import answer, question, shown
+from dashboard import question, shown, work
 from pricing.errors import InputError
 from simulator import Usage, checked_bill, parse_usage, shipped_book, usage_settings
 from simulator.formats import NONE, count, day, days, quantity, usd, usd_exact
@@ -75,7 +75,7 @@ def _bill(usage: Usage) -> None:
 
 def _settings(usage: Usage) -> None:
     """The log as a workload; it counts the shared prompt as input, which a scenario counts apart."""
-    scenario = answer.scenario_of(question.asked())
+    scenario = work.scenario_of(question.asked())
     prefix = scenario.options[scenario.baseline].prefix_tokens
     apart = st.checkbox(
         f"Of the input, {quantity(prefix)} tokens a call are the shared prompt of the option of today",

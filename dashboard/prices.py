@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import answer, gpu_prices, pictures, question, shown, take
+from dashboard import gpu_prices, pictures, question, shown, take, work
 from dashboard.guard import guarded
 from pricing.changes import Difference, between, history, watch
 from simulator import as_csv, charts, shipped_book
@@ -79,7 +79,7 @@ def _list(book: PriceBook) -> None:
 
 def _one(book: PriceBook) -> None:
     ids = sorted(book.prices)
-    used = [price for price in answer.scenario_of(question.asked()).prices if price in book.prices]
+    used = [price for price in work.scenario_of(question.asked()).prices if price in book.prices]
     price = st.selectbox("Price", ids, ids.index(used[0]) if used else 0, key="price shown")
     table = book.table(price)
     figure = charts.price_over_time(table, max(date.today(), *(v.effective for v in table.versions)))
@@ -128,12 +128,12 @@ def _ahead(book: PriceBook) -> None:
 def _own() -> None:
     """Rates typed for this session; the link and the saved scenario carry them."""
     asked = question.asked()
-    bound = answer.scenario_of(asked).prices
+    bound = work.scenario_of(asked).prices
     if not bound:
         shown.say("This scenario pays for no tokens; its machines are under GPUs and serving.")
         return
     price = st.selectbox("Price of this scenario", sorted(bound), key=f"own price {st.session_state.round}")
-    rates = bound[price].on(answer.scenario_of(asked).start).usd_per_mtok
+    rates = bound[price].on(work.scenario_of(asked).start).usd_per_mtok
     keys = {meter: f"own {price} {meter} {st.session_state.round}" for meter in METERS}
     with st.form("own rates"):
         for column, meter in zip(st.columns(len(METERS)), METERS, strict=True):

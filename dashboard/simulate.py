@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import answer, pictures, question, shown, take, work, workshop
+from dashboard import pictures, question, shown, take, work, workshop
 from dashboard.guard import guarded
 from simulator import charts, rehearsal_parts, rehearse
 from simulator.formats import NONE, days, share, usd
@@ -31,7 +31,7 @@ def page() -> None:
     with guarded():
         asked = question.asked()
         question.keep_in_address(asked)
-        scenario = answer.scenario_of(asked)
+        scenario = work.scenario_of(asked)
         chosen, start = st.columns([0.8, 0.2], vertical_alignment="bottom")
         with chosen:
             how = _chosen(scenario)

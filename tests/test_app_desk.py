@@ -6,9 +6,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests, ScriptRequestType
@@ -19,16 +18,7 @@ from dashboard import answer, work
 from dashboard.answer import AHEAD, Desk
 from pricing.errors import InputError
 from simulator.studies.crew import Crew
-from tests.dashboards import HOSTED, HOSTED_PATH
-
-WAIT_S = 60.0
-
-
-def until(so: Callable[[], Any]) -> None:
-    end = time.monotonic() + WAIT_S
-    while not so():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
+from tests.dashboards import HOSTED, HOSTED_PATH, WAIT_S, nap, until
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +47,6 @@ def note_by_name(task: tuple[str, str]) -> None:
     path, name = task
     with Path(path).open("a", encoding="utf-8") as file:
         file.write(f"{name}\n")
-
-
-def nap(seconds: float) -> None:
-    time.sleep(seconds)
 
 
 def refuse(words: str) -> None:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +25,12 @@ from simulator.domain.rehearsed import LEVELS
 from simulator.formats import usd
 from simulator.studies.crew import LOST, Crew, Job
 from simulator.studies.runs import play
-from tests.dashboards import HOSTED, HOSTED_PATH
+from tests.dashboards import HOSTED, HOSTED_PATH, WAIT_S, until
 from tests.test_charts_latency import FLEET
 
 ROOT = Path(__file__).parents[1]
 PAGE = "from dashboard import question, simulate\nquestion.begin()\nsimulate.page()\n"
-WAIT_S = 120.0
 SHORT = "horizon_days=120"
-
-
-def until(so: Callable[[], Any]) -> None:
-    end = time.monotonic() + WAIT_S
-    while not so():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 def words(page: AppTest) -> str:

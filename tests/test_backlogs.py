@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from simulator.domain.findings import SimulationResult
+from simulator.domain.usage import FleetUse
 from simulator.run import run
 from simulator.simulated import engine_calls
 from tests.questions import asked
@@ -30,33 +31,37 @@ options:
 """
 
 
-def played(folder: Path, calls: int, pieces: int, monkeypatch: pytest.MonkeyPatch) -> SimulationResult:
-    monkeypatch.setattr(engine_calls, "SEGMENTS", pieces)
-    scenario = asked(folder, BEHIND.replace("CALLS", str(calls)))
-    return run(scenario, "own", engine="simulated", runs=1, seed=4, fidelity="call")
+def cut_and_whole(
+    folder: Path, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[FleetUse, NDArray[np.float64]]]:
+    """What the fleet did and what it cost, played in four pieces and in one."""
+    found = []
+    for pieces in (4, 1):
+        monkeypatch.setattr(engine_calls, "SEGMENTS", pieces)
+        scenario = asked(folder, BEHIND.replace("CALLS", str(calls)))
+        result = run(scenario, "own", engine="simulated", runs=1, seed=4, fidelity="call")
+        assert result.fleet is not None
+        found.append((result.fleet, result.total_usd))
+    return found
 
 
 def test_a_fleet_that_is_always_behind_is_the_same_in_pieces_and_in_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut, whole = (played(tmp_path, 130_000, pieces, monkeypatch) for pieces in (4, 1))
-    assert cut.fleet is not None
-    assert whole.fleet is not None
-    assert float(whole.fleet.end_backlog_calls[0]) > 1000
-    assert float(whole.fleet.preemptions[0]) > 1000
-    assert 0 < float(whole.fleet.overload_calls[0]) < float(whole.fleet.calls[0])
-    for field in dataclasses.fields(whole.fleet):
-        mine, theirs = getattr(cut.fleet, field.name), getattr(whole.fleet, field.name)
+    (cut, cut_usd), (whole, whole_usd) = cut_and_whole(tmp_path, 130_000, monkeypatch)
+    assert float(whole.end_backlog_calls[0]) > 1000
+    assert float(whole.preemptions[0]) > 1000
+    assert 0 < float(whole.overload_calls[0]) < float(whole.calls[0])
+    for field in dataclasses.fields(whole):
+        mine, theirs = getattr(cut, field.name), getattr(whole, field.name)
         assert mine == pytest.approx(theirs, rel=1e-9, nan_ok=True), field.name
-    assert cut.total_usd == pytest.approx(whole.total_usd, rel=1e-12)
+    assert cut_usd == pytest.approx(whole_usd, rel=1e-12)
 
 
 def test_preemptions_of_the_day_that_only_warms_a_piece_are_not_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut, whole = (played(tmp_path, 40_000, pieces, monkeypatch) for pieces in (4, 1))
-    assert cut.fleet is not None
-    assert whole.fleet is not None
-    assert float(whole.fleet.preemptions[0]) > 100
-    assert float(whole.fleet.end_backlog_calls[0]) == 0
-    assert np.ravel(cut.fleet.preemptions) == pytest.approx(np.ravel(whole.fleet.preemptions), rel=0.01)
+    (cut, _), (whole, _) = cut_and_whole(tmp_path, 40_000, monkeypatch)
+    assert float(whole.preemptions[0]) > 100
+    assert float(whole.end_backlog_calls[0]) == 0
+    assert np.ravel(cut.preemptions) == pytest.approx(np.ravel(whole.preemptions), rel=0.01)
