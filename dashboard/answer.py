@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import functools
 import threading
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ NICENESS = 5
 """Before the workers of a simulation, behind the pages."""
 GLANCE_S = 0.02
 """How often a page that waits lets itself be called away, as its reader has moved on."""
+GLIMPSE_S = 0.005
+"""The same of a page that has answered and waits for what may be asked next."""
 AHEAD = 4
 """Questions worked out before they are asked, at most; more of them would be old by the time."""
 
@@ -73,6 +76,18 @@ class Desk:
             old, self._ahead = self._ahead[:-AHEAD], self._ahead[-AHEAD:]
             for asked in old:
                 self._drop_unless_begun(asked)
+
+    def soon(self, asked: Hashable, seconds: float) -> Any:
+        """What was begun ahead, if it is found within so many seconds; None where it is not."""
+        with self._lock:
+            job = self._jobs.get(asked)
+        end = time.monotonic() + seconds
+        while job is not None and job.state == "running" and not job.over.wait(min(GLIMPSE_S, seconds)):
+            if _overtaken():
+                st.rerun(scope="fragment")
+            if time.monotonic() > end:
+                return None
+        return job.found[0] if job is not None and job.state == "done" else None
 
     def _waited(self, asked: Hashable, function: Callable[..., Any], given: tuple[Any, ...]) -> Any:
         with self._lock:
@@ -149,6 +164,12 @@ def look_ahead(questions: Iterable[Question]) -> None:
     """Have the first charts of questions drawn that may be asked next."""
     night = dark()
     desk().ahead((("look", one, night), work.look, (one, night)) for one in questions)
+
+
+def soon(question: Question, seconds: float) -> Look | None:
+    """A look that was begun ahead, if it is there within so many seconds."""
+    found: Look | None = desk().soon(("look", question, dark()), seconds)
+    return found
 
 
 def comparison_of(question: Question) -> Comparison:

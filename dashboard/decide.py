@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
-from dashboard import answer, behind, dials, pictures, question, shown, take
+from dashboard import ahead, answer, behind, dials, pictures, question, shown, take
 from dashboard.guard import guarded
 from simulator import TunepointError, charts, headlines
 from simulator.formats import usd
@@ -48,6 +48,8 @@ def page() -> None:
         _answer(question.asked(), rooms, drawn=known is not None)
     with guarded():
         question.keep_in_address(question.asked())
+    with right, contextlib.suppress(TunepointError):
+        ahead.send()
 
 
 class Rooms(NamedTuple):
@@ -60,9 +62,12 @@ class Rooms(NamedTuple):
 
 
 def _draw(rooms: Rooms, look: Look) -> None:
+    spot = dials.here()
     with rooms.drawn:
         for name, chart in look.drawn.items():
-            pictures.put(name, chart)
+            pictures.put(name, chart, None if spot is None else spot.at)
+    if spot is not None:
+        ahead.note(spot)
 
 
 def _scenario() -> None:
@@ -114,7 +119,6 @@ def _answer(asked: Question, rooms: Rooms, *, drawn: bool) -> None:
         for name, figure in doubt.items():
             pictures.show(name, figure, CHART_PX)
         behind.saving(asked)
-    answer.look_ahead(dials.beside())
 
 
 def _said(comparison: Comparison) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
+from typing import NamedTuple
 
 import streamlit as st
 
 from dashboard import question
 from dashboard.answer import knobs_of
-from dashboard.shown import say
+from dashboard.shown import dark, say
 from dashboard.work import Question
 from simulator import DIAGNOSIS_QUESTIONS
 from simulator.domain.findings import Knob
@@ -86,7 +88,7 @@ def _slider(knob: Knob) -> None:
     """A dial at its value; to move it is to lay a value over its path, as `--set` does."""
     dial, laid = knob.dial, st.session_state.laid.get(knob.path)
     number = None if laid is None else _number(laid)
-    key = f"dial {knob.path} {st.session_state.round}"
+    key = _key(knob)
     said = dial.unit in ("share", "1/day", "USD", "") or dial.unit.lower() in dial.label.lower()
     unit = "" if said else f" ({dial.unit})"
     st.select_slider(
@@ -98,7 +100,8 @@ def _slider(knob: Knob) -> None:
 
 def _moved(path: str, key: str, as_written: float) -> None:
     value = st.session_state[key]
-    st.session_state.turned = path
+    before = _number(st.session_state.laid.get(path, "")) or as_written
+    st.session_state.turned, st.session_state.heading = path, 1 if value >= before else -1
     question.lay(path, _text(value, as_written))
 
 
@@ -106,21 +109,54 @@ def _text(value: float, as_written: float) -> str | None:
     return None if value == as_written else f"{value:.12g}"
 
 
-def beside() -> list[Question]:
-    """What will be asked if the dial that was moved last is moved one position on, or back."""
-    path = st.session_state.get("turned")
-    knob = next((knob for knob in _knobs() if knob.path == path), None)
-    laid = st.session_state.laid
-    here = None if knob is None else _number(laid[path]) if path in laid else knob.value
-    if knob is None or here is None:
+class Spot(NamedTuple):
+    """A position of a dial: the slider's key, what stands for all that the dial does not say, and its place.
+
+    And the question that is asked there.
+    """
+
+    at: tuple[str, str, int]
+    question: Question
+
+
+def here() -> Spot | None:
+    """Where the dial stands that was moved last, or else the first one."""
+    knob = _turned()
+    return None if knob is None else _spot(knob, _place(knob))
+
+
+def beside() -> list[Spot]:
+    """What will be asked if that dial is moved on, or back, or on twice or three times."""
+    knob = _turned()
+    if knob is None:
         return []
-    place = min(range(len(knob.stops)), key=lambda place: abs(knob.stops[place] - here))
-    found = []
-    for value in (knob.stops[next] for next in (place + 1, place - 1) if 0 <= next < len(knob.stops)):
-        text = _text(value, knob.value)
-        others = {other: said for other, said in laid.items() if other != path}
-        found.append(question.asked(others if text is None else {**laid, knob.path: text}))
-    return found
+    on = st.session_state.get("heading", 1)
+    places = (_place(knob) + step for step in (on, -on, 2 * on, 3 * on))
+    return [_spot(knob, place) for place in places if 0 <= place < len(knob.stops)]
+
+
+def _turned() -> Knob | None:
+    knobs, path = _knobs(), st.session_state.get("turned")
+    return next((knob for knob in knobs if knob.path == path), knobs[0] if knobs else None)
+
+
+def _place(knob: Knob) -> int:
+    laid = st.session_state.laid.get(knob.path)
+    number = None if laid is None else _number(laid)
+    value = knob.value if number is None else number
+    return min(range(len(knob.stops)), key=lambda place: abs(knob.stops[place] - value))
+
+
+def _spot(knob: Knob, place: int) -> Spot:
+    others = {path: said for path, said in st.session_state.laid.items() if path != knob.path}
+    text = _text(knob.stops[place], knob.value)
+    asked = question.asked(others if text is None else {**st.session_state.laid, knob.path: text})
+    rest = hashlib.blake2b(repr((question.asked(others).flags, dark())).encode(), digest_size=8).hexdigest()
+    return Spot((_key(knob), rest, place), asked)
+
+
+def _key(knob: Knob) -> str:
+    return f"dial {knob.path} {st.session_state.round}"
 
 
 def _diagnosis() -> None:

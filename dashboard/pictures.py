@@ -7,6 +7,7 @@ takes four times as long in the browser and loses what was zoomed.
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -26,81 +27,6 @@ LOADED = """
 ;window.Plotly ??= self.moduleName;
 window.dispatchEvent(new Event("tp-plotly"));
 export default function () {}
-"""
-
-DRAW = """
-const plain = (words) => words.replace(/<[^>]*>/g, "").replace(/&#36;/g, "$").replace(/&lt;/g, "<")
-  .replace(/&gt;/g, ">").replace(/&amp;/g, "&");
-const safe = (words) => words.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;")
-  .replace(/\\$/g, "&#36;");
-const pen = document.createElement("canvas").getContext("2d");
-
-function lines(words, width, most) {
-  const found = [];
-  let line = "";
-  for (const word of words.split(" ")) {
-    const longer = line ? line + " " + word : word;
-    if (line && pen.measureText(longer).width > width) {
-      found.push(line);
-      line = word;
-    } else line = longer;
-  }
-  if (line) found.push(line);
-  return found.length <= most ? found : [...found.slice(0, most - 1), found[most - 1] + " ..."];
-}
-
-function fitted(figure, room, width) {
-  const { layout } = figure;
-  pen.font = "12px " + layout.font.family;
-  const free = width - layout.margin.l - layout.margin.r;
-  const entries = figure.data.filter((trace) => trace.name && trace.showlegend !== false)
-    .map((trace) => pen.measureText(plain(trace.name)).width + 44);
-  const across = Math.max(1, Math.floor(free / Math.max(1, ...entries)));
-  const all = entries.reduce((sum, one) => sum + one, 0);
-  const shown = layout.showlegend === false || (entries.length < 2 && layout.showlegend !== true) ? 0 : entries.length;
-  layout.margin.b = room.bottom + room.row * (all <= free ? Math.min(1, shown) : Math.ceil(shown / across));
-  if (room.words) {
-    const most = width > 800 ? room.lines - 1 : room.lines;
-    layout.title.subtitle.text = lines(room.words, width - 30, most).map(safe).join("<br>");
-    layout.margin.t = room.top - room.line * (room.lines - most);
-  }
-  const tall = layout.height - layout.margin.t - layout.margin.b;
-  const up = layout.yaxis && layout.yaxis.domain === undefined ? layout.yaxis.title : undefined;
-  pen.font = "13px " + layout.font.family;
-  if (up && up.text && pen.measureText(plain(up.text)).width > tall) up.text = up.text.split(", ")[0];
-  return figure;
-}
-
-export default function ({ data, parentElement }) {
-  const place = parentElement.querySelector(".tp-chart");
-  place.style.height = data.height + "px";
-  place.setAttribute("aria-label", data.alt);
-  place.tpNext = data;
-  const draw = () => {
-    if (place.tpNext !== data) return;
-    place.tpWidth = place.clientWidth;
-    if (!place.tpWidth) return;
-    const figure = fitted(JSON.parse(data.figure), data.room, place.clientWidth);
-    window.Plotly.react(place, figure.data, figure.layout, data.config);
-    place.tpDrawn = (place.tpDrawn || 0) + 1;
-  };
-  place.tpDraw = draw;
-  const inTurn = () => {
-    const box = place.getBoundingClientRect();
-    if (box.top < window.innerHeight && box.bottom > 0) draw();
-    else setTimeout(draw);
-  };
-  place.tpLook ??= new ResizeObserver(() => {
-    if (place.tpWidth !== undefined && Math.abs(place.clientWidth - place.tpWidth) > 20) place.tpDraw();
-  });
-  place.tpLook.observe(place);
-  if (window.Plotly) inTurn();
-  else window.addEventListener("tp-plotly", inTurn, { once: true });
-}
-"""
-"""What is in sight is drawn first; words and legend are laid out for the width that is there.
-
-What a closed tab hides is drawn when it is opened. A newer figure takes the place of one that still waits.
 """
 
 
@@ -124,19 +50,24 @@ def _library() -> str:
     return f"{charts.plotly_script()}{LOADED}"
 
 
+@functools.cache
+def script(name: str) -> str:
+    """What a component of the page runs in the browser."""
+    return Path(__file__).with_name(f"{name}.js").read_text("utf-8")
+
+
 def show(name: str, figure: Figure, height: int = PLOT_PX, *, narrow: bool = False) -> None:
     """A chart under a plain name, which is also that of the picture its button saves; `narrow` in half a page."""
     put(name, drawn(figure, dark(), height, narrow=narrow))
 
 
-def put(name: str, one: Drawn) -> None:
-    """A chart that was drawn before, in the colours of this page."""
+def put(name: str, one: Drawn, at: tuple[str, str, int] | None = None) -> None:
+    """A chart that was drawn before, in the colours of this page; `at` is the position of a dial at which it holds."""
     picture = st.session_state.get("picture", "PNG").lower()
     chart = st.components.v2.component(
-        CHART, html='<div class="tp-chart" role="figure"></div>', js=DRAW, isolate_styles=False
+        CHART, html='<div class="tp-chart" role="figure"></div>', js=script("chart"), isolate_styles=False
     )
     chart(
         key=f"chart {name}", height=one.height,
-        data={"figure": one.figure, "config": charts.page_config(name, picture), "height": one.height, "alt": one.alt,
-              "room": one.room},
+        data={"name": name, "chart": one._asdict(), "config": charts.page_config(name, picture), "at": at},
     )

@@ -56,7 +56,7 @@ STYLE = """<style>
   .st-key-dials {max-height: calc(100vh - 11.5rem)}
 }
 .st-key-said {min-height: 25rem}
-.st-key-plotly {position: absolute; height: 0; overflow: hidden}
+.st-key-plotly, .st-key-ahead {position: absolute; height: 0; overflow: hidden}
 </style>"""
 
 
