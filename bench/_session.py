@@ -11,6 +11,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
+from dashboard.ahead import COMPONENT
+
 SLIDER = "Calls per day"
 TIMEOUT_S = 60.0
 
@@ -51,9 +53,9 @@ class Session:
         return await self._ask(message)
 
     async def _ask(self, message: BackMsg) -> float:
-        """Send, and read what comes until the script has finished."""
+        """Send, and read until the script has finished; what comes ahead of another question is no answer."""
         assert self._socket is not None
-        begin = time.perf_counter()
+        begin = answered = time.perf_counter()
         await self._socket.send(message.SerializeToString())
         while True:
             answer = ForwardMsg()
@@ -61,8 +63,10 @@ class Session:
             kind = answer.WhichOneof("type")
             if kind == "delta":
                 self._look(answer)
+                if answer.delta.new_element.bidi_component.component_name != COMPONENT:
+                    answered = time.perf_counter()
             elif kind == "script_finished":
-                return time.perf_counter() - begin
+                return answered - begin
 
     def _look(self, answer: ForwardMsg) -> None:
         element = answer.delta.new_element

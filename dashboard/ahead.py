@@ -27,7 +27,8 @@ def send() -> None:
         if look is not None:
             new.append((one.at, {name: chart._asdict() for name, chart in look.drawn.items()}))
             note(one)
-    st.components.v2.component(COMPONENT, html="<span></span>", js=pictures.script("ahead"))(key="ahead", data=new)
+    hand_over = st.components.v2.component(COMPONENT, html="<i></i>", js=pictures.script("chart"))
+    hand_over(key="ahead", data=pictures.packed(beside=new))
 
 
 def note(spot: dials.Spot) -> None:

@@ -1,6 +1,9 @@
 /* A chart that stays and is redrawn in place. What is in sight is drawn first; words and legend are laid out for the
    width that is there. What a closed tab hides is drawn when it is opened. A newer chart takes the place of one that
-   still waits, and one that is drawn already is not drawn again. */
+   still waits, and one that is drawn already is not drawn again.
+
+   Charts of the positions that a dial may be moved to next are sent ahead, and drawn when the dial is moved, before the
+   server has heard of it. Its answer is the same chart. */
 
 const pen = document.createElement("canvas").getContext("2d");
 const plain = (words) => words.replace(/<[^>]*>/g, "").replace(/&#36;/g, "$").replace(/&lt;/g, "<")
@@ -82,11 +85,75 @@ class Place {
   }
 }
 
+/* Before what the server sends, but after the browser has shown what was drawn. */
+const soon = (task) => (window.scheduler?.postTask ? scheduler.postTask(task, { priority: "user-blocking" })
+  : setTimeout(task));
+
+/* The charts of positions of the dial that was moved last, as long as nothing else is changed. */
+class Ahead {
+  dial = "";
+  rest = "";
+  places = new Map();
+
+  constructor() {
+    new MutationObserver((changes) => {
+      const moved = changes.some(({ target }) => target === this.slider());
+      if (moved && !this.waits) {
+        this.waits = true;
+        requestAnimationFrame(() => {
+          this.waits = false;
+          this.draw();
+        });
+      }
+    }).observe(document.body, { subtree: true, attributes: true, attributeFilter: ["value"] });
+  }
+
+  slider() {
+    const key = "st-key-" + this.dial.trim().replace(/[^a-zA-Z0-9_-]/g, "-");
+    return this.dial && document.querySelector(`.${key} input[type=range]`);
+  }
+
+  /* The charts, by name, of one position; `rest` stands for all that the dial does not say. */
+  keep([dial, rest, position], charts) {
+    if (dial !== this.dial || rest !== this.rest) Object.assign(this, { dial, rest, places: new Map() });
+    this.places.set(position, { ...this.places.get(position), ...charts });
+  }
+
+  /* Whether the reader has moved on to a position whose chart stands there already. */
+  overtakes(place, at) {
+    const slider = this.slider();
+    const position = slider ? Number(slider.value) : at[2];
+    return position !== at[2] && place.at === [this.dial, this.rest, position].join();
+  }
+
+  draw() {
+    const slider = this.slider();
+    const position = slider && Number(slider.value);
+    const charts = (slider && this.places.get(position)) || {};
+    const boxes = [...document.querySelectorAll(".tp-chart")].filter((box) => charts[box.dataset.name]);
+    const at = [this.dial, this.rest, position].join();
+    const next = () => {
+      const box = boxes.shift();
+      if (!box || Number(slider.value) !== position) return;
+      box.tpPlace.show(charts[box.dataset.name], at);
+      soon(next);
+    };
+    next();
+  }
+}
+
+const ahead = (window.tpAhead ??= new Ahead());
+
 export default function ({ data, parentElement }) {
-  const { name, chart, config, at } = data;
+  const { name, chart, config, at, beside } = JSON.parse(new TextDecoder().decode(data));
+  if (beside) {
+    for (const [place, charts] of beside) ahead.keep(place, charts);
+    return;
+  }
   const box = parentElement.querySelector(".tp-chart");
   const place = (box.tpPlace ??= new Place(box));
   place.config = config;
   box.dataset.name = name;
-  if (!at || !window.tpAhead || !window.tpAhead.overtakes(place, name, chart, at)) place.show(chart, at && at.join());
+  if (at) ahead.keep(at, { [name]: chart });
+  if (!at || !ahead.overtakes(place, at)) place.show(chart, at && at.join());
 }

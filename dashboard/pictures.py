@@ -7,8 +7,9 @@ takes four times as long in the browser and loses what was zoomed.
 from __future__ import annotations
 
 import functools
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit.dataframe_util import is_dataframe_like
@@ -56,6 +57,11 @@ def script(name: str) -> str:
     return Path(__file__).with_name(f"{name}.js").read_text("utf-8")
 
 
+def packed(**said: Any) -> bytes:
+    """What a component is told, as bytes: Streamlit writes anything else out as JSON twice, to tell it from others."""
+    return json.dumps(said).encode()
+
+
 def show(name: str, figure: Figure, height: int = PLOT_PX, *, narrow: bool = False) -> None:
     """A chart under a plain name, which is also that of the picture its button saves; `narrow` in half a page."""
     put(name, drawn(figure, dark(), height, narrow=narrow))
@@ -69,5 +75,5 @@ def put(name: str, one: Drawn, at: tuple[str, str, int] | None = None) -> None:
     )
     chart(
         key=f"chart {name}", height=one.height,
-        data={"name": name, "chart": one._asdict(), "config": charts.page_config(name, picture), "at": at},
+        data=packed(name=name, chart=one._asdict(), config=charts.page_config(name, picture), at=at),
     )

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests, ScriptRequestType
-from streamlit.testing.v1 import AppTest
 
 import simulator
 from dashboard import answer, work
 from dashboard.answer import AHEAD, Desk
 from pricing.errors import InputError
 from simulator.studies.crew import Crew
-from tests.dashboards import HOSTED, HOSTED_PATH, WAIT_S, nap, until
+from tests.dashboards import HOSTED_PATH, WAIT_S, nap, until
 
 
 @pytest.fixture(scope="module")
@@ -161,19 +160,10 @@ def test_a_look_is_the_bills_of_the_command_line_and_the_charts_of_the_report() 
     assert work.look(question, dark=True).drawn["bill-by-line"].figure != found.drawn["bill-by-line"].figure
 
 
-def test_a_moved_dial_has_its_neighbours_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    ahead: list[work.Question] = []
-    monkeypatch.setattr(answer, "look_ahead", lambda questions: ahead.extend(questions))
-    page = AppTest.from_string("from dashboard import decide, question\nquestion.begin()\ndecide.page()\n",
-                               default_timeout=60)
-    page.query_params["scenario"] = HOSTED
-    page.run()
-    assert not ahead
-    dial = next(dial for dial in page.select_slider if dial.label == "Calls per day")
-    stops = [float(str(text).replace(",", "")) for text in dial.options]
-    place = stops.index(1_000_000.0)
-    dial.set_value(1_000_000.0)
-    page.run()
-    assert not page.exception
-    values = [float(flag.partition("=")[2]) for one in ahead for flag in one.flags]
-    assert values == pytest.approx([stops[place + 1], stops[place - 1]], rel=1e-6)
+def test_what_is_there_soon_is_waited_for_and_no_longer(desk: Desk, tmp_path: Path) -> None:
+    assert desk.soon("never begun", 9.0) is None
+    desk.ahead([("soon", note, (tmp_path / "soon", 0.3)), ("late", nap, (3.0,))])
+    assert desk.soon("late", 0.0) is None
+    assert desk.soon("soon", WAIT_S) is not None
+    assert desk.known("late", nap, 3.0) is None
+    until(lambda: not desk.crew._busy)
