@@ -7,6 +7,7 @@ scanned densely, with a point on each side of every known discontinuity, and eve
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -36,6 +37,9 @@ Array = NDArray[np.float64]
 Basis = Literal["steady_state", "horizon"]
 
 VOLUME = "workload.calls_per_day"
+BASES: tuple[Basis, ...] = ("horizon", "steady_state")
+KEPT = 64
+"""Searches whose crossings a process keeps."""
 
 
 def break_even(
@@ -80,57 +84,78 @@ def break_evens(
             f"{along}: from {bounds[0]:g} to {bounds[1]:g} is no range of this dial; it runs from {dial.least:g} to "
             f"{dial.most:g} {dial.unit}".rstrip()
         )
-    spans = [_common_span(scenario, between) for between in pairs]
-    points = [
-        scan_points(together, between, along, dial, *bounds)
-        for between, (together, _) in zip(pairs, spans, strict=True)
-    ]
-    bases: tuple[Basis, ...] = ("horizon", "steady_state")
-    asked = [(index, basis) for index in range(len(pairs)) for basis in bases]
-    turned = _turned_together(
-        along,
-        [(Difference(spans[pair][0], pairs[pair], basis), turns(points[pair], dial.whole)) for pair, basis in asked],
-    )
-    found = dict(zip(asked, turned, strict=True))
+    anywhere = with_dials(scenario, {along: bounds[0]}) if along == VOLUME else scenario
+    crossed = _crossed(_Search(digest=anywhere.digest, pairs=tuple(pairs), along=along, ends=bounds, scenario=anywhere))
     return tuple(
-        _told(scenario, between, (along, dial, bounds), spans[index], [(b, *found[index, b]) for b in bases], results)
-        for index, between in enumerate(pairs)
+        _told(scenario, between, (along, dial, bounds), *one, results)
+        for between, one in zip(pairs, crossed, strict=True)
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Search:
+    """Where pairs cross along a dial; the volume that a scenario has makes no difference to where along the volume."""
+
+    digest: str
+    pairs: tuple[tuple[str, str], ...]
+    along: str
+    ends: tuple[float, float]
+    scenario: Scenario = dataclasses.field(compare=False, repr=False)
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _crossed(asked: _Search) -> list[tuple[tuple[Crossing, ...], Answer, str | None]]:
+    """The crossings of every pair, the answer they give, and which option is cheaper all along."""
+    scenario, pairs, along = asked.scenario, asked.pairs, asked.along
+    dial = find_dial(scenario, along)
+    spans = {between: _common_span(scenario, between) for between in pairs}
+    points = {between: scan_points(span[0], between, along, dial, *asked.ends) for between, span in spans.items()}
+    searches = {
+        (between, basis): (Difference(spans[between][0], between, basis), turns(points[between], dial.whole))
+        for between in pairs
+        for basis in BASES
+    }
+    found = dict(zip(searches, _turned_together(along, list(searches.values())), strict=True))
+    told = []
+    for between in pairs:
+        crossings = tuple(
+            Crossing(
+                at=change.at,
+                kind="jump" if change.jump else "root",
+                basis=basis,
+                below=between[0] if change.below > 0 else between[1],
+                above=between[0] if change.above > 0 else between[1],
+                flags=tuple(spans[between][1] + _limit_flags(scenario, between, along, change.at)),
+            )
+            for basis in BASES
+            for change in found[between, basis][0]
+        )
+        crosses, signs = found[between, "horizon"]
+        told.append((crossings, *_answer(signs, bool(crosses), between)))
+    return told
 
 
 def _told(
     scenario: Scenario,
     between: tuple[str, str],
     asked: tuple[str, Dial, tuple[float, float]],
-    span: tuple[Scenario, list[str]],
-    turned: list[tuple[Basis, list[Change], NDArray[np.int64]]],
+    crossings: tuple[Crossing, ...],
+    answer: Answer,
+    cheaper: str | None,
     results: Mapping[str, SimulationResult] | None,
 ) -> BreakEven:
-    """What was found of a pair, with its flags, its reason and its payback."""
+    """What was found of a pair, with its reason and its payback."""
     along, dial, bounds = asked
-    crossings = tuple(
-        Crossing(
-            at=change.at,
-            kind="jump" if change.jump else "root",
-            basis=basis,
-            below=between[0] if change.below > 0 else between[1],
-            above=between[0] if change.above > 0 else between[1],
-            flags=tuple(span[1] + _limit_flags(scenario, between, along, change.at)),
-        )
-        for basis, changes, _ in turned
-        for change in changes
-    )
-    signs = {basis: sign for basis, _, sign in turned}["horizon"]
-    answer, cheaper = _answer(signs, any(crossing.basis == "horizon" for crossing in crossings), between)
+    together = _common_span(scenario, between)[0]
     reason = None
     if answer == "never":
-        reason = never_reason(span[0], between, along, bounds)
+        reason = never_reason(together, between, along, bounds)
     elif answer == "tie":
         reason = f"{between[0]} and {between[1]} cost the same all along {along}"
     elif answer == "always":
         unit = "calls a day" if along == VOLUME else dial.unit
         reason = f"{between[1]} is cheaper from {bounds[0]:,.10g} to {bounds[1]:,.10g} {unit}".rstrip()
-    if reason is not None and without_effect(span[0], between, along, bounds):
+    if reason is not None and without_effect(together, between, along, bounds):
         reason = f"{along} changes nothing for the two; {reason}"
     return BreakEven(
         between=between,
