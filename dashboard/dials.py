@@ -126,12 +126,12 @@ def here() -> Spot | None:
 
 
 def beside() -> list[Spot]:
-    """What will be asked if that dial is moved on, or back, or on twice or three times."""
+    """What will be asked if that dial is moved on, or back, or on twice."""
     knob = _turned()
     if knob is None:
         return []
     on = st.session_state.get("heading", 1)
-    places = (_place(knob) + step for step in (on, -on, 2 * on, 3 * on))
+    places = (_place(knob) + step for step in (on, -on, 2 * on))
     return [_spot(knob, place) for place in places if 0 <= place < len(knob.stops)]
 
 

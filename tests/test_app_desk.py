@@ -104,6 +104,21 @@ def test_what_is_hurried_takes_the_worker_that_was_kept_free(desk: Desk, tmp_pat
     until(lambda: not desk.crew._busy)
 
 
+def test_what_is_for_later_runs_beside_what_is_slow_unless_others_wait(tmp_path: Path) -> None:
+    crew = Crew(2)
+    try:
+        crew.begin(nap, [1.5], slow=True)
+        later = crew.begin(nap, [0.0], later=True)
+        until(lambda: later.state != "running")
+        waiting = crew.begin(nap, [0.0], slow=True)
+        last = crew.begin(nap, [0.0], later=True)
+        assert (waiting.given, last.given) == (0, 0)
+        until(lambda: last.state == "done")
+        assert waiting.state == "done"
+    finally:
+        crew.close()
+
+
 def test_what_is_slow_leaves_a_worker_for_what_is_quick(tmp_path: Path) -> None:
     crew = Crew(2)
     try:

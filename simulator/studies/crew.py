@@ -111,7 +111,7 @@ class Crew:
         Args:
             function, tasks: see `Job`.
             slow: its tasks leave one worker free, where there are two or more, for what is quick.
-            later: it begins when no other is under way.
+            later: it begins when no other waits, and none but a slow one is under way.
         """
         job = Job(function, tasks, slow=slow)
         with self._lock:
@@ -151,14 +151,16 @@ class Crew:
             future.add_done_callback(functools.partial(self._came, job, number, self._pool))
 
     def _next(self) -> Job | None:
-        """The job whose turn it is; it goes to the end of its line. One for later leaves all other workers free."""
-        for line in (self._jobs, self._later) if not self._busy else (self._jobs,):
+        """The job whose turn it is; it goes to the end of its line. One for later runs beside slow ones only."""
+        for line in (self._jobs, self._later):
             for _ in range(len(line)):
                 job = line.popleft()
                 if job.state == "running" and job.given < len(job.tasks):
                     line.append(job)
                     if not job.slow or self._slow < max(1, self.workers - 1):
                         return job
+            if self._jobs or self._busy > self._slow:
+                return None
         return None
 
     def _started(self) -> ProcessPoolExecutor:
