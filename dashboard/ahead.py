@@ -19,16 +19,17 @@ SOON_S = 0.4
 
 def send() -> None:
     """Have the positions beside the present one looked at, and hand over those the page has not got."""
-    here, beside = dials.here(), dials.beside()
+    beside = dials.beside()
     answer.look_ahead(one.question for one in beside)
     end, new = time.monotonic() + SOON_S, []
-    for one in [] if here is None else beside:
+    for one in beside:
         look = None if _has(one) else answer.soon(one.question, end - time.monotonic())
         if look is not None:
-            new.append((one.at, {name: chart._asdict() for name, chart in look.drawn.items()}))
-            note(one)
+            new.append((one, {name: chart._asdict() for name, chart in look.drawn.items()}))
     hand_over = st.components.v2.component(COMPONENT, html="<i></i>", js=pictures.script("chart"))
-    hand_over(key="ahead", data=pictures.packed(beside=new))
+    hand_over(key="ahead", data=pictures.packed(beside=[(one.at, charts) for one, charts in new]))
+    for one, _ in new:
+        note(one)  # not before: a page that is called away while it waits has handed over nothing
 
 
 def note(spot: dials.Spot) -> None:

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from bench._served import Served, opened
 from dashboard import ahead, answer, pictures, work
+from pricing.errors import InputError
 from tests.dashboards import HOSTED, HOSTED_PATH, until
 
 if TYPE_CHECKING:
@@ -63,6 +64,26 @@ def test_the_first_dial_has_its_neighbours_sent_and_each_once(desk: AppTest) -> 
                                  flags=flags)
         drawn = work.look(question, dark=False).drawn
         assert found == {name: json.loads(json.dumps(chart._asdict())) for name, chart in drawn.items()}
+
+
+def test_what_was_found_before_the_page_was_called_away_is_sent_the_next_time(
+    monkeypatch: pytest.MonkeyPatch, desk: AppTest
+) -> None:
+    def called_away(question: work.Question, seconds: float) -> work.Look:
+        if waited:
+            raise InputError("the reader has moved on")
+        waited.append(question)
+        return answer.look_at(question)
+
+    waited: list[work.Question] = []
+    volume(desk).set_value(1_000_000.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(answer, "soon", called_away)
+        assert handed(desk.run(), ahead.COMPONENT) == []
+    assert waited
+    stop = int(handed(desk, pictures.CHART)[0]["at"][2])
+    (told,) = handed(desk.run(), ahead.COMPONENT)
+    assert stop + 1 in [at[2] for at, _ in told["beside"]]
 
 
 def test_charts_on_the_page_say_at_which_position_they_hold(desk: AppTest) -> None:
