@@ -32,15 +32,18 @@ WORKERS = 2
 NICENESS = 5
 """Before the workers of a simulation, behind the pages."""
 GLANCE_S = 0.02
-"""How often a page that waits lets itself be called away, as its reader has moved on."""
-GLIMPSE_S = 0.005
-"""The same of a page that has answered and waits for what may be asked next."""
+"""How often a page that waits for its answer looks whether its reader has moved on."""
+GLANCE_AHEAD_S = 0.005
+"""The same of a page that has answered and waits for what may be asked next: no reader needs that wait."""
 AHEAD = 4
-"""Questions worked out before they are asked, at most; more of them would be old by the time."""
+"""Questions that wait to be worked out before they are asked, at most; of more, the first would be out of date."""
 
 
 class Desk:
-    """The workers that answer, what they have answered, and who waits for what."""
+    """The workers that answer, the jobs they have done or are at, and how many pages wait for each.
+
+    A job is kept under what is `asked`: equal questions share it, whoever asks them.
+    """
 
     def __init__(self) -> None:
         self.crew = Crew(WORKERS, niceness=NICENESS, preloaded=[work.__name__])
@@ -51,9 +54,10 @@ class Desk:
         atexit.register(self.crew.close)
 
     def answer(self, asked: Hashable, function: Callable[..., Any], *given: Any) -> Any:
-        """What a function of `work` finds, from who has asked the same before or from a worker.
+        """What a function of `work` finds: at once where the same was asked before, else from a worker.
 
-        A page whose reader has moved on stops waiting; what nobody waits for is not begun.
+        A page whose reader has moved on stops waiting; what nobody waits for any more is not begun. What a worker had
+        when it was ended from outside is given to another once.
         """
         try:
             return self._waited(asked, function, given)
@@ -61,7 +65,7 @@ class Desk:
             return self._waited(asked, function, given)
 
     def known(self, asked: Hashable, function: Callable[..., Any], *given: Any) -> Any:
-        """What was found before; None where it is not known yet, and is now begun."""
+        """What was found before; where nothing was, None, and a worker begins."""
         with self._lock:
             job = self._begun(asked, function, given)
         return job.found[0] if job.state == "done" else None
@@ -77,12 +81,15 @@ class Desk:
             for asked in old:
                 self._drop_unless_begun(asked)
 
-    def soon(self, asked: Hashable, seconds: float) -> Any:
-        """What was begun ahead, if it is found within so many seconds; None where it is not."""
+    def found_within(self, seconds: float, asked: Hashable) -> Any:
+        """The answer to what was begun ahead, waited for so many seconds at most; None where it is not there by then.
+
+        A page whose reader has moved on stops waiting.
+        """
         with self._lock:
             job = self._jobs.get(asked)
         end = time.monotonic() + seconds
-        while job is not None and job.state == "running" and not job.over.wait(min(GLIMPSE_S, seconds)):
+        while job is not None and job.state == "running" and not job.over.wait(min(GLANCE_AHEAD_S, seconds)):
             if _overtaken():
                 st.rerun(scope="fragment")
             if time.monotonic() > end:
@@ -110,7 +117,7 @@ class Desk:
     def _begun(self, asked: Hashable, function: Callable[..., Any], given: tuple[Any, ...]) -> Job:
         job = self._jobs.get(asked)
         if job is None or job.state in ("stopped", "failed"):
-            slow = function is not work.look
+            slow = function is not work.look  # charts come first: a worker is always left for them
             job = self._jobs[asked] = self.crew.begin(work.done, [(function, given)], slow=slow)
         else:
             self.crew.hurry(job)
@@ -144,8 +151,13 @@ def desk() -> Desk:
     return Desk()
 
 
+def _key(function: Callable[..., Any], *given: Hashable) -> Hashable:
+    """What a job is kept under: the name of the function, and what it is given."""
+    return function.__name__, *given
+
+
 def _of(function: Callable[..., Any], *given: Hashable) -> Any:
-    return desk().answer((function.__name__, *given), function, *given)
+    return desk().answer(_key(function, *given), function, *given)
 
 
 def look_at(question: Question) -> Look:
@@ -154,28 +166,29 @@ def look_at(question: Question) -> Look:
     return found
 
 
-def known(question: Question) -> Look | None:
-    """The same where it is known at once; where it is not, a worker begins."""
-    found: Look | None = desk().known(("look", question, dark()), work.look, question, dark())
+def look_if_known(question: Question) -> Look | None:
+    """The same without waiting: None where it is not known yet, and a worker begins."""
+    night = dark()
+    found: Look | None = desk().known(_key(work.look, question, night), work.look, question, night)
     return found
 
 
 def look_ahead(questions: Iterable[Question]) -> None:
-    """Have the first charts of questions drawn that may be asked next."""
+    """Have the bills and first charts of questions worked out that may be asked next; returns at once."""
     night = dark()
-    desk().ahead((("look", one, night), work.look, (one, night)) for one in questions)
+    desk().ahead((_key(work.look, one, night), work.look, (one, night)) for one in questions)
 
 
-def soon(question: Question, seconds: float) -> Look | None:
-    """A look that was begun ahead, if it is there within so many seconds."""
-    found: Look | None = desk().soon(("look", question, dark()), seconds)
+def look_within(question: Question, seconds: float) -> Look | None:
+    """A look that was begun ahead, waited for so many seconds at most; None where it is not there by then."""
+    found: Look | None = desk().found_within(seconds, _key(work.look, question, dark()))
     return found
 
 
 def comparison_of(question: Question) -> Comparison:
     """Every option side by side, and what would change the choice."""
     bills = look_at(question).bills
-    found: Comparison = desk().answer(("comparison", question), work.comparison, question, bills)
+    found: Comparison = desk().answer(_key(work.comparison, question), work.comparison, question, bills)
     return found
 
 

@@ -36,7 +36,7 @@ def page() -> None:
         rooms = Rooms(st.container(key="said"), st.container(), st.container(), st.container())
     known = None
     with right, guarded():
-        known = answer.known(question.asked())
+        known = answer.look_if_known(question.asked())
         if known is not None:
             _draw(rooms, known)
             time.sleep(BREATH_S)
@@ -62,12 +62,12 @@ class Rooms(NamedTuple):
 
 
 def _draw(rooms: Rooms, look: Look) -> None:
-    spot = dials.here()
+    position = dials.here()
     with rooms.drawn:
         for name, chart in look.drawn.items():
-            pictures.put(name, chart, None if spot is None else spot.at)
-    if spot is not None:
-        ahead.note(spot)
+            pictures.put(name, chart, None if position is None else position.at)
+    if position is not None:
+        ahead.mark_sent(position)
 
 
 def _scenario() -> None:

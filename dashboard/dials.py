@@ -86,73 +86,84 @@ def _short(value: float, shift: int) -> float:
 
 def _slider(knob: Knob) -> None:
     """A dial at its value; to move it is to lay a value over its path, as `--set` does."""
-    dial, laid = knob.dial, st.session_state.laid.get(knob.path)
-    number = None if laid is None else _number(laid)
-    key = _key(knob)
+    dial, key = knob.dial, _key(knob)
     said = dial.unit in ("share", "1/day", "USD", "") or dial.unit.lower() in dial.label.lower()
     unit = "" if said else f" ({dial.unit})"
     st.select_slider(
-        f"{dial.label}{unit}", knob.stops, knob.value if number is None else number, key=key,
+        f"{dial.label}{unit}", knob.stops, _stands_at(knob.path, knob.value), key=key,
         format_func=said_short(knob.stops, dial.unit).__getitem__, on_change=_moved, args=(knob.path, key, knob.value),
         help=f"`{knob.path}`, {setting(knob.value, dial.unit)} as written: {question.plain(knob.source)}",
     )
 
 
 def _moved(path: str, key: str, as_written: float) -> None:
-    value = st.session_state[key]
-    before = _number(st.session_state.laid.get(path, "")) or as_written
+    value, before = st.session_state[key], _stands_at(path, as_written)
     st.session_state.turned, st.session_state.heading = path, 1 if value >= before else -1
     question.lay(path, _text(value, as_written))
 
 
+def _stands_at(path: str, as_written: float) -> float:
+    """The value of a dial now: what was laid over its path, or else that of the scenario."""
+    laid = _number(st.session_state.laid.get(path, ""))
+    return as_written if laid is None else laid
+
+
 def _text(value: float, as_written: float) -> str | None:
+    """A value as it is laid over a path; None for that of the scenario, over which nothing is laid."""
     return None if value == as_written else f"{value:.12g}"
 
 
-class Spot(NamedTuple):
-    """A position of a dial: the slider's key, what stands for all that the dial does not say, and its place.
+class Position(NamedTuple):
+    """A stop of a dial, and the question that is asked when the dial stands there."""
 
-    And the question that is asked there.
-    """
-
-    at: tuple[str, str, int]
+    dial: str
+    """Key of its slider, which is another for another scenario."""
+    others: str
+    """Digest of all else that the charts depend on: the other dials, prices of one's own, the colours of the page."""
+    stop: int
+    """Which of the slider's stops, counted from 0."""
     question: Question
 
+    @property
+    def at(self) -> tuple[str, str, int]:
+        """All but the question, as the browser is told it."""
+        return self.dial, self.others, self.stop
 
-def here() -> Spot | None:
-    """Where the dial stands that was moved last, or else the first one."""
-    knob = _turned()
-    return None if knob is None else _spot(knob, _place(knob))
+
+def here() -> Position | None:
+    """Where the dial stands that was moved last, or else the first one; None where the scenario has no dials."""
+    knob = _moved_last()
+    return None if knob is None else _position(knob, _stop(knob))
 
 
-def beside() -> list[Spot]:
-    """What will be asked if that dial is moved on, or back, or on twice."""
-    knob = _turned()
+def beside() -> list[Position]:
+    """The positions at which that dial may be next: one stop on in the direction of its last move, one back, two on."""
+    knob = _moved_last()
     if knob is None:
         return []
     on = st.session_state.get("heading", 1)
-    places = (_place(knob) + step for step in (on, -on, 2 * on))
-    return [_spot(knob, place) for place in places if 0 <= place < len(knob.stops)]
+    stops = (_stop(knob) + step for step in (on, -on, 2 * on))
+    return [_position(knob, stop) for stop in stops if 0 <= stop < len(knob.stops)]
 
 
-def _turned() -> Knob | None:
+def _moved_last() -> Knob | None:
+    """The dial that was moved last, or else the first one."""
     knobs, path = _knobs(), st.session_state.get("turned")
     return next((knob for knob in knobs if knob.path == path), knobs[0] if knobs else None)
 
 
-def _place(knob: Knob) -> int:
-    laid = st.session_state.laid.get(knob.path)
-    number = None if laid is None else _number(laid)
-    value = knob.value if number is None else number
-    return min(range(len(knob.stops)), key=lambda place: abs(knob.stops[place] - value))
+def _stop(knob: Knob) -> int:
+    """The stop nearest to where a dial stands."""
+    value = _stands_at(knob.path, knob.value)
+    return min(range(len(knob.stops)), key=lambda stop: abs(knob.stops[stop] - value))
 
 
-def _spot(knob: Knob, place: int) -> Spot:
+def _position(knob: Knob, stop: int) -> Position:
     others = {path: said for path, said in st.session_state.laid.items() if path != knob.path}
-    text = _text(knob.stops[place], knob.value)
+    text = _text(knob.stops[stop], knob.value)
     asked = question.asked(others if text is None else {**st.session_state.laid, knob.path: text})
-    rest = hashlib.blake2b(repr((question.asked(others).flags, dark())).encode(), digest_size=8).hexdigest()
-    return Spot((_key(knob), rest, place), asked)
+    digest = hashlib.blake2b(repr((question.asked(others).flags, dark())).encode(), digest_size=8).hexdigest()
+    return Position(_key(knob), digest, stop, asked)
 
 
 def _key(knob: Knob) -> str:

@@ -78,7 +78,7 @@ def test_what_was_found_before_the_page_was_called_away_is_sent_the_next_time(
     waited: list[work.Question] = []
     volume(desk).set_value(1_000_000.0)
     with monkeypatch.context() as patch:
-        patch.setattr(answer, "soon", called_away)
+        patch.setattr(answer, "look_within", called_away)
         assert handed(desk.run(), ahead.COMPONENT) == []
     assert waited
     stop = int(handed(desk, pictures.CHART)[0]["at"][2])
@@ -111,6 +111,14 @@ def test_the_way_a_dial_was_moved_is_looked_along_further(monkeypatch: pytest.Mo
     assert not desk.exception
     values = [float(flag.partition("=")[2]) for one in asked for flag in one.flags]
     assert values == pytest.approx([stops[place - 1 + step] for step in (-1, 1, -2)], rel=1e-6)
+
+
+def test_a_dial_that_stood_at_nothing_was_moved_up(desk: AppTest) -> None:
+    for value in (0.0, 0.025):
+        spread = next(dial for dial in desk.select_slider if dial.label.startswith("Day-to-day spread"))
+        spread.set_value(value)
+        desk.run()
+    assert desk.session_state.heading == 1
 
 
 @contextlib.contextmanager

@@ -175,10 +175,10 @@ def test_a_look_is_the_bills_of_the_command_line_and_the_charts_of_the_report() 
     assert work.look(question, dark=True).drawn["bill-by-line"].figure != found.drawn["bill-by-line"].figure
 
 
-def test_what_is_there_soon_is_waited_for_and_no_longer(desk: Desk, tmp_path: Path) -> None:
-    assert desk.soon("never begun", 9.0) is None
+def test_what_was_begun_ahead_is_waited_for_as_long_as_is_said(desk: Desk, tmp_path: Path) -> None:
+    assert desk.found_within(9.0, "never begun") is None
     desk.ahead([("soon", note, (tmp_path / "soon", 0.3)), ("late", nap, (3.0,))])
-    assert desk.soon("late", 0.0) is None
-    assert desk.soon("soon", WAIT_S) is not None
+    assert desk.found_within(0.0, "late") is None
+    assert desk.found_within(WAIT_S, "soon") is not None
     assert desk.known("late", nap, 3.0) is None
     until(lambda: not desk.crew._busy)
