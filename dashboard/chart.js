@@ -1,16 +1,23 @@
-/* A chart that stays and is redrawn in place. What is in sight is drawn first; words and legend are laid out for the
-   width that is there. What a closed tab hides is drawn when it is opened. A newer chart takes the place of one that
-   still waits, and one that is drawn already is not drawn again.
+/* Charts in the browser. A chart stays in its box and is redrawn in place; words and legend are laid out for the width
+   that is there. What is in sight is drawn first, what a closed tab hides when it is opened. A newer chart takes the
+   place of one that still waits, and one that stands already is not drawn again.
 
-   Charts of the positions that a dial may be moved to next are sent ahead, and drawn when the dial is moved, before the
-   server has heard of it. Its answer is the same chart. */
+   Charts of the positions that a dial may be moved to next are sent ahead (ahead.py), and drawn when the dial is moved,
+   before the server has heard of it. Its answer brings the same charts, which then stand already. */
 
-const pen = document.createElement("canvas").getContext("2d");
-const plain = (words) => words.replace(/<[^>]*>/g, "").replace(/&#36;/g, "$").replace(/&lt;/g, "<")
+const LEGEND_MARK_PX = 44; /* line and gaps beside a name in the legend */
+const INSET_PX = 30; /* of the words under a title, from both sides together */
+const WIDE_PX = 800; /* of a chart in which those words need a line less */
+const SLACK_PX = 20; /* by which a box may change its width, as by a scroll bar, before its chart is laid out anew */
+
+const pen = document.createElement("canvas").getContext("2d"); /* measures words; draws nothing */
+
+const unescaped = (words) => words.replace(/<[^>]*>/g, "").replace(/&#36;/g, "$").replace(/&lt;/g, "<")
   .replace(/&gt;/g, ">").replace(/&amp;/g, "&");
-const safe = (words) => words.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;")
+const escaped = (words) => words.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;")
   .replace(/\$/g, "&#36;");
 
+/* Words broken into lines of a width, in the font of the pen; what is beyond `most` lines is cut off. */
 function lines(words, width, most) {
   const found = [];
   let line = "";
@@ -25,43 +32,47 @@ function lines(words, width, most) {
   return found.length <= most ? found : [...found.slice(0, most - 1), found[most - 1] + " ..."];
 }
 
+/* A figure whose margins hold its words and legend at this width; `room` is what `page_room` in Python says of it. */
 function fitted(figure, room, width) {
   const { layout } = figure;
   pen.font = "12px " + layout.font.family;
   const free = width - layout.margin.l - layout.margin.r;
   const entries = figure.data.filter((trace) => trace.name && trace.showlegend !== false)
-    .map((trace) => pen.measureText(plain(trace.name)).width + 44);
-  const across = Math.max(1, Math.floor(free / Math.max(1, ...entries)));
-  const all = entries.reduce((sum, one) => sum + one, 0);
+    .map((trace) => pen.measureText(unescaped(trace.name)).width + LEGEND_MARK_PX);
+  const inRow = Math.max(1, Math.floor(free / Math.max(1, ...entries)));
+  const together = entries.reduce((sum, entry) => sum + entry, 0);
   const shown = layout.showlegend === false || (entries.length < 2 && layout.showlegend !== true) ? 0 : entries.length;
-  layout.margin.b = room.bottom + room.row * (all <= free ? Math.min(1, shown) : Math.ceil(shown / across));
+  const rows = together <= free ? Math.min(1, shown) : Math.ceil(shown / inRow);
+  layout.margin.b = room.bottom + room.row * rows;
   if (room.words) {
-    const most = width > 800 ? room.lines - 1 : room.lines;
-    layout.title.subtitle.text = lines(room.words, width - 30, most).map(safe).join("<br>");
+    const most = width > WIDE_PX ? room.lines - 1 : room.lines;
+    layout.title.subtitle.text = lines(room.words, width - INSET_PX, most).map(escaped).join("<br>");
     layout.margin.t = room.top - room.line * (room.lines - most);
   }
   const tall = layout.height - layout.margin.t - layout.margin.b;
-  const up = layout.yaxis && layout.yaxis.domain === undefined ? layout.yaxis.title : undefined;
+  const upwards = layout.yaxis && layout.yaxis.domain === undefined ? layout.yaxis.title : undefined;
   pen.font = "13px " + layout.font.family;
-  if (up && up.text && pen.measureText(plain(up.text)).width > tall) up.text = up.text.split(", ")[0];
+  if (upwards?.text && pen.measureText(unescaped(upwards.text)).width > tall) {
+    [upwards.text] = upwards.text.split(", ");
+  }
   return figure;
 }
 
-/* A place on the page, and the chart that shall stand there. */
-class Place {
+/* A box on the page, and the chart that is to stand in it. */
+class ChartBox {
   constructor(box) {
     this.box = box;
     new ResizeObserver(() => {
-      if (this.width !== undefined && Math.abs(box.clientWidth - this.width) > 20) this.draw();
+      if (this.width !== undefined && Math.abs(box.clientWidth - this.width) > SLACK_PX) this.draw();
     }).observe(box);
   }
 
   get inSight() {
-    const box = this.box.getBoundingClientRect();
-    return box.top < window.innerHeight && box.bottom > 0;
+    const { top, bottom } = this.box.getBoundingClientRect();
+    return top < window.innerHeight && bottom > 0;
   }
 
-  /* `at` is the position of a dial at which the chart holds, where it is one of several that are known. */
+  /* `at` is the position of a dial at which the chart holds (see `keyOf`), where it is on a page of dials. */
   show(chart, at) {
     this.chart = chart;
     this.at = at;
@@ -75,85 +86,92 @@ class Place {
   draw() {
     const { chart, config, box } = this;
     this.width = box.clientWidth;
-    const made = JSON.stringify([this.width, config]);
-    if (!this.width || (made === this.made && chart.figure === this.drawn)) return;
+    const way = JSON.stringify([this.width, config]);
+    if (!this.width || (way === this.way && chart.figure === this.drawn)) return;
     const { data, layout } = fitted(JSON.parse(chart.figure), chart.room, this.width);
     window.Plotly.react(box, data, layout, config);
-    this.made = made;
+    this.way = way;
     this.drawn = chart.figure;
-    box.tpDrawn = (box.tpDrawn || 0) + 1;
+    box.tpDrawn = (box.tpDrawn || 0) + 1; /* for tests and benchmarks, which wait for it to rise */
   }
 }
 
-/* Before what the server sends, but after the browser has shown what was drawn. */
-const soon = (task) => (window.scheduler?.postTask ? scheduler.postTask(task, { priority: "user-blocking" })
-  : setTimeout(task));
+/* A task of its own for each chart: the browser shows what was drawn in between, and turns to what the server has sent
+   meanwhile only after the last of them. */
+const inTaskOfItsOwn = (task) => (window.scheduler?.postTask
+  ? scheduler.postTask(task, { priority: "user-blocking" }) : setTimeout(task));
 
-/* The charts of positions of the dial that was moved last, as long as nothing else is changed. */
+/* A position as one text: the dial, what stands for all else that its charts depend on, and the stop of the slider. */
+const keyOf = (dial, others, stop) => [dial, others, stop].join();
+
+/* The charts that were sent of positions of the dial that was moved last, as long as nothing else is changed. */
 class Ahead {
   dial = "";
-  rest = "";
-  places = new Map();
+  others = "";
+  stops = new Map(); /* of the slider, each with its charts by name */
 
   constructor() {
+    /* The page writes a slider's value into its attribute as it is moved, be it by key, mouse or touch. */
     new MutationObserver((changes) => {
-      const moved = changes.some(({ target }) => target === this.slider());
-      if (moved && !this.waits) {
-        this.waits = true;
-        requestAnimationFrame(() => {
-          this.waits = false;
-          this.draw();
-        });
-      }
+      const slider = this.slider();
+      if (this.waits || !changes.some(({ target }) => target === slider)) return;
+      this.waits = true;
+      requestAnimationFrame(() => {
+        this.waits = false;
+        this.draw();
+      });
     }).observe(document.body, { subtree: true, attributes: true, attributeFilter: ["value"] });
   }
 
+  /* The element of the dial, by the class that Streamlit makes of its key. */
   slider() {
-    const key = "st-key-" + this.dial.trim().replace(/[^a-zA-Z0-9_-]/g, "-");
-    return this.dial && document.querySelector(`.${key} input[type=range]`);
+    const name = "st-key-" + this.dial.trim().replace(/[^a-zA-Z0-9_-]/g, "-");
+    return this.dial && document.querySelector(`.${name} input[type=range]`);
   }
 
-  /* The charts, by name, of one position; `rest` stands for all that the dial does not say. */
-  keep([dial, rest, position], charts) {
-    if (dial !== this.dial || rest !== this.rest) Object.assign(this, { dial, rest, places: new Map() });
-    this.places.set(position, { ...this.places.get(position), ...charts });
+  keep([dial, others, stop], charts) {
+    if (dial !== this.dial || others !== this.others) Object.assign(this, { dial, others, stops: new Map() });
+    this.stops.set(stop, { ...this.stops.get(stop), ...charts });
   }
 
-  /* Whether the reader has moved on to a position whose chart stands there already. */
-  overtakes(place, at) {
+  /* Whether the reader has moved on from the stop that is answered, and the chart of the new one stands already. */
+  isPast(stop, chartBox) {
     const slider = this.slider();
-    const position = slider ? Number(slider.value) : at[2];
-    return position !== at[2] && place.at === [this.dial, this.rest, position].join();
+    const now = slider ? Number(slider.value) : stop;
+    return now !== stop && chartBox.at === keyOf(this.dial, this.others, now);
   }
 
+  /* Draw the charts of the stop at which the slider is, one after another, until it is moved on. */
   draw() {
     const slider = this.slider();
-    const position = slider && Number(slider.value);
-    const charts = (slider && this.places.get(position)) || {};
+    const stop = slider && Number(slider.value);
+    const charts = (slider && this.stops.get(stop)) || {};
     const boxes = [...document.querySelectorAll(".tp-chart")].filter((box) => charts[box.dataset.name]);
-    const at = [this.dial, this.rest, position].join();
+    const at = keyOf(this.dial, this.others, stop);
     const next = () => {
       const box = boxes.shift();
-      if (!box || Number(slider.value) !== position) return;
-      box.tpPlace.show(charts[box.dataset.name], at);
-      soon(next);
+      if (!box || Number(slider.value) !== stop) return;
+      box.tpChartBox.show(charts[box.dataset.name], at);
+      inTaskOfItsOwn(next);
     };
     next();
   }
 }
 
+/* On the window, as the page loads this file once for charts and once for what is sent ahead. */
 const ahead = (window.tpAhead ??= new Ahead());
 
+/* Streamlit calls this with what pictures.py says of a chart, or with what ahead.py sends (`beside`). */
 export default function ({ data, parentElement }) {
   const { name, chart, config, at, beside } = JSON.parse(new TextDecoder().decode(data));
   if (beside) {
-    for (const [place, charts] of beside) ahead.keep(place, charts);
+    for (const [position, charts] of beside) ahead.keep(position, charts);
     return;
   }
   const box = parentElement.querySelector(".tp-chart");
-  const place = (box.tpPlace ??= new Place(box));
-  place.config = config;
+  const chartBox = (box.tpChartBox ??= new ChartBox(box));
+  chartBox.config = config;
   box.dataset.name = name;
   if (at) ahead.keep(at, { [name]: chart });
-  if (!at || !ahead.overtakes(place, at)) place.show(chart, at && at.join());
+  if (!at || !ahead.isPast(at[2], chartBox)) chartBox.show(chart, at && keyOf(...at));
 }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PAGE = "from dashboard import decide, question\nquestion.begin()\ndecide.page()\n"
 VOLUME = "Calls per day"
-STANDS = "[...document.querySelectorAll('.tp-chart')].map(box => box.tpPlace.drawn)"
+STANDS = "[...document.querySelectorAll('.tp-chart')].map(box => box.tpChartBox.drawn)"
 TODAY = "(document.querySelectorAll('.tp-chart')[1].textContent.match(/today ([\\d,]+) calls/) || [])[1]"
 """The volume of today as the second chart on the page says it."""
 
@@ -139,7 +139,7 @@ def ready(page: Page, app: Served) -> Page:
         page.goto(f"{app.url}/?scenario={HOSTED}")
         page.locator(".js-plotly-plot .main-svg").nth(2).wait_for(state="attached")
         page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
-        return bool(page.evaluate("window.tpAhead.places.size >= 4"))
+        return bool(page.evaluate("window.tpAhead.stops.size >= 4"))
 
     until(there)  # a page that is opened first may not wait for them as long as they take
     return page
