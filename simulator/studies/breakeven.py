@@ -39,7 +39,9 @@ Basis = Literal["steady_state", "horizon"]
 VOLUME = "workload.calls_per_day"
 BASES: tuple[Basis, ...] = ("horizon", "steady_state")
 KEPT = 64
-"""Searches whose crossings a process keeps."""
+"""Searches whose crossings a process keeps: where options cross along the volume is asked again at every volume."""
+Found = tuple[tuple[Crossing, ...], Answer, str | None]
+"""Of a pair: its crossings, the answer they give, and the option that is cheaper all along, if one is."""
 
 
 def break_even(
@@ -84,17 +86,20 @@ def break_evens(
             f"{along}: from {bounds[0]:g} to {bounds[1]:g} is no range of this dial; it runs from {dial.least:g} to "
             f"{dial.most:g} {dial.unit}".rstrip()
         )
-    anywhere = with_dials(scenario, {along: bounds[0]}) if along == VOLUME else scenario
-    crossed = _crossed(_Search(digest=anywhere.digest, pairs=tuple(pairs), along=along, ends=bounds, scenario=anywhere))
+    alike = with_dials(scenario, {along: bounds[0]}) if along == VOLUME else scenario  # from every volume the same
+    crossed = _crossed(_Search(digest=alike.digest, pairs=tuple(pairs), along=along, ends=bounds, scenario=alike))
     return tuple(
-        _told(scenario, between, (along, dial, bounds), *one, results)
-        for between, one in zip(pairs, crossed, strict=True)
+        _told(scenario, between, (along, dial, bounds), found, results)
+        for between, found in zip(pairs, crossed, strict=True)
     )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Search:
-    """Where pairs cross along a dial; the volume that a scenario has makes no difference to where along the volume."""
+    """Pairs, a dial and its range: what crossings are searched for, and what those found are kept under.
+
+    Scenarios are told apart by their digest alone.
+    """
 
     digest: str
     pairs: tuple[tuple[str, str], ...]
@@ -104,8 +109,8 @@ class _Search:
 
 
 @functools.lru_cache(maxsize=KEPT)
-def _crossed(asked: _Search) -> list[tuple[tuple[Crossing, ...], Answer, str | None]]:
-    """The crossings of every pair, the answer they give, and which option is cheaper all along."""
+def _crossed(asked: _Search) -> tuple[Found, ...]:
+    """What is found of every pair, in their order; a tuple, as all who ask the same are handed the same."""
     scenario, pairs, along = asked.scenario, asked.pairs, asked.along
     dial = find_dial(scenario, along)
     spans = {between: _common_span(scenario, between) for between in pairs}
@@ -132,20 +137,19 @@ def _crossed(asked: _Search) -> list[tuple[tuple[Crossing, ...], Answer, str | N
         )
         crosses, signs = found[between, "horizon"]
         told.append((crossings, *_answer(signs, bool(crosses), between)))
-    return told
+    return tuple(told)
 
 
 def _told(
     scenario: Scenario,
     between: tuple[str, str],
     asked: tuple[str, Dial, tuple[float, float]],
-    crossings: tuple[Crossing, ...],
-    answer: Answer,
-    cheaper: str | None,
+    found: Found,
     results: Mapping[str, SimulationResult] | None,
 ) -> BreakEven:
-    """What was found of a pair, with its reason and its payback."""
+    """What was found of a pair along a dial (its path, itself, and its range), with its reason and its payback."""
     along, dial, bounds = asked
+    crossings, answer, cheaper = found
     together = _common_span(scenario, between)[0]
     reason = None
     if answer == "never":
@@ -170,6 +174,7 @@ def _told(
 
 
 def _answer(signs: NDArray[np.int64], crosses: bool, between: tuple[str, str]) -> tuple[Answer, str | None]:
+    """The answer, and the option that is cheaper all along: `signs` are those of challenger less reference, in USD."""
     if crosses:
         return "crosses", None
     if not signs.any():
@@ -212,7 +217,11 @@ class Difference(NamedTuple):
 def _turned_together(
     along: str, searches: Sequence[tuple[Difference, Turns]]
 ) -> list[tuple[list[Change], NDArray[np.int64]]]:
-    """What every search finds; they go side by side, and each option is run once for all that is asked in a round."""
+    """The changes of sign and the signs that every search finds, in their order.
+
+    The searches go side by side: in each round every one asks for costs at some points, and an option that several ask
+    for is run once.
+    """
     found: dict[int, tuple[list[Change], NDArray[np.int64]]] = {}
     asked = {index: next(search) for index, (_, search) in enumerate(searches)}
     ready: dict[tuple[int, str], Scenario] = {}
@@ -230,7 +239,13 @@ def _turned_together(
 def _differences(
     along: str, asked: Sequence[tuple[Difference, Array]], ready: dict[tuple[int, str], Scenario]
 ) -> list[tuple[Array, Array]]:
-    """Differences and sums of costs at points each; `ready` keeps the scenarios of steady states between calls."""
+    """Of each pair of costs the difference and the sum, (n,) each, at its own points (n,) of the dial.
+
+    Args:
+        along: dotted path of the dial.
+        asked: what is compared, and where.
+        ready: scenarios of steady states, kept between calls by the scenario's id and the option's name.
+    """
     wanted: dict[tuple[int, str], tuple[Scenario, list[Array]]] = {}
     keys = {}
     for number, (what, points) in enumerate(asked):
@@ -279,6 +294,7 @@ class _Costs:
 
 
 def _limit_flags(scenario: Scenario, between: tuple[str, str], along: str, at: float) -> list[str]:
+    """What limits the options at a crossing: rate limits of hosted ones, the capacity of fleets."""
     flags = []
     for name in between:
         option = scenario.options[name]

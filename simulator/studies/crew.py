@@ -1,4 +1,4 @@
-"""Workers that stay: one pool of processes for a server of many readers, whose jobs take turns in it."""
+"""Workers that stay: a pool of processes for a server of many readers, whose jobs take turns in it task by task."""
 
 from __future__ import annotations
 
@@ -29,10 +29,19 @@ class WorkerLost(InputError):
 
 
 class Job:
-    """Tasks of one asker: how far they are, what came back, and what went wrong; safe to read from any thread."""
+    """Tasks that belong together: how far they are, what came back, and what went wrong; safe to read from any thread.
+
+    `given` counts the tasks that workers were given; `over` is set when the job is no longer running.
+    """
 
     def __init__(self, function: Callable[[Any], Any], tasks: Sequence[Any], *, slow: bool = False) -> None:
-        """`function` must be importable, as it is sent by name; a task is whatever pickles."""
+        """A job that has not begun.
+
+        Args:
+            function: what is done with each task; importable, as it is sent to the workers by its name.
+            tasks: whatever pickles.
+            slow: see `Crew.begin`.
+        """
         self.function, self.tasks, self.slow = function, tuple(tasks), slow
         self.found: dict[int, Any] = {}
         self.problem: BaseException | None = None
@@ -83,7 +92,7 @@ class Job:
 
 
 class Crew:
-    """One pool of worker processes; whoever asks gets a turn after every task of another."""
+    """One pool of worker processes; jobs take turns, a task each, so that a long one holds up no other."""
 
     def __init__(
         self, workers: int | None = None, *, niceness: int = NICENESS, preloaded: Sequence[str] = ()
@@ -125,7 +134,7 @@ class Crew:
             if job in self._later:
                 self._later.remove(job)
                 self._jobs.append(job)
-                self._hand_out()                                # a worker may be free that was kept so for askers
+                self._hand_out()  # a worker may be free that a job for later was not given
 
     def close(self) -> None:
         """End all jobs and all workers."""
@@ -137,13 +146,13 @@ class Crew:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _hand_out(self) -> None:
-        """Give tasks while a worker is free; a task more than workers would wait where no other job can pass it."""
+        """Give out tasks while a worker is free, and no more: none can pass a task that the pool itself queues."""
         while self._busy < self.workers and (job := self._next()) is not None:
             number, job.given = job.given, job.given + 1
             self._pool = self._pool or self._started()
             try:
                 future = self._pool.submit(job.function, job.tasks[number])
-            except BrokenProcessPool:                           # its workers were ended while nobody used them
+            except BrokenProcessPool:  # its workers were ended while nobody used them
                 self._pool = self._started()
                 future = self._pool.submit(job.function, job.tasks[number])
             self._busy += 1
@@ -151,7 +160,7 @@ class Crew:
             future.add_done_callback(functools.partial(self._came, job, number, self._pool))
 
     def _next(self) -> Job | None:
-        """The job whose turn it is; it goes to the end of its line. One for later runs beside slow ones only."""
+        """The job whose turn it is, which goes to the end of its line; None where none may be given a task now."""
         for line in (self._jobs, self._later):
             for _ in range(len(line)):
                 job = line.popleft()
@@ -160,7 +169,7 @@ class Crew:
                     if not job.slow or self._slow < max(1, self.workers - 1):
                         return job
             if self._jobs or self._busy > self._slow:
-                return None
+                return None  # others wait, or one is served that is not slow: a free worker is kept for who asks next
         return None
 
     def _started(self) -> ProcessPoolExecutor:
