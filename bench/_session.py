@@ -53,7 +53,10 @@ class Session:
         return await self._ask(message)
 
     async def _ask(self, message: BackMsg) -> float:
-        """Send, and read until the script has finished; what comes ahead of another question is no answer."""
+        """Send, and read until the script has finished; seconds until the last of the answer came.
+
+        What the page sends ahead of the next question is not part of the answer.
+        """
         assert self._socket is not None
         begin = answered = time.perf_counter()
         await self._socket.send(message.SerializeToString())

@@ -9,6 +9,7 @@ import statistics
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from bench._served import Served, chromium, opened, served
 
@@ -73,17 +74,20 @@ def cpu_ms(process: int) -> float:
     return 1000.0 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def four_options(url: str) -> str:
-    """The address at which the scenario of four options is asked."""
+def four_options() -> dict[str, str]:
+    """What a link says that asks the scenario of four options."""
     from simulator import pack_link
 
-    return f"{url}/?yaml={pack_link(FOUR.encode())}"
+    return {"yaml": str(pack_link(FOUR.encode()))}
 
 
 def slider(app: Served, moves: int) -> dict[str, Any]:
-    """Slider to all three charts, four options, most positions asked for the first time."""
+    """Slider to all three charts, four options, most positions asked for the first time.
+
+    Between moves is a pause, as a reader makes; the charts of the next positions are sent ahead in it.
+    """
     with chromium() as browser:
-        page = opened(browser, four_options(app.url), viewport={"width": 1400, "height": 1000})
+        page = opened(browser, f"{app.url}/?{urlencode(four_options())}", viewport={"width": 1400, "height": 1000})
         page.wait_for_timeout(2000)
         took = [move(page, "ArrowLeft") for _ in range(WARM)]
         before = cpu_ms(app.process.pid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import time
@@ -13,7 +14,7 @@ from typing import Any
 
 from bench._served import Served, chromium, opened, served
 from bench._session import Session
-from bench.app import FOUR, cpu_ms, move, summary
+from bench.app import cpu_ms, four_options, move, summary
 
 SESSIONS, EVERY_S, LASTS_S = 50, 5.0, 20.0
 CHANGES = 100
@@ -25,23 +26,17 @@ MIB = 2.0**20
 
 def alike(app: Served) -> dict[str, Any]:
     """Fifty readers of one scenario of four hosted options, each moving the volume every five seconds."""
-    return _crowd(app, lambda number: _four())
+    return _crowd(app, lambda number: four_options())
 
 
 def apart(app: Served) -> dict[str, Any]:
     """The same with a scenario of each one's own, so that no answer serves two."""
-    return _crowd(app, lambda number: _four() | {"set": f"workload.growth_per_month={0.01 + number / 1e4:.4f}"})
+    return _crowd(app, lambda number: four_options() | {"set": f"workload.growth_per_month={0.01 + number / 1e4:.4f}"})
 
 
 def fleets(app: Served) -> dict[str, Any]:
     """Fifty readers of the shipped scenario, two of whose five options are fleets."""
     return _crowd(app, lambda number: {})
-
-
-def _four() -> dict[str, str]:
-    from simulator import pack_link
-
-    return {"yaml": str(pack_link(FOUR.encode()))}
 
 
 def _crowd(app: Served, asked: Callable[[int], dict[str, str]]) -> dict[str, Any]:
@@ -75,22 +70,18 @@ async def _moved(app: Served, asked: Callable[[int], dict[str, str]]) -> tuple[l
 
 
 def memory(app: Served) -> dict[str, Any]:
-    """What a session leaves in the server after a hundred changes, answers that all share set apart by warming them."""
-    async def readers(number: int, changes: int) -> float:
-        sessions = [Session(app.url) for _ in range(number)]
-        for session in sessions:
-            await session.__aenter__()
-        for place in range(changes):
-            for session in sessions:
-                await session.move(place)
-        held = rss_mib(app.process.pid)
-        for session in sessions:
-            await session.__aexit__(None, None, None)
-        return held
+    """What a session leaves in the server after a hundred changes; answers, which all share, are there before."""
+    async def held_mib(readers: int) -> float:
+        async with contextlib.AsyncExitStack() as leaving:
+            sessions = [await leaving.enter_async_context(Session(app.url)) for _ in range(readers)]
+            for place in range(CHANGES):
+                for session in sessions:
+                    await session.move(place)
+            return rss_mib(app.process.pid)
 
-    asyncio.run(readers(1, CHANGES))
+    asyncio.run(held_mib(1))
     before = rss_mib(app.process.pid)
-    during = asyncio.run(readers(SESSIONS, CHANGES))
+    during = asyncio.run(held_mib(SESSIONS))
     return {"changes": CHANGES, "server_mib": round(before, 1),
             "growth_mib_a_session": round((during - before) / SESSIONS, 2)}
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from simulator.domain.findings import Comparison
     from simulator.domain.uncertain import Uncertainty
 
-
 SIDE_PX = 460
+SAID = {True: "Yes", False: "No", None: "Not said"}
 
 
 def reasons(comparison: Comparison) -> None:
@@ -36,9 +36,6 @@ def reasons(comparison: Comparison) -> None:
     with right:
         shown.points("It would flip", verdict.flips)
         shown.points("Careful", cautions(comparison))
-
-
-SAID = {True: "Yes", False: "No", None: "Not said"}
 
 
 def cautions(comparison: Comparison) -> list[str]:
@@ -101,7 +98,7 @@ def saving(asked: Question) -> None:
         if whole.bridge is not None:
             figure = charts.bridge(whole.bridge, whole)
             pictures.show("bridge", figure)
-            take.pair(question.called(asked), "bridge", figure)
+            take.chart_of(question.called(asked), "bridge", figure)
             shown.points("", whole.bridge.notes)
         if whole.control is not None:
             shown.say(whole.control.sentence or f"Of the saving by {whole.control.tuned}, {whole.control.by} without "
@@ -137,4 +134,4 @@ def side_by_side(states: Mapping[str, tuple[str, Comparison]]) -> None:
             shown.say(f"{days(found.horizon_days)} from {day(found.start)}")
             figure = charts.cumulative_cost(found)
             pictures.show(f"side {place}", figure, SIDE_PX, narrow=True)
-            take.pair(found.scenario_name, f"cumulative-cost {title.lower()}", figure)
+            take.chart_of(found.scenario_name, f"cumulative-cost {title.lower()}", figure)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DIALS_PX = 880
 CHART_PX = 440
 BREATH_S = 0.03
-"""A browser draws charts after all that it was sent in one breath; without this one, after the dials too."""
+"""A pause after charts known already: without it they come in one lot with the dials, and are drawn after these."""
 
 
 @st.fragment
@@ -53,7 +53,7 @@ def page() -> None:
 
 
 class Rooms(NamedTuple):
-    """Where on the page stands what is said, what can be taken along, the charts, and what is behind them."""
+    """The parts of the page from top to bottom: the verdict and bills, what can be taken along, charts, and reasons."""
 
     said: DeltaGenerator
     saved: DeltaGenerator
@@ -62,6 +62,7 @@ class Rooms(NamedTuple):
 
 
 def _draw(rooms: Rooms, look: Look) -> None:
+    """Put the charts where they stand, each with the position of the dial at which it holds."""
     position = dials.here()
     with rooms.drawn:
         for name, chart in look.drawn.items():

@@ -33,6 +33,9 @@ WORDS = {
 }
 """Terms of rent and figures of ownership, as a person says them."""
 TALL_PX = 520
+PROFILE = ("mbu", "mfu", "step_overhead_s", "per_sequence_s", "kv_tokens", "max_num_seqs", "points", "error_share",
+           "confidence", "seen_on", "source", "link")
+"""What of a serving profile the table shows."""
 OWN = ("purchase_usd", "host_usd", "life_years", "electricity_usd_per_kwh")
 """What of a card of one's own is typed in place of the book's figure."""
 
@@ -139,7 +142,7 @@ def _serving() -> None:
               "sequence; error: of output tokens a second on runs held out. What is not listed is derived and marked.")
     rows = [
         {"id": f"{engine}/{name}",
-         **{key: value for key, value in _flat(dataclasses.asdict(profile)).items() if key in KEPT}}
+         **{key: value for key, value in _flat(dataclasses.asdict(profile)).items() if key in PROFILE}}
         for engine, serving in shipped_serving().items() for name, profile in sorted(serving.profiles.items())
     ]
     _table(rows, "serving profiles", {
@@ -151,10 +154,6 @@ def _serving() -> None:
         "kv_tokens": st.column_config.NumberColumn("KV tokens", format="localized"),
         "max_num_seqs": "sequences at most", "confidence": "how sure", "seen_on": "seen on",
     })
-
-
-KEPT = ("mbu", "mfu", "step_overhead_s", "per_sequence_s", "kv_tokens", "max_num_seqs", "points", "error_share",
-        "confidence", "seen_on", "source", "link")
 
 
 def _own() -> None:

@@ -26,8 +26,6 @@ from simulator import (
 )
 from simulator.formats import count, quantity, usd_exact
 
-PLAIN = "o200k_base"
-
 
 @st.fragment
 def page() -> None:
@@ -58,7 +56,7 @@ def _prompt() -> None:
     rules = {name: scenario.prices[option.price].on(scenario.start).rules.tokens
              for name, option in scenario.options.items() if isinstance(option, HostedOption)}
     counted = {name: count_tokens(text, rule.encoding, rule.factor) for name, rule in rules.items()}
-    plain = count_tokens(text, PLAIN)
+    plain = count_tokens(text, own_examples.ENCODING)
     shown.table(
         {"option": "", "price": "", "tokens": "n", "counted with": "", "how sure": ""},
         [("any", "", f"{plain.tokens:,}", plain.encoding, "exact" if plain.exact else plain.note),

@@ -21,7 +21,8 @@ from simulator import (
 )
 from simulator.formats import count, quantity, usd
 
-PLAIN = "o200k_base"
+ENCODING = "o200k_base"
+"""What tokens are counted with where no model is named."""
 TOLD, OFFERED = 30, 20
 """Problems and prices that are listed; the rest is counted."""
 LENGTHS = ("mean", "p50", "p95", "max")
@@ -36,7 +37,7 @@ def show() -> None:
         return
     check = _read(file.getvalue(), file.name)
     told = describe_dataset(check)
-    shown.say(f"{check.records:,} records ({check.shape}), {check.tokens:,} tokens ({PLAIN}); "
+    shown.say(f"{check.records:,} records ({check.shape}), {check.tokens:,} tokens ({ENCODING}); "
               f"{told['split']['train']:,} to train on and {told['split']['validation']:,} to measure on.")
     shown.table(
         {"tokens an example": "", **dict.fromkeys(LENGTHS, "n"), "answers, all": "n", "tools, all": "n"},
@@ -55,7 +56,7 @@ def show() -> None:
 @functools.lru_cache(maxsize=4)
 def _read(raw: bytes, name: str) -> DatasetCheck:
     """A checked file, kept while a page is redrawn."""
-    found: DatasetCheck = parse_dataset(raw, name, lambda text: count_tokens(text, PLAIN).tokens)
+    found: DatasetCheck = parse_dataset(raw, name, lambda text: count_tokens(text, ENCODING).tokens)
     return found
 
 

@@ -53,7 +53,7 @@ def _library() -> str:
 
 @functools.cache
 def script(name: str) -> str:
-    """What a component of the page runs in the browser."""
+    """The JavaScript of a component, from the file of that name beside this one."""
     return Path(__file__).with_name(f"{name}.js").read_text("utf-8")
 
 
@@ -68,7 +68,7 @@ def show(name: str, figure: Figure, height: int = PLOT_PX, *, narrow: bool = Fal
 
 
 def put(name: str, one: Drawn, at: tuple[str, str, int] | None = None) -> None:
-    """A chart that was drawn before, in the colours of this page; `at` is the position of a dial at which it holds."""
+    """A chart already in the colours of this page; `at` is that of the `dials.Position` at which it holds."""
     picture = st.session_state.get("picture", "PNG").lower()
     chart = st.components.v2.component(
         CHART, html='<div class="tp-chart" role="figure"></div>', js=script("chart"), isolate_styles=False

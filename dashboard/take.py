@@ -49,11 +49,11 @@ def _charts(name: str, pictures: Mapping[str, Figure]) -> None:
     st.segmented_control("Camera button of each chart saves", ["PNG", "SVG"], default="PNG", key="picture",
                          required=True)
     for title, figure in pictures.items():
-        pair(name, title, figure)
+        chart_of(name, title, figure)
 
 
-def pair(name: str, title: str, figure: Figure) -> None:
-    """A chart as a page of its own and as a table; its camera button saves it as a picture."""
+def chart_of(name: str, title: str, figure: Figure) -> None:
+    """The buttons that save a chart as a page of its own and as a table; its camera button saves it as a picture."""
     with st.container(horizontal=True):
         alone, points = functools.partial(charts.standalone, figure), functools.partial(_points, figure)
         _button(f"{title} (HTML)", f"{name}-{title}.html", "text/html", alone)

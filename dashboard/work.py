@@ -1,6 +1,6 @@
-"""What the server's workers do for a page: a question is worked out here, in a process that draws nothing itself.
+"""What workers do for a page: every function here answers a question, in a process that serves no page itself.
 
-Whatever stands here must be importable without Streamlit, and takes and gives what pickles in a millisecond.
+It must be importable without Streamlit; what it takes and gives back must pickle within a millisecond.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def scenario_of(question: Question) -> Scenario:
 
 
 def done(task: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
-    """A function of this room on what it is given, as a worker is handed one thing."""
+    """What a function of this module gives, called with all its arguments: a worker is handed both as one task."""
     function, given = task
     return function(*given)
 
@@ -96,7 +96,7 @@ def drawn(figure: Figure, dark: bool, height: int = PLOT_PX, *, narrow: bool = F
 
 
 def look(question: Question, dark: bool) -> Look:
-    """Every option side by side and all that charts need, without what would change the choice: in half the time."""
+    """The bills of all options and the first charts; without what would change the choice, in half the time."""
     scenario = scenario_of(question)
     bills, curve = compare(scenario, flips=False), cost_curve(scenario)
     return Look(bills, curve, {name: drawn(one.figure(bills, curve), dark, one.height) for name, one in CHARTS.items()})

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 KEPT = 24
 """Jobs remembered for all sessions: what one has played, another that asks the same need not."""
 LOOK_S = 0.5
+"""How often a page looks how far its job is."""
 
 
 class Workshop:
