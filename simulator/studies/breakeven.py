@@ -84,7 +84,7 @@ def break_evens(
             f"{along}: from {bounds[0]:g} to {bounds[1]:g} is no range of this dial; it runs from {dial.least:g} to "
             f"{dial.most:g} {dial.unit}".rstrip()
         )
-    anywhere = with_dials(scenario, {along: bounds[0]}) if along == VOLUME else scenario
+    anywhere = with_dials(scenario, {along: bounds[1]}) if along == VOLUME else scenario  # no calls are no scenario
     crossed = _crossed(_Search(digest=anywhere.digest, pairs=tuple(pairs), along=along, ends=bounds, scenario=anywhere))
     return tuple(
         _told(scenario, between, (along, dial, bounds), *one, results)
