@@ -128,11 +128,9 @@ def plain(words: str) -> str:
 
 
 def keep_in_address(question: Question) -> None:
-    """Write the question into the address bar, where it has changed."""
-    found = parameters(question) or []
-    if st.session_state.get("address") != found:
-        st.session_state.address = found
-        by_key: dict[str, list[str]] = {}
-        for key, value in found:
-            by_key.setdefault(key, []).append(value)
+    """Write the question into the address bar, where it says another; to turn to another page empties it."""
+    by_key: dict[str, list[str]] = {}
+    for key, value in parameters(question) or []:
+        by_key.setdefault(key, []).append(value)
+    if {key: st.query_params.get_all(key) for key in st.query_params} != by_key:
         st.query_params.from_dict(by_key)

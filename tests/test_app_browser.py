@@ -70,6 +70,16 @@ def test_a_link_restores_the_state_in_a_second_browser_session(desk: Page, brows
     other.context.close()
 
 
+def test_the_address_says_what_is_asked_after_other_pages_too(desk: Page) -> None:
+    moved(desk)
+    desk.wait_for_url("**set=workload.calls_per_day**")
+    asked = desk.url.partition("?")[2]
+    for name in ("Prices", "Decide"):
+        desk.get_by_role("link", name=name, exact=True).click()
+        desk.wait_for_url(f"**?{asked}")
+    assert desk.url.partition("?")[2] == asked
+
+
 def test_scenario_table_report_and_picture_can_be_saved(desk: Page) -> None:
     page = desk
     moved(page)

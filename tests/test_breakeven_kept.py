@@ -27,6 +27,12 @@ def test_where_two_cross_along_the_volume_is_the_same_from_every_volume(path: Pa
     assert found[0] == found[1]
 
 
+def test_the_volume_can_be_scanned_from_no_calls_at_all() -> None:
+    scenario = simulator.read_scenario(next(path for path in PATHS if path.stem == "small-volume"))
+    (found,) = break_evens(scenario, [(scenario.baseline, "middle-prompt")], VOLUME, 0.0, 1e6)
+    assert found.reason == "middle-prompt is cheaper from 0 to 1,000,000 calls a day"
+
+
 def test_a_search_is_made_again_only_when_more_than_the_volume_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     searched: list[int] = []
     turned = breakeven._turned_together

@@ -86,7 +86,8 @@ def break_evens(
             f"{along}: from {bounds[0]:g} to {bounds[1]:g} is no range of this dial; it runs from {dial.least:g} to "
             f"{dial.most:g} {dial.unit}".rstrip()
         )
-    alike = with_dials(scenario, {along: bounds[0]}) if along == VOLUME else scenario  # from every volume the same
+    # from every volume the same; the upper end, as a scenario of no calls is refused
+    alike = with_dials(scenario, {along: bounds[1]}) if along == VOLUME else scenario
     crossed = _crossed(_Search(digest=alike.digest, pairs=tuple(pairs), along=along, ends=bounds, scenario=alike))
     return tuple(
         _told(scenario, between, (along, dial, bounds), found, results)
