@@ -106,7 +106,9 @@ def _moved(path: str, key: str, as_written: float) -> None:
 
 
 def _text(value: float, as_written: float) -> str | None:
-    return None if value == as_written else f"{value:.12g}"
+    """A position as it is laid: in few digits where they say it, or else in all, as a link may have set them."""
+    few = f"{value:.12g}"
+    return None if value == as_written else few if float(few) == value else repr(value)
 
 
 class Spot(NamedTuple):
@@ -136,7 +138,9 @@ def beside() -> list[Spot]:
 
 
 def _turned() -> Knob | None:
-    knobs, path = _knobs(), st.session_state.get("turned")
+    """The dial that was moved last, or the first; one on which a range was laid has no position."""
+    laid, path = st.session_state.laid, st.session_state.get("turned")
+    knobs = [knob for knob in _knobs() if _number(laid.get(knob.path, "0")) is not None]
     return next((knob for knob in knobs if knob.path == path), knobs[0] if knobs else None)
 
 
