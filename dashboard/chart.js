@@ -51,9 +51,18 @@ function fitted(figure, room, width) {
 class Place {
   constructor(box) {
     this.box = box;
-    new ResizeObserver(() => {
+    this.wide = new ResizeObserver(() => {
       if (this.width !== undefined && Math.abs(box.clientWidth - this.width) > 20) this.draw();
-    }).observe(box);
+    });
+    this.wide.observe(box);
+  }
+
+  /* What hangs on the window would keep a chart that has left the page for as long as the page is open. */
+  leave() {
+    this.wide.disconnect();
+    this.chart = this.width = undefined;
+    window.Plotly?.purge(this.box);
+    delete this.box.tpPlace;
   }
 
   get inSight() {
@@ -67,7 +76,8 @@ class Place {
     this.at = at;
     this.box.style.height = chart.height + "px";
     this.box.setAttribute("aria-label", chart.alt);
-    if (!window.Plotly) window.addEventListener("tp-plotly", () => this.show(this.chart, this.at), { once: true });
+    if (!window.Plotly) window.addEventListener("tp-plotly", () => this.chart && this.show(this.chart, this.at),
+      { once: true });
     else if (this.inSight) this.draw();
     else setTimeout(() => this.chart === chart && this.draw());
   }
@@ -134,7 +144,7 @@ class Ahead {
     const at = [this.dial, this.rest, position].join();
     const next = () => {
       const box = boxes.shift();
-      if (!box || Number(slider.value) !== position) return;
+      if (!box?.tpPlace || Number(slider.value) !== position) return;
       box.tpPlace.show(charts[box.dataset.name], at);
       soon(next);
     };
@@ -156,4 +166,5 @@ export default function ({ data, parentElement }) {
   box.dataset.name = name;
   if (at) ahead.keep(at, { [name]: chart });
   if (!at || !ahead.overtakes(place, at)) place.show(chart, at && at.join());
+  return () => place.leave();
 }
