@@ -62,9 +62,18 @@ function fitted(figure, room, width) {
 class ChartBox {
   constructor(box) {
     this.box = box;
-    new ResizeObserver(() => {
+    this.resized = new ResizeObserver(() => {
       if (this.width !== undefined && Math.abs(box.clientWidth - this.width) > SLACK_PX) this.draw();
-    }).observe(box);
+    });
+    this.resized.observe(box);
+  }
+
+  /* What hangs on the window would keep a chart that has left the page for as long as the page is open. */
+  leave() {
+    this.resized.disconnect();
+    this.chart = this.width = undefined;
+    window.Plotly?.purge(this.box);
+    delete this.box.tpChartBox;
   }
 
   get inSight() {
@@ -78,7 +87,8 @@ class ChartBox {
     this.at = at;
     this.box.style.height = chart.height + "px";
     this.box.setAttribute("aria-label", chart.alt);
-    if (!window.Plotly) window.addEventListener("tp-plotly", () => this.show(this.chart, this.at), { once: true });
+    if (!window.Plotly) window.addEventListener("tp-plotly", () => this.chart && this.show(this.chart, this.at),
+      { once: true });
     else if (this.inSight) this.draw();
     else setTimeout(() => this.chart === chart && this.draw());
   }
@@ -150,7 +160,7 @@ class Ahead {
     const at = keyOf(this.dial, this.others, stop);
     const next = () => {
       const box = boxes.shift();
-      if (!box || Number(slider.value) !== stop) return;
+      if (!box?.tpChartBox || Number(slider.value) !== stop) return;
       box.tpChartBox.show(charts[box.dataset.name], at);
       inTaskOfItsOwn(next);
     };
@@ -174,4 +184,5 @@ export default function ({ data, parentElement }) {
   box.dataset.name = name;
   if (at) ahead.keep(at, { [name]: chart });
   if (!at || !ahead.isPast(at[2], chartBox)) chartBox.show(chart, at && keyOf(...at));
+  return () => chartBox.leave();
 }

@@ -94,6 +94,9 @@ def _slider(knob: Knob) -> None:
         format_func=said_short(knob.stops, dial.unit).__getitem__, on_change=_moved, args=(knob.path, key, knob.value),
         help=f"`{knob.path}`, {setting(knob.value, dial.unit)} as written: {question.plain(knob.source)}",
     )
+    laid = st.session_state.laid.get(knob.path)
+    if laid is not None and _number(laid) is None:
+        say(f"Laid over it: {laid}. Move the dial to lay a number instead.")
 
 
 def _moved(path: str, key: str, as_written: float) -> None:
@@ -109,8 +112,12 @@ def _stands_at(path: str, as_written: float) -> float:
 
 
 def _text(value: float, as_written: float) -> str | None:
-    """A value as it is laid over a path; None for that of the scenario, over which nothing is laid."""
-    return None if value == as_written else f"{value:.12g}"
+    """A value as it is laid over a path: in few digits where they say it, or else in all, as a link may have set it.
+
+    None for that of the scenario, over which nothing is laid.
+    """
+    few = f"{value:.12g}"
+    return None if value == as_written else few if float(few) == value else repr(value)
 
 
 class Position(NamedTuple):
@@ -147,8 +154,9 @@ def beside() -> list[Position]:
 
 
 def _moved_last() -> Knob | None:
-    """The dial that was moved last, or else the first one."""
-    knobs, path = _knobs(), st.session_state.get("turned")
+    """The dial that was moved last, or else the first one; one over which a range is laid has no position."""
+    laid, path = st.session_state.laid, st.session_state.get("turned")
+    knobs = [knob for knob in _knobs() if _number(laid.get(knob.path, "0")) is not None]
     return next((knob for knob in knobs if knob.path == path), knobs[0] if knobs else None)
 
 

@@ -69,7 +69,7 @@ def show(name: str, figure: Figure, height: int = PLOT_PX, *, narrow: bool = Fal
 
 def put(name: str, one: Drawn, at: tuple[str, str, int] | None = None) -> None:
     """A chart already in the colours of this page; `at` is that of the `dials.Position` at which it holds."""
-    picture = st.session_state.get("picture", "PNG").lower()
+    picture = st.session_state.get("camera", "PNG").lower()
     chart = st.components.v2.component(
         CHART, html='<div class="tp-chart" role="figure"></div>', js=script("chart"), isolate_styles=False
     )

@@ -46,10 +46,15 @@ def charts_of(name: str, pictures: Mapping[str, Figure]) -> None:
 
 
 def _charts(name: str, pictures: Mapping[str, Figure]) -> None:
-    st.segmented_control("Camera button of each chart saves", ["PNG", "SVG"], default="PNG", key="picture",
-                         required=True)
+    st.segmented_control("Camera button of each chart saves", ["PNG", "SVG"], key="picture", required=True,
+                         default=st.session_state.get("camera", "PNG"), on_change=_camera)
     for title, figure in pictures.items():
         chart_of(name, title, figure)
+
+
+def _camera() -> None:
+    """Keep the choice apart from its switch, which Streamlit forgets when the popover is closed."""
+    st.session_state.camera = st.session_state.picture
 
 
 def chart_of(name: str, title: str, figure: Figure) -> None:

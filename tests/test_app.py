@@ -110,6 +110,19 @@ def test_a_link_restores_what_was_laid_over_the_scenario(capsys: pytest.CaptureF
     assert dial.value == 54_321
 
 
+def test_a_dial_comes_back_to_a_value_of_many_digits_that_a_link_has_set() -> None:
+    page = opened("decide", scenario=HOSTED, set="workload.calls_per_day=31274.00231234567")
+    for calls in (40_000.0, 31274.00231234567):
+        page.select_slider(key=volume_key(page)).set_value(calls).run()
+        assert mistakes(page) == []
+        assert page.select_slider(key=volume_key(page)).value == calls
+    assert page.session_state.laid == {"workload.calls_per_day": "31274.00231234567"}
+
+
+def volume_key(page: AppTest) -> str:
+    return str(next(dial.key for dial in page.select_slider if dial.label == "Calls per day"))
+
+
 def test_a_link_with_a_value_that_cannot_be_is_told_in_one_sentence() -> None:
     page = opened("decide", scenario=HOSTED, set=["workload.calls_per_day=-5"])
     (sentence,) = mistakes(page)

@@ -98,6 +98,13 @@ def test_charts_on_the_page_say_at_which_position_they_hold(desk: AppTest) -> No
     assert turned["at"][1] != first["at"][1]  # all that the dial does not say is another
 
 
+def test_a_dial_on_which_a_range_is_laid_has_no_position(desk: AppTest) -> None:
+    first = handed(desk, pictures.CHART)[0]["at"]
+    desk.session_state.laid["workload.calls_per_day"] = "{p10: 10_000, p90: 200_000}"
+    ranged = handed(desk.run(), pictures.CHART)[0]
+    assert ranged["at"][0] != first[0]
+
+
 def test_the_way_a_dial_was_moved_is_looked_along_further(monkeypatch: pytest.MonkeyPatch, desk: AppTest) -> None:
     asked: list[work.Question] = []
     monkeypatch.setattr(answer, "look_ahead", lambda questions: asked.extend(questions))

@@ -176,3 +176,32 @@ def test_every_chart_is_told_in_words(desk: Page) -> None:
     told = desk.locator("[role=figure]").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
     assert len(told) == 3
     assert all(len(words) > 40 for words in told)
+
+
+def test_charts_that_have_left_the_page_leave_the_browser_too(desk: Page) -> None:
+    desk.locator(".js-plotly-plot .main-svg").nth(2).wait_for(state="attached")
+    tools = desk.context.new_cdp_session(desk)
+    tools.send("HeapProfiler.enable")
+
+    def kept() -> int:
+        for name, there in (("Prices", ".tp-title"), ("Decide", "[role=figure] .main-svg")):
+            desk.get_by_role("link", name=name, exact=True).click()
+            desk.locator(there).first.wait_for(state="attached")
+            desk.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+        tools.send("HeapProfiler.collectGarbage")
+        return int(tools.send("Memory.getDOMCounters")["nodes"])
+
+    first = [kept() for _ in range(3)][-1]
+    charts = desk.locator(".js-plotly-plot *").count()
+    assert [kept() for _ in range(5)][-1] < first + 2 * charts
+
+
+def test_the_kind_of_picture_that_was_chosen_outlasts_the_popover(desk: Page) -> None:
+    desk.get_by_role("button", name="Take it along").click()
+    desk.get_by_text("SVG", exact=True).click()
+    chosen = "() => document.querySelector('.tp-chart').tpChartBox.config.toImageButtonOptions.format === 'svg'"
+    desk.wait_for_function(chosen)
+    desk.keyboard.press("Escape")
+    desk.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    moved(desk)
+    assert desk.evaluate(chosen)

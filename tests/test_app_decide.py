@@ -55,6 +55,7 @@ def test_ranges_put_intervals_on_the_cards_and_their_charts_on_the_page(
     drawn: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = opened(set=list(RANGES))
+    assert "Laid over it: {low: 5000, mode: 12000, high: 30000}. Move the dial to lay a number instead." in words(page)
     answer = told(capsys, *(part for flag in RANGES for part in ("--set", flag)))
     shown = words(page)
     for option in answer["options"].values():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -182,3 +184,9 @@ def test_what_was_begun_ahead_is_waited_for_as_long_as_is_said(desk: Desk, tmp_p
     assert desk.found_within(WAIT_S, "soon") is not None
     assert desk.known("late", nap, 3.0) is None
     until(lambda: not desk.crew._busy)
+
+
+def test_a_process_that_ends_with_work_in_hand_says_nothing() -> None:
+    code = "import time; from simulator import Crew; Crew(1).begin(time.sleep, [0.3] * 3); time.sleep(0.1)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert ended.stderr == ""

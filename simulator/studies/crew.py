@@ -155,6 +155,9 @@ class Crew:
             except BrokenProcessPool:  # its workers were ended while nobody used them
                 self._pool = self._started()
                 future = self._pool.submit(job.function, job.tasks[number])
+            except RuntimeError:                                # the interpreter ends, and no pool takes anything more
+                job.stop()
+                continue
             self._busy += 1
             self._slow += job.slow
             future.add_done_callback(functools.partial(self._came, job, number, self._pool))
