@@ -128,9 +128,14 @@ def plain(words: str) -> str:
 
 
 def keep_in_address(question: Question) -> None:
-    """Write the question into the address bar, where it says another; to turn to another page empties it."""
+    """Write the question into the address bar, where it says another.
+
+    To turn to another page empties it; and what the browser tells of it is older than what was written last.
+    """
     by_key: dict[str, list[str]] = {}
     for key, value in parameters(question) or []:
         by_key.setdefault(key, []).append(value)
-    if {key: st.query_params.get_all(key) for key in st.query_params} != by_key:
+    told = {key: st.query_params.get_all(key) for key in st.query_params}
+    if told != by_key or st.session_state.get("address", told) != by_key:
+        st.session_state.address = by_key
         st.query_params.from_dict(by_key)

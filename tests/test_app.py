@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.runtime.state.query_params_proxy import QueryParamsProxy
 from streamlit.testing.v1 import AppTest
 
 import simulator
@@ -108,6 +109,18 @@ def test_a_link_restores_what_was_laid_over_the_scenario(capsys: pytest.CaptureF
     assert answer["verdict"]["money"] in words(page)
     dial = next(dial for dial in page.select_slider if dial.label == "Calls per day")
     assert dial.value == 54_321
+
+
+def test_the_address_is_written_again_where_the_browser_tells_an_older_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = opened("decide")
+    page.session_state.laid["workload.calls_per_day"] = "60000"
+    page.run()
+    written: list[Any] = []
+    monkeypatch.setattr(QueryParamsProxy, "from_dict", lambda _, given: written.append(given))
+    page.query_params.clear()  # what the browser said as it had not yet heard of 60,000
+    del page.session_state.laid["workload.calls_per_day"]
+    page.run()
+    assert written == [{}]
 
 
 def test_a_dial_comes_back_to_a_value_of_many_digits_that_a_link_has_set() -> None:
