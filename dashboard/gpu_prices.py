@@ -178,6 +178,7 @@ def _own() -> None:
         st.form_submit_button("Use in this session", on_click=_use, args=(table, version, keys))
     for changed in list(st.session_state.machines):
         st.button(f"Back to the book: {changed}", on_click=st.session_state.machines.pop, args=(changed,))
+    question.unlay("gpus")
 
 
 def _use(table: GpuTable, version: GpuRate, keys: Mapping[str, str]) -> None:

@@ -143,6 +143,7 @@ def _own() -> None:
     shown.say("Other rates of the price (batch, tiers, windows) are dropped then; training, rules and dates stay.")
     for changed in list(st.session_state.rates):
         st.button(f"Back to the book: {changed}", on_click=st.session_state.rates.pop, args=(changed,))
+    question.unlay("prices")
 
 
 def _use(price: str, keys: Mapping[str, str]) -> None:

@@ -12,7 +12,15 @@ import streamlit as st
 from dashboard.work import Question
 from pricing.errors import InputError
 from pricing.nearest import nearest
-from simulator import default_scenario_path, gpu_override, pack_link, price_override, shipped_scenarios, unpack_link
+from simulator import (
+    default_scenario_path,
+    gpu_override,
+    pack_link,
+    price_override,
+    scenario_yaml,
+    shipped_scenarios,
+    unpack_link,
+)
 from simulator.formats import short
 
 LONGEST_LINK = 7_500
@@ -77,6 +85,12 @@ def lay_from_elsewhere(values: Mapping[str, str]) -> None:
     st.session_state.round += "'"
 
 
+def unlay(path: str) -> None:
+    """The button that takes off what a link has laid over a path; nothing where none has."""
+    if path in st.session_state.laid:
+        st.button(f"Take off what the link says of {path}", on_click=lay, args=(path, None))
+
+
 def written() -> Question:
     """The scenario as it is written."""
     name, raw, folder = st.session_state.source
@@ -84,13 +98,18 @@ def written() -> Question:
 
 
 def asked(laid: Mapping[str, str] | None = None) -> Question:
-    """The scenario with all that was laid over it, or with other values `laid` by dials."""
+    """The scenario with all that was laid over it, or with other values `laid` by dials.
+
+    A price typed in this session stands beside those a link has laid over the book; of the same price it is what holds.
+    """
     plain = written()
     flags = [f"{path}={value}" for path, value in (st.session_state.laid if laid is None else laid).items()]
-    if st.session_state.rates:
-        flags.append(price_override(plain.raw, plain.name, st.session_state.rates))
-    if st.session_state.machines:
-        flags.append(gpu_override(plain.raw, plain.name, st.session_state.machines))
+    for key, override, own in (("prices", price_override, st.session_state.rates),
+                               ("gpus", gpu_override, st.session_state.machines)):
+        if own:
+            before = [flag for flag in flags if re.match(rf"{key}\b", flag)]
+            raw = scenario_yaml(plain.raw, plain.name, before) if before else plain.raw
+            flags = [*(flag for flag in flags if flag not in before), override(raw, plain.name, own)]
     return Question(name=plain.name, raw=plain.raw, folder=plain.folder, flags=tuple(flags))
 
 

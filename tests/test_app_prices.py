@@ -102,3 +102,27 @@ def test_a_price_of_ones_own_for_a_machine_reaches_the_scenario_and_the_link() -
     scenarios = [simulator.read_scenario(path, flags) for flags in ((), (flag,))]
     plain, doubled = (one.gpus[name].on(one.start).usd_per_gpu_hour["on_demand"] for one in scenarios)
     assert doubled == pytest.approx(2 * plain)
+
+
+def test_a_price_of_ones_own_stands_beside_those_that_a_link_has_brought() -> None:
+    own = "{like: openai/gpt-5.4-mini, usd_per_mtok: {input: 0.75, cached_input: 0.075, output: 33.25}}"
+    linked = f"prices={{openai/gpt-5.4-mini: {own}}}"
+    page = AppTest.from_string(PAGE, default_timeout=120)
+    page.query_params["set"] = linked
+    page.run()
+    price = page.selectbox(key="own price '")
+    assert "openai/gpt-6-luna" in price.options
+    price.set_value("openai/gpt-6-luna").run()
+    next(box for box in page.number_input if box.label.startswith("output")).set_value(9.0)
+    next(button for button in page.button if button.label == "Use in this session").click().run()
+    assert not page.exception
+    kept = page.query_params["set"]
+    assert isinstance(kept, str) or len(kept) == 1
+    flag = kept if isinstance(kept, str) else kept[0]
+    scenario = simulator.read_scenario(simulator.default_scenario_path(), [flag])
+    rates = [scenario.prices[name].on(scenario.start).usd_per_mtok.output
+             for name in ("openai/gpt-5.4-mini", "openai/gpt-6-luna")]
+    assert rates == [33.25, 9.0]
+    next(button for button in page.button if button.label == "Take off what the link says of prices").click().run()
+    kept = page.query_params["set"]
+    assert "openai/gpt-5.4-mini" not in (kept if isinstance(kept, str) else kept[0])
