@@ -113,8 +113,13 @@ def cumulative_cost(comparison: Comparison) -> go.Figure:
 
 
 def paybacks(comparison: Comparison) -> Iterator[tuple[str, str, float, date]]:
-    """The option that pays more up front, the other one, and the moment from which it has earned that back."""
+    """The option that pays more up front, the other one, and the moment from which it has earned that back.
+
+    What cannot serve the calls earns nothing back: its bill is small for what it leaves undone.
+    """
     for pair in comparison.break_even:
+        if not all(comparison.options[name].result.keeps_up for name in pair.between):
+            continue
         if pair.payback.days is not None and pair.payback.date is not None:
             other, larger = sorted(pair.between, key=lambda name: comparison.options[name].one_off_usd)
             yield larger, other, pair.payback.days, pair.payback.date

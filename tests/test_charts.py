@@ -124,6 +124,14 @@ def test_a_long_horizon_is_thinned_but_keeps_every_step_and_both_ends(folder: Pa
     assert path.usd[-1] == pytest.approx(150 + 40 * 1.5 + 2960 * 0.75)
 
 
+def test_what_cannot_serve_the_calls_is_not_marked_as_paid_back(found: tuple[Comparison, CostCurve]) -> None:
+    assert "tuned pays back" in words(charts.cumulative_cost(found[0]))
+    tuned = found[0].options["tuned"]
+    overrun = dataclasses.replace(tuned, result=dataclasses.replace(tuned.result, why_not="calls come faster"))
+    barred = dataclasses.replace(found[0], options=found[0].options | {"tuned": overrun})
+    assert "pays back" not in words(charts.cumulative_cost(barred))
+
+
 # Cost per day
 
 def test_the_lines_of_a_day_add_up_to_what_the_ledger_paid_without_the_one_off(
