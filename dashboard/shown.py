@@ -19,11 +19,12 @@ STYLE = """<style>
 .tp-verdict {border-left: 4px solid #0072B2; padding: .55rem .9rem; margin: 0; min-height: 6.6rem;
   background: rgba(0,114,178,.09); border-radius: 0 .4rem .4rem 0}
 .tp-verdict p {font-size: 1.12rem; line-height: 1.42; margin: 0; font-weight: 500}
+@media (max-width: 1100px) {.tp-verdict {min-height: 9.2rem}}
 .tp-verdict p + p {font-size: .95rem; font-weight: 400; margin-top: .3rem}
 .tp-question {margin: 0 0 .45rem; font-size: .92rem; opacity: .78; min-height: 1.4rem}
 .tp-cards {display: grid; grid-template-columns: repeat(auto-fit, minmax(10.4rem, 1fr)); gap: .7rem;
   margin: .2rem 0}
-.tp-card {border: 1px solid rgba(128,128,128,.35); display: grid; grid-row: span 5; grid-template-rows: subgrid;
+.tp-card {border: 1px solid rgba(128,128,128,.35); display: grid; grid-row: span 4; grid-template-rows: subgrid;
   row-gap: 0; border-top: 4px solid var(--own); border-radius: .45rem; padding: .5rem .75rem .55rem}
 .tp-card.chosen {background: rgba(128,128,128,.1)}
 .tp-card h3 {font-size: .92rem; margin: 0; padding: 0; font-weight: 600; overflow-wrap: anywhere}
@@ -35,10 +36,10 @@ STYLE = """<style>
 .tp-card .less::before {content: "\\25BC  "; color: #1a9c75}
 .tp-card .more::before {content: "\\25B2  "; color: #d55e00}
 .tp-card dl {display: grid; align-content: start; grid-template-columns: 1fr auto; gap: 0 .5rem;
-  margin: 0; padding: 0; font-size: .8rem}
+  margin: 0; padding: 0; font-size: .8rem; line-height: 1.6; min-height: calc(1.6em * var(--lines))}
 .tp-card dt {opacity: .75; white-space: nowrap; margin: 0; padding: 0; font-weight: 400}
 .tp-card dd {margin: 0; text-align: right; font-variant-numeric: tabular-nums}
-.tp-card .no {font-size: .8rem; margin: .3rem 0 0; color: #d55e00}
+.tp-card h3 .no {color: #d55e00}
 .tp-wrong {border-left: 4px solid #d55e00; background: rgba(213,94,0,.12); padding: .6rem .9rem; margin: 0;
   border-radius: 0 .4rem .4rem 0; overflow-wrap: anywhere}
 .tp-list {margin: 0; padding-left: 1.15rem; font-size: .92rem} .tp-list li {margin: .12rem 0}
@@ -55,7 +56,10 @@ STYLE = """<style>
   [data-testid=stColumn]:has(.st-key-dials) {position: sticky; top: 3.6rem; align-self: flex-start}
   .st-key-dials {max-height: calc(100vh - 11.5rem)}
 }
-.st-key-said {min-height: 25rem}
+.st-key-said {min-height: 25rem; position: relative}
+.st-key-said [data-testid=stElementContainer]:has([data-testid=stSpinner], [data-testid=stSkeleton]) {
+  position: absolute; top: 0; right: 0; width: auto; z-index: 2; padding: 0 .5rem; border-radius: .4rem;
+  background: var(--st-background-color, Canvas)}
 .st-key-plotly, .st-key-ahead {position: absolute; height: 0; overflow: hidden}
 </style>"""
 
@@ -103,14 +107,16 @@ def cards(found: Iterable[Headline]) -> None:
 
 def _card(one: Headline) -> str:
     mark = "<span>choice</span>" if one.chosen else ""
+    if one.why_not:  # in one word, as a sentence would push the charts down; it stands in full under Careful
+        mark = f'<span class="no" title="{html.escape(one.why_not)}">no choice</span>'
     way = "" if one.saves is None else "less" if one.saves else "more"
     facts = "".join(f"<dt>{html.escape(term)}</dt><dd>{html.escape(words)}</dd>" for term, words in one.facts.items())
-    why_not = f'<p class="no">No choice: {html.escape(one.why_not)}</p>' if one.why_not else ""
     return (
-        f'<div class="tp-card{" chosen" if one.chosen else ""}" style="--own: {one.colour}">'
+        f'<div class="tp-card{" chosen" if one.chosen else ""}" style="--own: {one.colour}; '
+        f'--lines: {len(one.facts) + 1}">'
         f"<h3>{html.escape(one.option)}{mark}</h3>"
         f'<div class="month">{html.escape(one.monthly)} <small>a month</small></div>'
-        f'<p class="against {way}">{html.escape(one.against)}</p><dl>{facts}</dl>{why_not}</div>'
+        f'<p class="against {way}">{html.escape(one.against)}</p><dl>{facts}</dl></div>'
     )
 
 

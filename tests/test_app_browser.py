@@ -205,3 +205,29 @@ def test_the_kind_of_picture_that_was_chosen_outlasts_the_popover(desk: Page) ->
     desk.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     moved(desk)
     assert desk.evaluate(chosen)
+
+
+@pytest.mark.parametrize("width", [900, 1400])
+def test_nothing_jumps_while_a_slider_moves_even_to_where_machines_no_longer_serve(
+    page: Page, app: Served, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    shown(page, f"{app.url}/?scenario=support-triage")
+    page.locator(".js-plotly-plot .main-svg").nth(2).wait_for(state="attached")
+    page.evaluate("""() => {
+      window.tops = new Set();
+      const look = () => {
+        window.tops.add([...document.querySelectorAll('.tp-verdict, .tp-cards, .tp-chart')]
+          .map(part => Math.round(part.getBoundingClientRect().top)).slice(0, 5).join());
+        requestAnimationFrame(look);
+      };
+      look();
+    }""")
+    slider = page.get_by_role("slider", name="Calls per day")
+    for key in ("ArrowRight", "ArrowRight", "End", "ArrowLeft"):
+        slider.press(key)
+        page.wait_for_timeout(300)
+    slider.press("End")
+    page.locator(".tp-card .no").nth(1).wait_for()
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    assert len(page.evaluate("[...window.tops]")) == 1
