@@ -11,6 +11,15 @@ from dashboard import shown
 from dashboard.guard import guarded, sentence
 
 LOGIN_LIBRARY = "authlib"
+KEPT = """const name = "tunepoint link";
+export default function ({ data }) {
+  const kept = sessionStorage.getItem(name);
+  if (!data.inside && location.search) sessionStorage.setItem(name, location.href);
+  if (data.inside && kept) sessionStorage.removeItem(name);
+  if (data.inside && kept && !location.search) location.replace(kept);
+}
+"""
+"""A provider sends everybody back to the first page: the browser keeps the link that was opened, for its own tab."""
 
 
 def let_in() -> bool:
@@ -23,7 +32,11 @@ def let_in() -> bool:
             return True
         sentence("The file of secrets cannot be read, so nobody is let in; the server log tells what is wrong with it.")
         return False
-    if "auth" not in st.secrets or st.user.get("is_logged_in"):
+    if "auth" not in st.secrets:
+        return True
+    inside = bool(st.user.get("is_logged_in"))
+    st.components.v2.component("tunepoint_door", js=KEPT)(key="door", data={"inside": inside}, height=1)
+    if inside:
         return True
     shown.title("tunepoint", "This server asks who you are before it shows anything.")
     if find_spec(LOGIN_LIBRARY) is None:

@@ -60,7 +60,7 @@ STYLE = """<style>
 .st-key-said [data-testid=stElementContainer]:has([data-testid=stSpinner], [data-testid=stSkeleton]) {
   position: absolute; top: 0; right: 0; width: auto; z-index: 2; padding: 0 .5rem; border-radius: .4rem;
   background: var(--st-background-color, Canvas)}
-.st-key-plotly, .st-key-ahead {position: absolute; height: 0; overflow: hidden}
+.st-key-plotly, .st-key-ahead, .st-key-door {position: absolute; height: 0; overflow: hidden}
 </style>"""
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import simulator
 from bench._served import Served, opened
+from dashboard.door import KEPT
 from tests.dashboards import HOSTED, HOSTED_PATH
 
 if TYPE_CHECKING:
@@ -231,3 +232,20 @@ def test_nothing_jumps_while_a_slider_moves_even_to_where_machines_no_longer_ser
     page.locator(".tp-card .no").nth(1).wait_for()
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     assert len(page.evaluate("[...window.tops]")) == 1
+
+
+def test_a_link_is_opened_again_by_who_had_to_log_in_first(page: Page, app: Served) -> None:
+    at_the_door = """async ([script, inside]) => {
+      const { default: run } = await import("data:text/javascript," + encodeURIComponent(script));
+      run({ data: { inside } });
+    }"""
+    health = f"{app.url}/_stcore/health"                        # any page of the same origin
+    page.goto(f"{health}?set=horizon_days%3D90")
+    page.evaluate(at_the_door, [KEPT, False])
+    page.goto(health)                                           # where the provider sends everybody
+    page.evaluate(at_the_door, [KEPT, True])
+    page.wait_for_url(f"{health}?set=horizon_days%3D90")
+    page.goto(health)
+    page.evaluate(at_the_door, [KEPT, True])
+    page.wait_for_timeout(300)
+    assert page.url == health                                   # once

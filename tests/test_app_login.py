@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def opened(secrets: dict[str, object], **user: object) -> AppTest:
     return page
 
 
+def kept(page: AppTest) -> list[bool]:
+    """Whether the part that keeps the link over a login is told that its reader is inside; nothing where it is not."""
+    parts = [part.proto for part in page.get("bidi_component") if part.proto.component_name == "tunepoint_door"]
+    return [json.loads(part.json)["inside"] for part in parts]
+
+
 @pytest.fixture
 def library(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the library for logins were there, or not."""
@@ -39,6 +46,7 @@ def test_who_has_not_logged_in_sees_a_button_and_nothing_else(library: None) -> 
     assert [button.label for button in page.button] == ["Log in"]
     assert "Choose" not in words(page)
     assert not page.select_slider
+    assert kept(page) == [False]
 
 
 def test_the_button_asks_the_provider(library: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,12 +61,14 @@ def test_who_has_logged_in_sees_the_page_and_the_way_out(library: None) -> None:
     assert "Choose" in words(page)
     assert "Logged in as <b>me</b>@example.com." in words(page)
     assert "Log out" in [button.label for button in page.button]
+    assert kept(page) == [True]
 
 
 @pytest.mark.parametrize("secrets", [{}, {"other": {"key": "x"}}])
 def test_without_a_provider_nobody_is_asked(secrets: dict[str, object]) -> None:
     page = opened(secrets)
     assert "Choose" in words(page)
+    assert not kept(page)
     assert not {"Log in", "Log out"} & {button.label for button in page.button}
 
 
