@@ -100,7 +100,7 @@ def _scatter(
             name=f"{text(short(word))}  {count(float(np.sum(points.columns[by][places] == word)))}",
             marker={"color": COLOURS[index % len(COLOURS)], "symbol": SYMBOLS[index % len(SYMBOLS)], "size": 7,
                     "opacity": 0.75},
-            text=hover[mine], hovertemplate="%{text}<br>%{x:,.4~g}, %{y:,.4~g}<extra></extra>",
+            text=hover[mine], hovertemplate="%{text}<br>%{x:,.4~r}, %{y:,.4~r}<extra></extra>",
         )
     return chart.figure()
 

@@ -88,7 +88,7 @@ def _draw(chart: go.Figure, one: CostMap, place: dict[str, int], *, legend: bool
     chart.add_heatmap(
         x=x, y=y, z=shade, zmin=0, zmax=len(one.names), colorscale=_shades(len(one.names)), showscale=False,
         customdata=np.stack([np.asarray([*map(short, one.names), "none"])[best], _money(margin)], axis=-1),
-        hovertemplate="%{x:,.4~g}, %{y:,.4~g}<br>%{customdata[0]}, %{customdata[1]} a month ahead<extra></extra>",
+        hovertemplate="%{x:,.4~r}, %{y:,.4~r}<br>%{customdata[0]}, %{customdata[1]} a month ahead<extra></extra>",
         **place,
     )
     for i, name in enumerate(one.names):

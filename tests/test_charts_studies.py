@@ -119,6 +119,7 @@ def test_a_map_names_every_region_and_marks_today(scenario: Scenario) -> None:
     assert np.array_equal(regions, found.cheapest)
     (today,) = (trace for trace in chart.data if trace.name == "today")
     assert (today.x[0], today.y[0]) == found.today
+    assert "~r}" in heat.hovertemplate                                  # "51,520", where g would say 5.152e+4
     assert "Map of the cheapest option" in chart.layout.meta["alt"]
     several = charts.cost_map(small_multiples(scenario, X, Y, "options.b.price_factor", [0.5, 2.0], points=5))
     assert sum(trace.type == "heatmap" for trace in several.data) == 2
