@@ -64,6 +64,10 @@ def _prompt() -> None:
             "exact" if found.exact and rules[name].exact else found.note or "encoding not confirmed")
            for name, found in counted.items())],
     )
+    if not counted:
+        shown.say("No option of this scenario is hosted, and the tokenizer of a model on machines is not known here: "
+                  "lay its count over options.NAME.prefix_tokens, with Set any value on the first page.")
+        return
     option = st.selectbox("Use it as the shared prompt of", list(counted), key=f"prompt for {st.session_state.round}")
     st.button(
         "Send into the scenario", on_click=question.lay_from_elsewhere,

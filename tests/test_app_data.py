@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from streamlit.testing.v1 import AppTest
 
 import simulator
@@ -192,3 +193,22 @@ def test_an_export_without_calls_asks_for_their_number() -> None:
     page.run()
     laid = sent(page, "usage")
     assert (laid["workload.calls_per_day"], laid["workload.tokens.input"]) == ("300", "1400")
+
+
+def test_a_prompt_is_counted_where_no_option_is_hosted_too() -> None:
+    asked = yaml.safe_load(simulator.default_scenario_path().read_text("utf-8"))
+    asked.pop("assumes", None)
+    asked["options"] = {name: one for name, one in asked["options"].items() if one["kind"] == "self_hosted"}
+    asked["baseline"] = next(iter(asked["options"]))
+    for one in asked["options"].values():
+        one.pop("until_ready", None)
+        one.pop("ready_after_days", None)
+    packed = simulator.pack_link(yaml.safe_dump(asked).encode())
+    assert packed is not None
+    page = opened(yaml=packed)
+    page.text_area(key="pasted prompt").set_value("hello " * 100).run()
+    assert not page.exception
+    said = " ".join(part.proto.body for part in page.get("html"))
+    assert "o200k_base" in said
+    assert "No option of this scenario is hosted" in said
+    assert "Something went wrong" not in said
