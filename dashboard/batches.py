@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard import pictures, question, shown, take, workshop
+from dashboard import pictures, question, shown, take, work, workshop
 from dashboard.guard import guarded
+from pricing.errors import InputError
 from simulator import (
     BatchTask,
     as_csv,
@@ -124,7 +125,7 @@ def _found(points: BatchPoints) -> None:
     low, high = kept.span("total_usd") if "total_usd" in kept.numbers else (0.0, 0.0)
     span = f" The choice costs {usd(low)} to {usd(high)}." if high else ""
     shown.say(f"{len(kept):,} of {len(points):,} points. Cheapest: {chosen}.{span}")
-    _drawn(kept)
+    _drawn(kept, points)
     with st.container(horizontal=True):
         st.download_button("These points (CSV)", lambda: as_csv(kept.rows()), "batch.csv", "text/csv",
                            on_click="ignore")
@@ -160,8 +161,8 @@ def _filtered(points: BatchPoints) -> BatchPoints:
     return points.where(words, spans)
 
 
-def _drawn(points: BatchPoints) -> None:
-    """Any two columns of numbers against each other."""
+def _drawn(points: BatchPoints, every: BatchPoints) -> None:
+    """Any two columns of numbers against each other; each word looks the same whatever is filtered."""
     if len(points.numbers) < 2:
         return
     across, up, by = st.columns([1, 1, 1])
@@ -172,6 +173,15 @@ def _drawn(points: BatchPoints) -> None:
                      else 1, key="batch y", format_func=charts.column_name)
     colour = by.selectbox("Coloured by", ["choice", "scenario", "runner_up"], key="batch colour",
                           format_func=lambda name: name.replace("_", "-"))
-    figure = charts.batch_scatter(points, x, y, colour)
+    order = every.words(colour) if colour == "scenario" else (*_options_asked(), *every.options)
+    figure = charts.batch_scatter(points, x, y, colour, order)
     pictures.show("batch", figure)
     take.charts_of("batch", {"batch": figure})
+
+
+def _options_asked() -> tuple[str, ...]:
+    """The options of the scenario of the other pages, which come first as these colour them by their place in it."""
+    try:
+        return tuple(work.scenario_of(question.asked()).options)
+    except InputError:
+        return ()

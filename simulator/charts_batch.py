@@ -10,9 +10,10 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from simulator.charts_style import COLOURS, SYMBOLS, TICKS_USD, figure
+from simulator.charts_style import COLOURS, GREY, SYMBOLS, TICKS_USD, figure
 from simulator.charts_words import text, wrapped
-from simulator.domain.batch_points import BatchPoints
+from simulator.domain.batch import OPTION_TOTAL
+from simulator.domain.batch_points import NO_CHOICE, BatchPoints
 from simulator.formats import count, decade, short
 
 MOST_POINTS = 4_000
@@ -33,7 +34,7 @@ def column_name(column: str) -> str:
     >>> column_name("total_usd"), column_name("workload.calls_per_day"), column_name("total_usd.cheap")
     ('Cost of the choice, USD', 'workload.calls_per_day', 'Cost of cheap, USD')
     """
-    option = column.removeprefix("total_usd.")
+    option = column.removeprefix(OPTION_TOTAL)
     return NAMES.get(column, column if option == column else f"Cost of {option}, USD")
 
 
@@ -50,31 +51,35 @@ def batch_answers(points: BatchPoints, of: int, x: str, y: str, source: str) -> 
     shares = [f"{short(str(words[at]))} {100.0 * counts[at] / len(points):.0f} %" for at in np.argsort(-counts)]
     number = f"{of:,} points" if len(points) == of else f"{len(points):,} of {of:,} points, evenly spread"
     return _scatter(
-        points, x, y, "choice", title="Which option is the cheapest?",
+        points, x, y, "choice", points.options, title="Which option is the cheapest?",
         subtitle=f"{', '.join(shares)} of the points.", shown=number, foot=wrapped(f"{number}. {source}.", most=3),
     )
 
 
-def batch_scatter(points: BatchPoints, x: str, y: str, by: str = "choice") -> go.Figure:
+def batch_scatter(
+    points: BatchPoints, x: str, y: str, by: str = "choice", order: Sequence[str] = ()
+) -> go.Figure:
     """Points of a batch over two of its columns.
 
     Args:
         points: those that are wanted.
         x, y: columns of numbers.
         by: the column of words that colours them.
+        order: its words in the order of their colours; others come after them.
     """
     both = np.isfinite(points.columns[x]) & np.isfinite(points.columns[y])
     found = int(both.sum())
     kept = math.ceil(found / max(1, math.ceil(found / MOST_POINTS)))
     shown = f"{kept:,} of {len(points):,} points" if kept < len(points) else f"{len(points):,} points"
     return _scatter(
-        points, x, y, by, title=f"{column_name(y)} against {column_name(x)}",
+        points, x, y, by, order, title=f"{column_name(y)} against {column_name(x)}",
         subtitle=f"{shown}, coloured by {by}.", shown=shown, foot=[],
     )
 
 
 def _scatter(
-    points: BatchPoints, x: str, y: str, by: str, *, title: str, subtitle: str, shown: str, foot: Sequence[str]
+    points: BatchPoints, x: str, y: str, by: str, order: Sequence[str], *,
+    title: str, subtitle: str, shown: str, foot: Sequence[str],
 ) -> go.Figure:
     both = np.isfinite(points.columns[x]) & np.isfinite(points.columns[y])
     places = np.flatnonzero(both)
@@ -93,13 +98,15 @@ def _scatter(
     )
     hover = np.array([f"{text(str(name))}: {text(str(choice))}" for name, choice in zip(
         points.columns["scenario"][drawn], points.columns["choice"][drawn], strict=True)], dtype=object)
-    for index, word in enumerate(groups):
+    known = list(dict.fromkeys((*order, *points.words(by))))
+    for word in groups:
+        place = known.index(word)
+        colour = GREY if word == NO_CHOICE else COLOURS[place % len(COLOURS)]
         mine = points.columns[by][drawn] == word
         chart.add_scatter(
             x=points.columns[x][drawn][mine], y=points.columns[y][drawn][mine], mode="markers",
             name=f"{text(short(word))}  {count(float(np.sum(points.columns[by][places] == word)))}",
-            marker={"color": COLOURS[index % len(COLOURS)], "symbol": SYMBOLS[index % len(SYMBOLS)], "size": 7,
-                    "opacity": 0.75},
+            marker={"color": colour, "symbol": SYMBOLS[place % len(SYMBOLS)], "size": 7, "opacity": 0.75},
             text=hover[mine], hovertemplate="%{text}<br>%{x:,.4~r}, %{y:,.4~r}<extra></extra>",
         )
     return chart.figure()

@@ -40,9 +40,11 @@ def opened(**state: Any) -> AppTest:
 
 
 def ran(page: AppTest) -> AppTest:
-    """The page when its batch has ended."""
-    next(button for button in page.button if button.label == "Run the batch").click()
-    page.run()
+    """The page when its batch has ended, by this test or by one before it."""
+    begin = next(button for button in page.button if button.label == "Run the batch")
+    if not begin.disabled:
+        begin.click()
+        page.run()
     end = time.monotonic() + WAIT_S
     while any(button.label == "Stop" for button in page.run().button):
         assert time.monotonic() < end, "waited in vain"
@@ -100,6 +102,29 @@ def test_a_chart_draws_every_point_once_on_scales_that_suit(priced: BatchPoints)
     assert chart.layout.xaxis.type == "log"
     assert len(chart.data) == 2
     assert "20 points" in chart.layout.meta["alt"]
+
+
+def test_an_option_looks_as_on_the_pages_of_its_scenario_whatever_is_filtered() -> None:
+    page = ran(opened(sent_batch=SENT["sent batch"]))
+    asked = simulator.read_scenario(simulator.default_scenario_path())
+    looks = {one.option: one.colour for one in simulator.headlines(simulator.compare(asked, flips=False))}
+    seen = {}
+    for wanted in ([], ["own-4090"], ["tuned"]):
+        page.multiselect(key="only choice").set_value(wanted)
+        page.run()
+        told = next(part.proto.bytes for part in page.get("bidi_component") if b"figure" in part.proto.bytes)
+        groups = json.loads(json.loads(told)["chart"]["figure"])["data"]
+        now = {group["name"].split("  ")[0]: group["marker"]["color"] for group in groups}
+        seen = now | seen
+        assert {option: seen[option] for option in now} == now
+    both = seen.keys() & looks.keys()
+    assert len(both) > 1
+    assert {option: seen[option] for option in both} == {option: looks[option] for option in both}
+
+
+def test_the_table_names_options_in_the_order_of_their_scenario(priced: BatchPoints) -> None:
+    asked = simulator.read_scenario(simulator.default_scenario_path())
+    assert priced.options[: len(asked.options)] == tuple(asked.options)
 
 
 def test_the_page_runs_a_batch_and_filters_it() -> None:

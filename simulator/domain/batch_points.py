@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.domain.batch import OPTION_TOTAL
+
 NO_CHOICE = "none"
 """Stands where no option of a scenario can be chosen."""
 
@@ -29,6 +31,11 @@ class BatchPoints:
             name for name, values in self.columns.items()
             if values.dtype == np.float64 and len(np.unique(values[np.isfinite(values)])) > 1
         )
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Options that have a price, in the order of their scenario; of several scenarios, one after another."""
+        return tuple(name.removeprefix(OPTION_TOTAL) for name in self.columns if name.startswith(OPTION_TOTAL))
 
     def words(self, name: str) -> tuple[str, ...]:
         """The different words of a column, in the order in which they come."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.domain.batch import Batch, Piece
+from simulator.domain.batch import OPTION_TOTAL, Batch, Piece
 from simulator.domain.batch_points import NO_CHOICE, BatchPoints
 
 CHOSEN = ("choice", "runner_up")
@@ -27,7 +27,7 @@ def batch_points(batch: Batch, parts: Iterable[tuple[Piece, bytes]]) -> BatchPoi
         for piece, content in sorted(parts, key=lambda part: (part[0].member, part[0].first))
     ]
     names = dict.fromkeys(name for block in blocks for name in block)
-    first = [name for name in names if not name.startswith("total_usd.")]
+    first = [name for name in names if not name.startswith(OPTION_TOTAL)]
     order = [*first, *(name for name in names if name not in first)]
     lengths = [len(block["scenario"]) for block in blocks]
     text = {name for block in blocks for name, values in block.items() if values.dtype == object}

@@ -8,10 +8,9 @@ from typing import Any
 
 from pricing.errors import InputError
 from simulator.domain.advice import Decided
+from simulator.domain.batch import OPTION_TOTAL
 from simulator.files.batch_folder import PARTS, read_plan
 from simulator.files.results import MANIFEST
-
-OPTION = "total_usd."
 
 
 def read_decisions(folder: Path) -> dict[str, tuple[Decided, ...]]:
@@ -76,7 +75,7 @@ def _decided(row: Mapping[str, Any], fixed: Mapping[str, Any]) -> Decided:
         decided_at=_ids(row["decided_at"]),
         paid_at=_ids(row["paid_at"]),
         axes=fixed,
-        by_option={key.removeprefix(OPTION): value for key, value in row.items() if key.startswith(OPTION)},
+        by_option={key.removeprefix(OPTION_TOTAL): value for key, value in row.items() if key.startswith(OPTION_TOTAL)},
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pricing.errors import TunepointError
-from simulator.domain.batch import Batch, Member, Piece
+from simulator.domain.batch import OPTION_TOTAL, Batch, Member, Piece
 from simulator.domain.drawn import BY_DAY, is_structural, with_dials
 from simulator.domain.findings import Engine, SimulationResult
 from simulator.domain.scenario import Scenario
@@ -137,7 +137,7 @@ def price_points(member: Member, first: int, after: int, engine: Engine = "expec
         "point": np.arange(first, after, dtype=np.int64),
         **axes,
         **_choices(names, member.scenario.baseline, total, ranking, calls),
-        **{f"total_usd.{name}": total[row] for row, name in enumerate(names)},
+        **{f"{OPTION_TOTAL}{name}": total[row] for row, name in enumerate(names)},
     }
 
 
@@ -210,7 +210,7 @@ def _played(member: Member, first: int, after: int) -> dict[str, NDArray[Any]]:
         **axes,
         **chosen,
         "cheapest_share": share,
-        **{f"total_usd.{name}": total[row] for row, name in enumerate(names)},
+        **{f"{OPTION_TOTAL}{name}": total[row] for row, name in enumerate(names)},
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.domain.advice import Paid
-from simulator.domain.batch import Member
+from simulator.domain.batch import OPTION_TOTAL, Member
 from simulator.domain.drawn import with_dials
 from simulator.studies.backtest import backtest
 
@@ -53,7 +53,7 @@ def decide_points(member: Member, first: int, after: int) -> dict[str, NDArray[A
         "stopped_on": _days([one.serves_until for one in chosen]),
         "decided_at": _words([[at for paid in one.options.values() for at in paid.planned_at] for one in found]),
         "paid_at": _words([one.versions for one in chosen]),
-        **{f"total_usd.{name}": _numbers([one.options[name].paid_usd for one in found]) for name in names},
+        **{f"{OPTION_TOTAL}{name}": _numbers([one.options[name].paid_usd for one in found]) for name in names},
     }
 
 
