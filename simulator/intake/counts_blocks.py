@@ -130,7 +130,7 @@ def count_blocks(path: Path, columns: CountColumns) -> Iterator[Block]:
             rows += batch.num_rows
             if batch.num_rows:
                 yield block
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:  # the second: Arrow's own, of a cast it has not
+    except pa.ArrowException as error:
         raise InputError(_fault(path, columns, rows, str(error).partition("\n")[0][:160])) from None
 
 

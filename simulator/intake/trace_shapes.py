@@ -103,7 +103,7 @@ def shape_blocks(path: Path, shape: Shape) -> Iterator[tuple[Counts, Counts, Cou
                 raise pa.ArrowInvalid(f"row {rows + int(np.flatnonzero(bad)[0]) + 1} has a value out of range")
             rows += batch.num_rows
             yield at.astype(np.int64), counts[0], counts[1]
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:  # the second: Arrow's own, of a cast it has not
+    except pa.ArrowException as error:
         raise InputError(_fault(path, shape, rows, str(error).partition("\n")[0][:160])) from None
     if not rows:
         raise InputError(f"{path}: there is a header and no row; a trace has a row for each call, at least one")
