@@ -54,7 +54,8 @@ STYLE = """<style>
 .tp-note {font-size: .86rem; opacity: .8; margin: 0}
 @media (min-width: 641px) {
   [data-testid=stColumn]:has(.st-key-dials) {position: sticky; top: 3.6rem; align-self: flex-start}
-  .st-key-dials {max-height: calc(100vh - 11.5rem)}
+  .st-key-dials {max-height: calc(100vh - 13rem); padding-bottom: 2rem;
+    mask-image: linear-gradient(#000 calc(100% - 2rem), transparent)}
 }
 .st-key-said {min-height: 25rem; position: relative}
 .st-key-said [data-testid=stElementContainer]:has([data-testid=stSpinner], [data-testid=stSkeleton]) {
