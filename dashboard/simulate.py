@@ -102,17 +102,22 @@ def _events(found: Rehearsal) -> None:
                     [tuple(str(cell) for cell in row.values()) for row in rows])
 
 
+def pays_back(found: Rehearsal, name: str) -> str:
+    """When half of the runs have paid back, as the card of the first page says it of the mean."""
+    if not found.earns_back(name):
+        return NONE
+    half = found.runs.payback_interval(name)[1]
+    return "never" if half is None else days(half)
+
+
 def _table(found: Rehearsal) -> None:
     """Every option over all runs, in the words of the command line's `interval_usd`, `cheapest_share` and payback."""
     runs, cheapest = found.runs, found.runs.cheapest_share()
     rows = []
     for name in found.options:
         low, middle, high = runs.interval_usd(name)
-        payback = NONE
-        if name in runs.payback_days:
-            half = runs.payback_interval(name)[1]
-            payback = "never" if half is None else days(half) if half > 0 else "at once"
-        rows.append((name, usd(middle), f"{usd(low)} to {usd(high)}", share(cheapest.get(name, 0.0)), payback))
+        rows.append((name, usd(middle), f"{usd(low)} to {usd(high)}", share(cheapest.get(name, 0.0)),
+                     pays_back(found, name)))
     shown.table(
         {"option": "", f"{days(found.horizon_days)}, median": "n", "nine runs of ten": "n", "cheapest in, of runs": "n",
          "pays back, median": "n"}, rows,

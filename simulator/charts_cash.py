@@ -118,11 +118,10 @@ def paybacks(comparison: Comparison) -> Iterator[tuple[str, str, float, date]]:
     What cannot serve the calls earns nothing back: its bill is small for what it leaves undone.
     """
     for pair in comparison.break_even:
-        if not all(comparison.options[name].result.keeps_up for name in pair.between):
-            continue
-        if pair.payback.days is not None and pair.payback.date is not None:
-            other, larger = sorted(pair.between, key=lambda name: comparison.options[name].one_off_usd)
-            yield larger, other, pair.payback.days, pair.payback.date
+        for larger, other in (pair.between, pair.between[::-1]):
+            earns = comparison.options[larger].result.pays_back_against(comparison.options[other].result)
+            if earns and pair.payback.days is not None and pair.payback.date is not None:
+                yield larger, other, pair.payback.days, pair.payback.date
 
 
 def _cheapest(comparison: Comparison) -> str:

@@ -47,8 +47,8 @@ def run_pictures(comparison: Comparison) -> dict[str, go.Figure]:
 
 
 def late_payers(found: Rehearsal) -> list[str]:
-    """Options that have something to earn back, in at least one run."""
-    return [name for name, waited in found.runs.payback_days.items() if np.any(waited > 0)]
+    """Options that have something to earn back."""
+    return [name for name in found.runs.payback_days if found.earns_back(name)]
 
 
 def cost_fan(found: Rehearsal) -> go.Figure:

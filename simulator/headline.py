@@ -27,7 +27,7 @@ def headlines(comparison: Comparison, dark: bool = False) -> tuple[Headline, ...
         until = option.result.serves_until
         eligible = float(option.result.eligible_calls[0]) > 0
         payback = paybacks.get(name)
-        extra = option.one_off_usd > comparison.options[comparison.baseline].one_off_usd
+        earns = option.result.pays_back_against(comparison.options[comparison.baseline].result)
         found.append(
             Headline(
                 option=name,
@@ -46,7 +46,7 @@ def headlines(comparison: Comparison, dark: bool = False) -> tuple[Headline, ...
                     "paid once": usd(option.one_off_usd),
                     "cache hits": share(float(option.result.cache_hit_rate[0])) if eligible else NONE,
                     "pays back": (
-                        NONE if payback is None or not extra or not option.result.keeps_up
+                        NONE if payback is None or not earns
                         else "never" if payback.days is None or payback.date is None
                         else f"{days(payback.days)}, {day(payback.date)}"
                     ),

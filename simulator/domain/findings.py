@@ -62,6 +62,14 @@ class SimulationResult:
         """Whether it serves all calls for as long as it serves at all: only then does a payback mean anything."""
         return self.feasible or self.serves_until is not None
 
+    def pays_back_against(self, other: SimulationResult) -> bool:
+        """Whether it pays more up front than another, and both keep up; else there is nothing that it could pay back.
+
+        What hardware fetches at the end is no cash until then.
+        """
+        mine, theirs = (one.ledger.spent_usd(one_off=True).sum(axis=1).mean() for one in (self, other))
+        return bool(mine > theirs) and self.keeps_up and other.keeps_up
+
     @property
     def feasible(self) -> bool:
         """Whether it can be bought and serves every day (in at least one draw)."""

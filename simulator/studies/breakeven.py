@@ -335,6 +335,8 @@ def payback(
     flags = tuple(_common_span(scenario, between)[1])
     if one_offs[larger] <= 0:
         return Payback(days=None, date=None, reason="neither option pays anything up front", flags=flags)
+    if late := [name for name in between if not found[name].keeps_up]:
+        return Payback(days=None, date=None, reason=f"none, as {late[0]} cannot serve the calls", flags=flags)
     days = min(_served_days(scenario, name) for name in between)
     one_off, recurring = (paid[larger][kind][:days] - paid[other][kind][:days] for kind in (0, 1))
     after_one_off, by_end = cumulative(one_off, recurring)

@@ -14,6 +14,7 @@ from simulator.domain.rehearsed import Rehearsal
 from simulator.domain.scenario import Scenario
 from simulator.run import FIDELITIES, simulate_all
 from simulator.studies.runs import payback_days, played_with
+from simulator.studies.sizing import kept_promises
 
 POINTS = 121
 """Days of which the cash is kept: of a year every third, which no picture tells from every day."""
@@ -88,7 +89,7 @@ def rehearse(part: Part) -> Rehearsal:
                 name: payback_days(result, base, served(result)) for name, result in results.items()
                 if result is not base
             },
-            mean={name: mean_of([result]) for name, result in results.items()},
+            mean={name: kept_promises(scenario, mean_of([result])) for name, result in results.items()},
         ),
         days=days,
         paid_usd={name: _paid(result, days) for name, result in results.items()},

@@ -1,0 +1,50 @@
+"""Whether an option has something to pay back is said alike wherever it is said, for every shipped scenario."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import simulator
+from dashboard.simulate import pays_back
+from simulator.charts_cash import paybacks
+from simulator.charts_played import late_payers
+from simulator.cli.answers_shown import _paid_back
+from simulator.formats import NONE, played_words
+
+
+@pytest.mark.parametrize("path", simulator.shipped_scenarios(), ids=lambda path: path.stem)
+def test_an_option_without_a_larger_outlay_has_nothing_to_pay_back(path: Path) -> None:
+    """On the card of the first page, after the runs, on the chart, on the terminal and as JSON."""
+    scenario = simulator.read_scenario(path)
+    found = simulator.rehearse(simulator.rehearsal_parts(scenario, 2, fidelity="aggregate")[0])
+    bills = simulator.compare(scenario, flips=False)
+    simulated = simulator.compare(scenario, engine="simulated", fidelity="aggregate", played=found.runs, flips=False)
+    said = dict(zip(simulated.options, played_words(simulated)[0], strict=False))
+    told = {one["between"][1]: one["payback"] for one in simulator.comparison_json(simulated)["break_even"]}
+    marked = {name for name, *_ in paybacks(bills)}
+    cards = {one.option: one.facts["pays back"] for one in simulator.headlines(bills)}
+    assert cards[bills.baseline] == pays_back(found, bills.baseline) == NONE
+    for pair in bills.break_even:
+        name = pair.between[1]
+        outlay = {one: bills.options[one].result.ledger.spent_usd(one_off=True).sum() for one in pair.between}
+        nothing = bool(outlay[name] <= outlay[bills.baseline]) or not bills.options[name].result.keeps_up
+        assert (cards[name] == NONE) is nothing
+        assert (pays_back(found, name) == NONE) is nothing
+        assert (_paid_back(bills, pair) == "") is nothing
+        assert ("pay back" not in said[name] and "pays back" not in said[name]) is nothing
+        assert (told[name]["interval_days"] is None) is (told[name]["never_share"] is None) is nothing
+        assert (name in late_payers(found)) is not nothing
+        assert (name in marked) is (not nothing and pair.payback.days is not None)
+
+
+def test_what_cannot_serve_the_calls_pays_nothing_back() -> None:
+    """A thousand times the calls of the shipped question are more than its machines can take."""
+    scenario = simulator.read_scenario(simulator.default_scenario_path(), ["workload.calls_per_day=50000000"])
+    found = simulator.compare(scenario, flips=False)
+    late = [pair for pair in found.break_even if not found.options[pair.between[1]].result.keeps_up]
+    assert late
+    for pair in late:
+        assert (pair.payback.days, pair.payback.date) == (None, None)
+        assert pair.payback.reason == f"none, as {pair.between[1]} cannot serve the calls"
