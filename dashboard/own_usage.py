@@ -13,13 +13,16 @@ from simulator import Usage, checked_bill, parse_usage, shipped_book, usage_sett
 from simulator.formats import NONE, count, day, days, quantity, usd, usd_exact
 
 NAMES = "OpenAI, Anthropic, LiteLLM, Langfuse, OpenTelemetry, or a CSV of your own"
+COLUMNS = "Columns of a CSV of your own"
+ASKED_BY = f'the field "{COLUMNS}"'
+"""How a mistake names it."""
 
 
 def show() -> None:
     """Upload, sums, bill, settings."""
     file = st.file_uploader(f"Drop a usage log: {NAMES}", type=["csv", "json", "jsonl"], key="usage file")
     typed = st.text_input(
-        "Columns of a CSV of your own", key="usage columns", placeholder="time=created_at, input=tokens_in, ...",
+        COLUMNS, key="usage columns", placeholder="time=created_at, input=tokens_in, ...",
         help="Pairs of a field and the name of a column: time, model, input, output, cached, cache\\_write, calls, "
              "usd, failed, service.",
     )
@@ -46,7 +49,7 @@ def show() -> None:
 @functools.lru_cache(maxsize=4)
 def _read(raw: bytes, name: str, columns: tuple[tuple[str, str], ...]) -> Usage:
     """A log, summed up, kept while a page is redrawn."""
-    found: Usage = parse_usage(raw, name, dict(columns) or None)
+    found: Usage = parse_usage(raw, name, dict(columns) or None, ASKED_BY)
     return found
 
 
@@ -55,7 +58,7 @@ def _columns(typed: str) -> tuple[tuple[str, str], ...]:
     pairs = [part.strip().partition("=") for part in typed.replace("\n", ",").split(",") if part.strip()]
     for field, equals, column in pairs:
         if not equals or not column.strip():
-            raise InputError(f'columns: "{field}" is no pair; write FIELD=COLUMN, as in time=created_at')
+            raise InputError(f'{ASKED_BY}: "{field}" is no pair; write FIELD=COLUMN, as in time=created_at')
     return tuple((field.strip(), column.strip()) for field, _, column in pairs)
 
 

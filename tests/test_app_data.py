@@ -125,13 +125,22 @@ def test_a_csv_of_ones_own_is_read_by_its_columns() -> None:
     page = opened(("usage file", "own.csv", own.encode()))
     (sentence,) = mistakes(page)
     assert "own.csv" in sentence
+    assert told_of_columns(page) == sentence
+    for typed, wrong in {"time=at": "input is missing", "tim=at": "tim is none of", "time at": "is no pair"}.items():
+        page.text_input(key="usage columns").set_value(typed).run()
+        assert wrong in told_of_columns(page)
     page.text_input(key="usage columns").set_value("time=at, model=model, input=sent, output=got, cached=cached")
     page.run()
     assert mistakes(page) == []
     assert "56 calls on 14 days" in words(page)
-    page.text_input(key="usage columns").set_value("time at")
-    page.run()
-    assert "is no pair" in mistakes(page)[0]
+
+
+def told_of_columns(page: AppTest) -> str:
+    """The one sentence of a mistake, which names the field of the page and nothing of the command line."""
+    (sentence,) = mistakes(page)
+    assert f'the field "{page.text_input(key="usage columns").label}"' in sentence
+    assert "--" not in sentence
+    return sentence
 
 
 def test_a_log_whose_calls_are_shorter_than_the_prompt_is_told_what_to_do() -> None:

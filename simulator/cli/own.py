@@ -164,7 +164,7 @@ def _read(file: Path, column: list[str] | None) -> Usage:
             if not equals or not where:
                 raise InputError(f'--column: "{text}" is no pair; write FIELD=COLUMN, as in time=created_at')
             columns[name] = where
-    read: Usage = summed_usage(read_usage(file, columns))
+    read: Usage = summed_usage(read_usage(file, columns, "--column"))
     if read.calls == 0:
         raise InputError(f"{file}: holds no calls; name a log with some")
     return read

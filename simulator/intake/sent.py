@@ -30,18 +30,20 @@ def parse_trace(raw: bytes, name: str) -> Trace:
     return _laid(raw, name, read_trace)
 
 
-def parse_usage(raw: bytes, name: str, columns: Mapping[str, str] | None = None) -> Usage:
+def parse_usage(
+    raw: bytes, name: str, columns: Mapping[str, str] | None = None, asked_by: str = "columns"
+) -> Usage:
     """Read and sum up a usage log from its bytes; see `read_usage`.
 
     Args:
         raw: the bytes of the file.
         name: what messages call it.
-        columns: for a CSV of one's own, which of its columns holds what.
+        columns, asked_by: for a CSV of one's own, which of its columns holds what, and by what that is said.
 
     Raises:
         InputError: as `read_usage`, with `name` for the file, or the log holds no calls.
     """
-    usage = _laid(raw, name, lambda path: summed(read_usage(path, columns)))
+    usage = _laid(raw, name, lambda path: summed(read_usage(path, columns, asked_by)))
     if usage.calls == 0:
         raise InputError(f"{PurePath(name).name}: holds no calls; give a log with some")
     return usage

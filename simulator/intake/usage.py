@@ -203,12 +203,15 @@ Langfuse observations export, OpenTelemetry semantic conventions for GenAI spans
 LiteLLM's `prompt_tokens` hold what a cache took or gave in today's versions, and did not in all earlier ones."""
 
 
-def read_usage(path: str | os.PathLike[str], columns: Mapping[str, str] | None = None) -> Iterator[UsageRow]:
+def read_usage(
+    path: str | os.PathLike[str], columns: Mapping[str, str] | None = None, asked_by: str = "columns"
+) -> Iterator[UsageRow]:
     """Rows of a usage log, in the order of the file.
 
     Args:
         path: CSV, JSON or JSONL, plain or gzip.
         columns: for a CSV of one's own, which of its columns holds which of `FIELDS`.
+        asked_by: by what `columns` are given where the reader is, as a mistake names it.
 
     Raises:
         InputError: no such log, a column that is not there, a value that cannot be read, or another currency.
@@ -218,10 +221,11 @@ def read_usage(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
     if columns is not None:
         for name in columns:
             if name not in FIELDS:
-                raise InputError(f"--column {name}: is none of {', '.join(FIELDS)}{nearest(name, FIELDS)}")
+                raise InputError(f"{asked_by}: {name} is none of {', '.join(FIELDS)}{nearest(name, FIELDS)}")
         missing = [name for name in NEEDED if name not in columns]
         if missing:
-            raise InputError(f"--column {missing[0]}: is missing; say which column holds it, as in {missing[0]}=COLUMN")
+            first = missing[0]
+            raise InputError(f"{asked_by}: {first} is missing; say which column holds it, as in {first}=COLUMN")
         if other := _currency_in(columns.get("usd", "")):
             raise InputError(f"{path}: column {columns['usd']} is in {other}; {IN_USD}")
         form = _Form(name="columns", mark=(), keys=columns)
@@ -233,7 +237,7 @@ def read_usage(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
                 some = ", ".join(list(record)[:8])
                 known = ", ".join(dict.fromkeys(one.name for one in FORMS))
                 where = f"{path}: line {number}"
-                raise InputError(f"{where}: no known log ({known}) has the columns {some}; map them by --column")
+                raise InputError(f"{where}: no known log ({known}) has the columns {some}; map them by {asked_by}")
         row = _row(f"{path}: line {number}", record, form)
         if form.mark and not (row.model or row.input or row.cached or row.cache_write or row.output):
             continue                                # a span that is no call of a model, a period without any
