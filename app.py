@@ -15,7 +15,20 @@ def main() -> None:
     """
     import streamlit as st
 
-    from dashboard import about, batches, breakeven, decide, door, own_data, pictures, prices, question, shown, simulate
+    from dashboard import (
+        about,
+        batches,
+        breakeven,
+        decide,
+        door,
+        keyboard,
+        own_data,
+        pictures,
+        prices,
+        question,
+        shown,
+        simulate,
+    )
     from dashboard.guard import guarded
 
     icon = Path(__file__).parent / "dashboard" / "icon.png"  # an icon by name would be asked of another server
@@ -38,6 +51,7 @@ def main() -> None:
     st.navigation(pages, position="top").run()
     door.way_out()
     pictures.load()
+    keyboard.load()
 
 
 if __name__ == "__main__":  # a worker process that imports this file must not run the page again

@@ -61,7 +61,8 @@ STYLE = """<style>
 .st-key-said [data-testid=stElementContainer]:has([data-testid=stSpinner], [data-testid=stSkeleton]) {
   position: absolute; top: 0; right: 0; width: auto; z-index: 2; padding: 0 .5rem; border-radius: .4rem;
   background: var(--st-background-color, Canvas)}
-.st-key-plotly, .st-key-ahead, .st-key-door {position: absolute; height: 0; overflow: hidden}
+[data-testid=stTopNavLink]:focus-visible {outline: 2px solid; outline-offset: 1px}
+.st-key-plotly, .st-key-ahead, .st-key-door, .st-key-keyboard {position: absolute; height: 0; overflow: hidden}
 </style>"""
 
 
