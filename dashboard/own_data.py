@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import own_examples, own_usage, question, shown, work
+from dashboard import own_examples, own_kept, own_usage, question, shown, work
 from dashboard.guard import guarded
 from simulator import (
     Fit,
@@ -45,10 +45,11 @@ def page() -> None:
 
 
 def _prompt() -> None:
-    text = st.text_area("Paste a prompt", height=220, key="pasted prompt", placeholder="You sort support tickets ...")
-    file = st.file_uploader("or drop a text file", type=["txt", "md"], key="prompt file")
+    text = st.text_area("Paste a prompt", height=220, placeholder="You sort support tickets ...",
+                        **own_kept.typed("pasted prompt"))
+    file = own_kept.file("prompt", "or drop a text file", ["txt", "md"])
     if file is not None:
-        text = decode_prompt(file.getvalue(), file.name)
+        text = decode_prompt(file.raw, file.name)
     if not text.strip():
         shown.say("Nothing is sent anywhere: the tokens are counted by this server, offline.")
         return
@@ -86,13 +87,11 @@ def _read(raw: bytes, name: str) -> tuple[Trace, dict[str, Any]]:
 
 
 def _trace() -> None:
-    file = st.file_uploader(
-        "Drop a log of calls: CSV or gzip with TIMESTAMP, ContextTokens, GeneratedTokens", type=["csv", "gz"],
-        key="trace file",
-    )
+    file = own_kept.file(
+        "trace", "Drop a log of calls: CSV or gzip with TIMESTAMP, ContextTokens, GeneratedTokens", ["csv", "gz"])
     if file is None:
         return
-    trace, told = _read(file.getvalue(), file.name)
+    trace, told = _read(file.raw, file.name)
     shown.say(f"{told['rows']:,} calls over {quantity(told['span_s'])} s; {count(told['input_tokens'])} tokens in, "
               f"{count(told['output_tokens'])} out.")
     names = ("mean", "p50", "p95", "p99", "max")
@@ -106,7 +105,7 @@ def _trace() -> None:
     _bill(trace)
     shown.send("trace", trace_settings(trace), "Means and spreads alone")
     with guarded():
-        _fit(file.getvalue(), file.name)
+        _fit(file.raw, file.name)
 
 
 @functools.lru_cache(maxsize=4)

@@ -7,7 +7,7 @@ from datetime import date
 
 import streamlit as st
 
-from dashboard import question, shown, work
+from dashboard import own_kept, question, shown, work
 from simulator import (
     DatasetCheck,
     count_tokens,
@@ -30,12 +30,12 @@ LENGTHS = ("mean", "p50", "p95", "max")
 
 def show() -> None:
     """Upload, checks, lengths, prices, settings."""
-    file = st.file_uploader("Drop training examples: JSONL in the chat, ShareGPT, Alpaca or completion form",
-                            type=["jsonl", "json"], key="examples file")
+    file = own_kept.file(
+        "examples", "Drop training examples: JSONL in the chat, ShareGPT, Alpaca or completion form", ["jsonl", "json"])
     if file is None:
         shown.say("Every line is checked, and nothing is sent anywhere.")
         return
-    check = _read(file.getvalue(), file.name)
+    check = _read(file.raw, file.name)
     told = describe_dataset(check)
     shown.say(f"{check.records:,} records ({check.shape}), {check.tokens:,} tokens ({ENCODING}); "
               f"{told['split']['train']:,} to train on and {told['split']['validation']:,} to measure on.")

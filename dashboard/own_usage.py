@@ -7,7 +7,7 @@ import math
 
 import streamlit as st
 
-from dashboard import question, shown, work
+from dashboard import own_kept, question, shown, work
 from pricing.errors import InputError
 from simulator import Usage, checked_bill, parse_usage, shipped_book, usage_settings
 from simulator.formats import NONE, count, day, days, quantity, usd, usd_exact
@@ -20,16 +20,16 @@ ASKED_BY = f'the field "{COLUMNS}"'
 
 def show() -> None:
     """Upload, sums, bill, settings."""
-    file = st.file_uploader(f"Drop a usage log: {NAMES}", type=["csv", "json", "jsonl"], key="usage file")
+    file = own_kept.file("usage", f"Drop a usage log: {NAMES}", ["csv", "json", "jsonl"])
     typed = st.text_input(
-        COLUMNS, key="usage columns", placeholder="time=created_at, input=tokens_in, ...",
+        COLUMNS, **own_kept.typed("usage columns"), placeholder="time=created_at, input=tokens_in, ...",
         help="Pairs of a field and the name of a column: time, model, input, output, cached, cache\\_write, calls, "
              "usd, failed, service.",
     )
     if file is None:
         shown.say("Nothing is sent anywhere: the log is read by this server, and forgotten with this session.")
         return
-    usage = _read(file.getvalue(), file.name, _columns(typed))
+    usage = _read(file.raw, file.name, _columns(typed))
     paid = "" if usage.usd is None else f"; {usd_exact(usage.usd)} paid"
     if usage.usd is not None and usage.unpaid_rows:
         paid += f", and {count(usage.unpaid_rows)} of {count(usage.rows)} rows have no cost"
@@ -38,7 +38,8 @@ def show() -> None:
               f"{day(max(usage.by_day))}; {count(usage.failed)} failed{paid}.")
     _bill(usage)
     if usage.calls is None:
-        calls_held = st.number_input("Calls in all of this log", key="usage calls", min_value=1, value=None)
+        calls_held = st.number_input(
+            "Calls in all of this log", min_value=1, value=None, **own_kept.typed("usage calls"))
         if calls_held is None:
             shown.say("Type how many calls the log holds, to send them into the scenario.")
             return

@@ -20,6 +20,12 @@ from simulator.formats import usd
 DATA = Path(__file__).parent / "data"
 TOY = DATA / "openai_cookbook" / "toy_chat_fine_tuning.jsonl"
 PAGE = "from dashboard import own_data, question\nquestion.begin()\nown_data.page()\n"
+TWO_PAGES = """
+import streamlit as st
+from dashboard import about, own_data, question
+question.begin()
+own_data.page() if st.session_state.get("on", "data") == "data" else about.page()
+"""
 LOG = "time,model,input,output,cached\n" + "".join(
     f"2026-11-{day:02d}T{hour:02d}:10:00,gpt-4o-mini,3000,40,2560\n"
     for day in range(2, 16) for hour in (9, 9, 10, 15)
@@ -221,3 +227,42 @@ def test_a_prompt_is_counted_where_no_option_is_hosted_too() -> None:
     assert "o200k_base" in said
     assert "No option of this scenario is hosted" in said
     assert "Something went wrong" not in said
+
+
+def test_what_was_sent_and_typed_is_there_after_another_page_until_it_is_taken_off() -> None:
+    page = AppTest.from_string(TWO_PAGES, default_timeout=60).run()
+    files = {"prompt": ("prompt.txt", b"hello " * 100), "trace": ("trace.csv", trace()),
+             "usage": ("own.csv", LOG.replace("time,", "at,").encode()), "examples": (TOY.name, TOY.read_bytes())}
+    page.text_area(key="pasted prompt").set_value("You sort support tickets.")
+    page.text_input(key="usage columns").set_value("time=at, model=model, input=input, output=output")
+    for kind, (name, raw) in files.items():
+        page.file_uploader(key=f"{kind} file").upload(name, raw, "text/plain")
+    page.run()
+    before = words(page)
+    assert mistakes(page) == []
+    assert "sent before" not in before
+
+    page.session_state.on = "about"
+    page.run()
+    assert "Where does each figure come from" in words(page)
+    page.session_state.on = "data"
+    page.run()
+    assert not page.exception
+    kept = words(page)
+    for name, _ in files.values():
+        kept = kept.replace(f" {name}, sent before. ", "")
+    assert kept.split() == before.split()
+    assert page.text_area(key="pasted prompt").value == "You sort support tickets."
+
+    for kind in files:
+        page.button(key=f"take off {kind}").click().run()
+    assert "sent before" not in words(page)
+    assert "1,800 calls over" not in words(page)
+    page.text_area(key="pasted prompt").set_value("").run()
+    assert "Nothing is sent anywhere: the tokens are counted" in words(page)
+
+
+def test_a_file_of_a_kind_takes_the_place_of_the_one_before() -> None:
+    page = opened(("prompt file", "one.txt", b"hello " * 100))
+    page.file_uploader(key="prompt file").upload("two.txt", b"hello " * 200, "text/plain").run()
+    assert page.session_state["sent prompt"] == ("two.txt", b"hello " * 200)
