@@ -110,19 +110,20 @@ def _trace() -> None:
 
 @functools.lru_cache(maxsize=4)
 def _fitted(raw: bytes, name: str) -> Fit:
-    """The fit of a trace; its notes are those of the trace."""
+    """The fit of a trace, with the notes of both."""
     found: Fit = fit_trace(_read(raw, name)[0])
     return found
 
 
 def _fit(raw: bytes, name: str) -> None:
     """How calls come, fitted, beside what the log shows."""
-    fit = _fitted(raw, name)
+    fit, told = _fitted(raw, name), _read(raw, name)[0].notes
     shown.table(
         {"fitted": "", "of the log": "n", "of the fit": "n"},
         [(what, *("" if value is None else f"{value:,.4g}" for value in (seen, modelled)))
          for what, seen, modelled in fit.rows],
     )
+    shown.points("", [note for note in fit.notes if note not in told])
     shown.send("fit", fit_settings(fit), "The whole fit: hours, levels and bursts too")
 
 

@@ -189,6 +189,18 @@ def test_a_trace_is_described_fitted_billed_and_sent_either_way(
     assert "at 21,600 calls a day" in words(opened_decide(fitted))
 
 
+def test_what_is_doubted_of_a_trace_and_of_its_fit_is_told_under_the_name_that_was_sent() -> None:
+    page = opened(("trace file", "mine.csv", trace().rstrip()))
+    assert mistakes(page) == []
+    shown = words(page)
+    assert "mine.csv: the last line has no line end" in shown
+    assert "mine.csv: covers 2.0 hours, too few to tell the hours of a day apart" in shown
+    assert shown.count("no line end") == 1
+    assert "/sent" not in shown
+    alone = opened(("trace file", "one.csv", b"TIMESTAMP,ContextTokens,GeneratedTokens\n2026-11-02 09:00:00.0,300,20\n"))
+    assert mistakes(alone)[0].startswith("one.csv: 1 calls at one moment")
+
+
 def test_a_log_without_calls_says_nothing_of_a_workload() -> None:
     nothing = simulator.Usage(
         rows=0, calls=0.0, days=0, models={}, by_day={}, hours=None, weekdays=None, failed=0.0, usd=None

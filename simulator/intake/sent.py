@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TypeVar
 
@@ -22,12 +23,16 @@ def parse_trace(raw: bytes, name: str) -> Trace:
 
     Args:
         raw: the bytes of the file.
-        name: what messages call it; of a path only the last part.
+        name: what messages and notes call it; of a path only the last part.
 
     Raises:
         InputError: as `read_trace`, with `name` for the file.
     """
-    return _laid(raw, name, read_trace)
+    def read(path: Path) -> Trace:
+        trace, own = read_trace(path), _own(name)
+        return replace(trace, source=own, notes=tuple(note.replace(str(path), own) for note in trace.notes))
+
+    return _laid(raw, name, read)
 
 
 def parse_usage(
@@ -71,7 +76,12 @@ def _laid(raw: bytes, name: str, read: Callable[[Path], T]) -> T:
         try:
             return read(laid)
         except InputError as error:
-            raise InputError(str(error).replace(str(laid), PurePath(name).name or "file")) from None
+            raise InputError(str(error).replace(str(laid), _own(name))) from None
+
+
+def _own(name: str) -> str:
+    """A file's name as it was sent, without folders."""
+    return PurePath(name).name or "file"
 
 
 def trace_settings(trace: Trace) -> dict[str, str]:
