@@ -64,7 +64,7 @@ def cost_against_volume(
         subtitle=" ".join(told),
         foot=foot_lines(comparison, "; ".join(sorted({flag for one in found for flag in one.crossing.flags}))),
         alt=f"Cost a month against {what}{unit}, for {', '.join(curve.usd_per_month)}. {' '.join(told)}",
-        x={"type": curve.scale, "title": {"text": text(f"{curve.label}{unit}")},
+        x={"type": curve.scale, "title": {"text": text(f"{curve.label}{unit}")}, "hoverformat": ",.4~r",
            **(_decades(curve.x) if log_x else {}), "range": _range(curve)},
         y={"type": "log" if log_y else "linear", "title": {"text": "USD a month, one-offs included"},
            **(_decades(all_usd, "$") if log_y else {"tickformatstops": TICKS_USD})},

@@ -92,14 +92,14 @@ def drawn_week(record: FleetRecord, option: str, start: date, foot: Sequence[str
     )  # fmt: skip
     step = {"shape": "hv", "width": 2}
     chart.add_scatter(x=when, y=_steps(replicas), name="paid", mode="lines", line={**step, "color": COLOURS[0]},
-                      hovertemplate="%{y:.2f} paid")
+                      hovertemplate="%{y:.2f}")
     chart.add_scatter(x=when, y=_steps(serving), name="serving", mode="lines",
-                      line={**step, "color": COLOURS[5], "dash": "dot"}, hovertemplate="%{y:.2f} serving")
+                      line={**step, "color": COLOURS[5], "dash": "dot"}, hovertemplate="%{y:.2f}")
     chart.add_scatter(x=when, y=_steps(filled), name="utilisation", mode="lines", line={**step, "color": COLOURS[1]},
                       fill="tozeroy", fillcolor="rgba(213,94,0,0.15)", yaxis="y2", customdata=_told(filled),
                       hovertemplate="%{customdata} used")
     chart.add_scatter(x=when, y=_steps(queue), name="waiting for a place", mode="lines",
-                      line={**step, "color": COLOURS[2]}, yaxis="y3", hovertemplate="%{y:.3~s} waiting")
+                      line={**step, "color": COLOURS[2]}, yaxis="y3", hovertemplate="%{y:,.3~r} calls")
     if sent > 0:
         chart.add_scatter(x=when, y=_steps(overflow / np.maximum(calls, 1.0)), name="overflow", mode="lines",
                           line={**step, "color": COLOURS[4], "dash": "dash"}, yaxis="y2",

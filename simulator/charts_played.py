@@ -11,7 +11,7 @@ from simulator.charts_drawing import Drawing
 from simulator.charts_fleet import drawn_week
 from simulator.charts_latency import latency, timed_fleets
 from simulator.charts_style import COLOURS, INK, SHARES, SYMBOLS, TICKS_USD, WASH, figure, line_style
-from simulator.charts_words import on_date, text
+from simulator.charts_words import UNDER_ITS_NAME, on_date, text
 from simulator.domain.findings import Comparison
 from simulator.domain.rehearsed import Rehearsal
 from simulator.formats import day, days, share, short, usd
@@ -84,8 +84,9 @@ def cost_fan(found: Rehearsal) -> go.Figure:
         chart.add_scatter(
             x=x, y=middle, name=_named(found, name, usd(spans[name][1])), legendgroup=name,
             legendrank=order.index(name),
-            customdata=np.stack([low, high], axis=1), **looks,
-            hovertemplate="%{y:$,.4~s}" + (" (%{customdata[0]:$,.3~s} to %{customdata[1]:$,.3~s})" if runs > 1 else ""),
+            meta=_named(found, name), hovertemplate=f"%{{customdata}}{UNDER_ITS_NAME}", **looks,
+            customdata=[text(usd(half) + (f" ({usd(least)} to {usd(most)})" if runs > 1 else ""))
+                        for least, half, most in zip(low, middle, high, strict=True)],
         )
     return chart.figure()
 

@@ -49,8 +49,9 @@ def cost_distribution(found: Uncertainty, comparison: Comparison | None = None) 
         looks = line_style(place, risk.feasible_share == 1.0)
         levels = np.linspace(0, 1, len(risk.quantiles_usd))
         chart.add_scatter(x=risk.quantiles_usd, y=levels, name=text(short(name)), mode="lines", line=looks["line"],
-                          legendgroup=name, customdata=[share(level) for level in levels.tolist()],
-                          hovertemplate="%{customdata} below %{x:$,.4~s}")
+                          legendgroup=name, hovertemplate="%{customdata}",
+                          customdata=[text(f"{share(level)} below {usd(limit)}") for level, limit
+                                      in zip(levels.tolist(), risk.quantiles_usd, strict=True)])
         chart.add_scatter(x=risk.interval_usd, y=[0.05, 0.5, 0.95], mode="markers", showlegend=False, legendgroup=name,
                           marker={**looks["marker"], "color": looks["line"]["color"]}, hoverinfo="skip")
     return chart.figure()

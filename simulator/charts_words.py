@@ -12,6 +12,8 @@ from simulator.formats import day, days, short, usd
 
 FOOT_CHARACTERS = 118
 """Characters of 11 px that fit a chart of 780 px."""
+UNDER_ITS_NAME = "<extra>%{meta}</extra>"
+"""End of what is read under the pointer where the legend says more than a name: `meta` of the line is the name."""
 
 
 def text(words: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -177,6 +178,24 @@ def test_every_chart_is_told_in_words(desk: Page) -> None:
     told = desk.locator("[role=figure]").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
     assert len(told) == 3
     assert all(len(words) > 40 for words in told)
+
+
+def test_what_is_read_under_the_pointer_is_one_figure_an_option_as_a_person_writes_it(desk: Page) -> None:
+    desk.locator(".js-plotly-plot .main-svg").nth(2).wait_for(state="attached")
+
+    def read(place: int, share: float) -> list[str]:
+        chart = desk.locator(".js-plotly-plot").nth(place)
+        chart.scroll_into_view_if_needed()
+        box = chart.locator(".nsewdrag").first.bounding_box()
+        assert box is not None
+        desk.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+        chart.locator(".hoverlayer .traces").first.wait_for()
+        return chart.locator(".hoverlayer text").all_text_contents()
+
+    assert any(re.fullmatch(r"long-prompt : \$[\d,]+", line) for line in read(0, 0.4))
+    for share in (0.55, 0.85):
+        calls = read(1, share)[0]
+        assert re.fullmatch(r"[\d,]+", calls), calls
 
 
 def test_charts_that_have_left_the_page_leave_the_browser_too(desk: Page) -> None:

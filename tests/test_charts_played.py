@@ -40,6 +40,13 @@ def test_the_fan_ends_where_the_runs_end(played: simulator.Rehearsal) -> None:
         assert traces[f"{name}  {usd(middle)}".replace("$", "&#36;")].y[-1] == pytest.approx(middle, rel=1e-6)
 
 
+def test_the_fan_is_read_under_the_pointer_as_the_table_writes_it(played: simulator.Rehearsal) -> None:
+    for trace in charts.cost_fan(played).data:
+        if trace.hoverinfo != "skip":
+            low, middle, high = played.runs.interval_usd(trace.meta)
+            assert trace.customdata[-1].replace("&#36;", "$") == f"{usd(middle)} ({usd(low)} to {usd(high)})"
+
+
 def test_paid_back_shares_rise_to_the_share_that_ever_pays_back(played: simulator.Rehearsal) -> None:
     (trace,) = charts.payback_chances(played).data
     assert trace.y[0] == 0
