@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
+from streamlit.errors import StreamlitAuthError
 
-from dashboard import shown
-from dashboard.guard import guarded, sentence
+from dashboard import question, shown
+from dashboard.guard import guarded, log, sentence
 
 LOGIN_LIBRARY = "authlib"
+SETTINGS = ("client_kwargs",)
+"""Tables within `[auth]` that are no provider."""
+NOT_SET_UP = "The login of this server is not set up as it should be; the server log tells what is wrong with it."
 KEPT = """const name = "tunepoint link";
 export default function ({ data }) {
   const kept = sessionStorage.getItem(name);
@@ -42,7 +48,10 @@ def let_in() -> bool:
     if find_spec(LOGIN_LIBRARY) is None:
         sentence('This server is told to ask for a login and lacks the library for it; install "tunepoint[auth]".')
     else:
-        st.button("Log in", icon=":material/login:", type="primary", on_click=_log_in)
+        providers = _providers(st.secrets["auth"])
+        for name in providers:
+            label = "Log in" if name is None or len(providers) == 1 else f"Log in with {question.plain(name)}"
+            st.button(label, icon=":material/login:", type="primary", on_click=_log_in, args=(name,))
     return False
 
 
@@ -53,6 +62,16 @@ def way_out() -> None:
         st.button("Log out", icon=":material/logout:", on_click=st.logout)
 
 
-def _log_in() -> None:
+def _providers(auth: Mapping[str, Any]) -> list[str | None]:
+    """The names of the providers; None is the one without, asked too where there is no other."""
+    named = [name for name, value in auth.items() if isinstance(value, Mapping) and name not in SETTINGS]
+    return [None, *named] if "client_id" in auth or not named else [*named]
+
+
+def _log_in(provider: str | None) -> None:
     with guarded():
-        st.login()
+        try:
+            st.login(provider)
+        except StreamlitAuthError as error:
+            log.error("login: %s", " ".join(str(error).split()))
+            sentence(NOT_SET_UP)

@@ -12,8 +12,10 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 APP = str(Path(__file__).parents[1] / "app.py")
-AUTH = {"auth": {"redirect_uri": "http://127.0.0.1:8501/oauth2callback", "cookie_secret": "not random", "client_id":
-                 "me", "client_secret": "ours", "server_metadata_url": "http://127.0.0.1:1/openid-configuration"}}
+SHARED = {"redirect_uri": "http://127.0.0.1:8501/oauth2callback", "cookie_secret": "not random"}
+PROVIDER = {"client_id": "me", "client_secret": "ours",
+            "server_metadata_url": "http://127.0.0.1:1/openid-configuration"}
+AUTH = {"auth": SHARED | PROVIDER}
 
 
 def words(page: AppTest) -> str:
@@ -51,9 +53,39 @@ def test_who_has_not_logged_in_sees_a_button_and_nothing_else(library: None) -> 
 
 def test_the_button_asks_the_provider(library: None, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("streamlit.login", lambda: asked.append(True))
+    monkeypatch.setattr("streamlit.login", asked.append)
     opened(AUTH, is_logged_in=False).button[0].click().run()
-    assert asked == [True]
+    assert asked == [None]
+
+
+@pytest.mark.parametrize(("own", "labels"), [
+    ({"mine": PROVIDER}, {"Log in": "mine"}),
+    ({"mine": PROVIDER, "a*b": PROVIDER}, {"Log in with mine": "mine", r"Log in with a\*b": "a*b"}),
+    ({"mine": PROVIDER, **PROVIDER}, {"Log in": None, "Log in with mine": "mine"}),
+    ({**PROVIDER, "client_kwargs": {"prompt": "login"}}, {"Log in": None}),
+])
+def test_each_provider_that_the_server_names_has_a_button(
+    own: dict[str, object], labels: dict[str, str | None], library: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+    monkeypatch.setattr("streamlit.login", asked.append)
+    page = opened({"auth": SHARED | own}, is_logged_in=False)
+    assert {button.label for button in page.button} == set(labels)
+    for label in labels:
+        next(button for button in page.button if button.label == label).click().run()
+    assert asked == list(labels.values())
+
+
+@pytest.mark.parametrize("own", [{}, {"my_own": PROVIDER}, {"mine": {"client_id": "me"}}])
+def test_a_login_that_is_not_set_up_is_told_in_a_sentence_and_in_the_log(
+    own: dict[str, object], library: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("streamlit.user_info.is_authlib_installed", lambda: True)
+    page = opened({"auth": SHARED | own}, is_logged_in=False)
+    page.button[0].click().run()
+    assert "not set up as it should be" in words(page)
+    assert "Something went wrong" not in words(page)
+    assert "provider" in caplog.text
 
 
 def test_who_has_logged_in_sees_the_page_and_the_way_out(library: None) -> None:
