@@ -30,7 +30,8 @@ def price_over_time(table: PriceTable, until: date) -> go.Figure:
         title=f"What has {short(table.id, 40)} cost?",
         subtitle=f"On {day(last)}: {told or 'not sold by the token'}. {stops}",
         foot=(),
-        alt=f"Rates of {table.id} since {day(days[0]) if days else 'never'}; on {day(last)}: {told}. {stops}",
+        alt=f"Rates of {table.id} since {day(days[0]) if days else 'never'}; on {day(last)}: "
+            f"{told or 'not sold by the token'}. {stops}",
         x={"type": "date", "title": {"text": "Date", "standoff": 2}, "hoverformat": "%-d %b %Y"},
         y={"title": {"text": "USD per million tokens"}, "tickformatstops": TICKS_USD, "rangemode": "tozero"},
         height=380,
@@ -57,13 +58,15 @@ def gpu_price_over_time(table: GpuTable, until: date) -> go.Figure:
     }
     usd = {bound: [table.on(first, bound).usd_per_gpu_hour[bound] for first in days] for bound, days in steps.items()}
     told = ", ".join(f"{bound.replace('_', ' ')} {rate(rates[-1])}" for bound, rates in usd.items() if rates)
+    moved = "".join(f" On {day(steps[bound][0])} {bound.replace('_', ' ')} was {rate(rates[0])}."
+                    for bound, rates in usd.items() if rates and rates[0] != rates[-1])
     begun = [days[0] for days in steps.values() if days]
     chart = figure(
         title=f"What has an hour of {short(table.id, 40)} cost?",
         subtitle=f"On {day(until)}: {told or 'not known'}.",
         foot=(),
         alt=f"Rent of {table.id} for a card and hour since {day(min(begun)) if begun else 'never'}; on {day(until)}: "
-            f"{told}.",
+            f"{told or 'not known'}.{moved}",
         x={"type": "date", "title": {"text": "Date", "standoff": 2}, "hoverformat": "%-d %b %Y"},
         y={"title": {"text": "USD for a card and hour"}, "tickformatstops": TICKS_USD, "rangemode": "tozero"},
         height=380,

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import simulator
+from simulator import charts
 from simulator.cli import main
 
 PAGE = "from dashboard import prices, question\nquestion.begin()\nprices.page()\n"
@@ -104,6 +105,28 @@ def test_a_price_of_ones_own_for_a_machine_reaches_the_scenario_and_the_link() -
     assert doubled == pytest.approx(2 * plain)
 
 
+def test_a_machine_of_ones_own_stands_beside_those_that_a_link_has_brought() -> None:
+    path = simulator.default_scenario_path()
+    page = AppTest.from_string(PAGE, default_timeout=120)
+    linked = "vast/a100-80gb-sxm"
+    page.query_params["set"] = f"gpus={{{linked}: {{gpu: a100-80gb-sxm, usd_per_gpu_hour: {{on_demand: 3.25}}}}}}"
+    page.run()
+    page.segmented_control(key="kind").set_value("GPUs and serving").run()
+    page.selectbox(key="own machine '").set_value("owned/rtx-4090").run()
+    next(field for field in page.number_input if field.label.startswith("bought for")).set_value(999.0)
+    next(button for button in page.button if button.label == "Use in this session").click().run()
+    assert not page.exception
+    assert not [part for part in page.get("html") if '"tp-wrong"' in part.proto.body]
+    kept = page.query_params["set"]
+    (flag,) = [kept] if isinstance(kept, str) else kept
+    scenario = simulator.read_scenario(path, [flag])
+    rented, bought = (scenario.gpus[name].on(scenario.start) for name in (linked, "owned/rtx-4090"))
+    assert (rented.usd_per_gpu_hour["on_demand"], bought.owned.purchase_usd) == (3.25, 999.0)
+    next(button for button in page.button if button.label == "Take off what the link says of gpus").click().run()
+    kept = page.query_params["set"]
+    assert linked not in (kept if isinstance(kept, str) else kept[0])
+
+
 def test_a_price_of_ones_own_stands_beside_those_that_a_link_has_brought() -> None:
     own = "{like: openai/gpt-5.4-mini, usd_per_mtok: {input: 0.75, cached_input: 0.075, output: 33.25}}"
     linked = f"prices={{openai/gpt-5.4-mini: {own}}}"
@@ -126,3 +149,13 @@ def test_a_price_of_ones_own_stands_beside_those_that_a_link_has_brought() -> No
     next(button for button in page.button if button.label == "Take off what the link says of prices").click().run()
     kept = page.query_params["set"]
     assert "openai/gpt-5.4-mini" not in (kept if isinstance(kept, str) else kept[0])
+
+
+def test_a_history_is_told_in_words_with_where_it_began_and_what_has_no_rate_too() -> None:
+    book, machines = simulator.shipped_book(), simulator.shipped_hardware()
+    alone = charts.price_over_time(book.table("azure/ft-standard"), ON).layout.meta["alt"]
+    assert "on 23 Nov 2026: not sold by the token." in alone
+    moved = charts.gpu_price_over_time(machines.table("vast/h100-sxm"), ON).layout.meta["alt"]
+    assert moved.endswith("on 23 Nov 2026: on demand $2.40. On 7 Oct 2026 on demand was $6.1489.")
+    assert charts.gpu_price_over_time(machines.table("vast/h100-sxm"), date(2020, 1, 1)).layout.meta["alt"].endswith(
+        "since never; on 1 Jan 2020: not known.")
