@@ -121,8 +121,7 @@ def side_by_side(states: Mapping[str, tuple[str, Comparison]]) -> None:
         states: by heading, what was asked in words, and its answer.
     """
     st.html('<h4 class="tp-head">Side by side</h4>')
-    for place, (column, (title, (words, found))) in enumerate(zip(st.columns(len(states)), states.items(),
-                                                                 strict=True)):
+    for column, (title, (words, found)) in zip(st.columns(len(states)), states.items(), strict=True):
         with column:
             shown.say(f"{title}: {words}")
             shown.points("Verdict", [found.verdict.money])
@@ -132,6 +131,6 @@ def side_by_side(states: Mapping[str, tuple[str, Comparison]]) -> None:
                   share(float(option.result.cache_hit_rate[0]))) for name, option in found.options.items()],
             )
             shown.say(f"{days(found.horizon_days)} from {day(found.start)}")
-            figure = charts.cumulative_cost(found)
-            pictures.show(f"side {place}", figure, SIDE_PX, narrow=True)
-            take.chart_of(found.scenario_name, f"cumulative-cost {title.lower()}", figure)
+            figure, name = charts.cumulative_cost(found), f"cumulative-cost {title.lower()}"
+            pictures.show(name, figure, SIDE_PX, narrow=True)
+            take.chart_of(found.scenario_name, name, figure)

@@ -180,6 +180,8 @@ def test_a_trace_is_described_fitted_billed_and_sent_either_way(
     shown = words(page)
     assert f"${answer['cost_usd']:,.2f}" in shown
     assert "dispersion of counts in 60 s" in shown
+    assert "7,196 s" in shown
+    assert "calls a day 21,6" in re.sub(r"\s+", " ", shown)                # no 2.16e+04
     laid = sent(page, "trace")
     assert float(laid["workload.calls_per_day"]) == pytest.approx(21_600)
     assert float(laid["workload.tokens.input"]) == 400

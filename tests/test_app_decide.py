@@ -152,7 +152,7 @@ def test_a_pinned_scenario_stands_beside_the_present_one(drawn: dict[str, Any]) 
         next(path for path in simulator.shipped_scenarios() if path.stem == "small-volume"))).verdict.money
     assert verdict in pinned
     assert verdict in shown
-    assert {"side 0", "side 1"} <= set(drawn)
+    assert {"cumulative-cost pinned", "cumulative-cost now"} <= set(drawn)
     saved = [button.proto.label for button in page.get("download_button")]
     for state in ("pinned", "now"):
         assert {f"cumulative-cost {state} (HTML)", f"cumulative-cost {state} (CSV)"} <= set(saved)

@@ -80,6 +80,7 @@ def trace(
 def _fit(file: Path, out: Path, price: str | None, json: bool, csv: bool) -> None:
     """Fit, write the scenario, and set the figures of the fitted model beside those of the log."""
     from simulator import fit_log, write_fitted
+    from simulator.formats import figure
 
     one_form(json, csv)
     if price is not None:
@@ -92,7 +93,7 @@ def _fit(file: Path, out: Path, price: str | None, json: bool, csv: bool) -> Non
     elif csv:
         emit_csv(rows, ["figure", "log", "fitted"])
     else:
-        said = [(what, *("-" if x is None else _figure(x) for x in both)) for what, *both in found.rows]
+        said = [(what, *("-" if x is None else figure(x) for x in both)) for what, *both in found.rows]
         say(table({"": "left", "log": "right", "fitted": "right"}, said))
         say(points(found.notes), f"Written to {out}; ask it: tunepoint compare {out}")
 
@@ -225,15 +226,6 @@ def _say_dispersion(found: dict[str, Any], notes: tuple[str, ...]) -> None:
     say(f"Dispersion of counts (1 for a Poisson stream): {', '.join(spread)}")
     if notes:
         say(points(notes))
-
-
-def _figure(value: float) -> str:
-    """Whole from a thousand on, else four digits: a fit is not surer than that.
-
-    >>> _figure(28816.0223), _figure(0.067189882)
-    ('28,816', '0.06719')
-    """
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _or_none(value: float | None) -> str:
