@@ -18,7 +18,6 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 
 from dashboard import work
-from dashboard.shown import dark
 from dashboard.work import Look, Question
 from simulator import Crew, WorkerLost
 
@@ -161,27 +160,25 @@ def _of(function: Callable[..., Any], *given: Hashable) -> Any:
 
 
 def look_at(question: Question) -> Look:
-    """The bills, and the first charts in the colours of the page: known before what would change the choice."""
-    found: Look = _of(work.look, question, dark())
+    """The bills, and the first charts: known before what would change the choice."""
+    found: Look = _of(work.look, question)
     return found
 
 
 def look_if_known(question: Question) -> Look | None:
     """The same without waiting: None where it is not known yet, and a worker begins."""
-    night = dark()
-    found: Look | None = desk().known(_key(work.look, question, night), work.look, question, night)
+    found: Look | None = desk().known(_key(work.look, question), work.look, question)
     return found
 
 
 def look_ahead(questions: Iterable[Question]) -> None:
     """Have the bills and first charts of questions worked out that may be asked next; returns at once."""
-    night = dark()
-    desk().ahead((_key(work.look, one, night), work.look, (one, night)) for one in questions)
+    desk().ahead((_key(work.look, one), work.look, (one,)) for one in questions)
 
 
 def look_within(question: Question, seconds: float) -> Look | None:
     """A look that was begun ahead, waited for so many seconds at most; None where it is not there by then."""
-    found: Look | None = desk().found_within(seconds, _key(work.look, question, dark()))
+    found: Look | None = desk().found_within(seconds, _key(work.look, question))
     return found
 
 

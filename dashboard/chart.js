@@ -1,6 +1,7 @@
 /* Charts in the browser. A chart stays in its box and is redrawn in place; words and legend are laid out for the width
-   that is there. What is in sight is drawn first, what a closed tab hides when it is opened. A newer chart takes the
-   place of one that still waits, and one that stands already is not drawn again.
+   that is there, and colours are those of the page: the server draws by day alone. What is in sight is drawn first,
+   what a closed tab hides when it is opened. A newer chart takes the place of one that still waits, and one that stands
+   already is not drawn again.
 
    Charts of the positions that a dial may be moved to next are sent ahead (ahead.py), and drawn when the dial is moved,
    before the server has heard of it. Its answer brings the same charts, which then stand already. */
@@ -58,6 +59,18 @@ function fitted(figure, room, width) {
   return figure;
 }
 
+/* A figure in the colours of a dark page, by `NIGHT` and `SHOWN` of charts_page.py; words and numbers stay. */
+function darkened(node) {
+  const { colours, shown } = window.tpNight;
+  for (const [key, inner] of Object.entries(node)) {
+    const below = inner !== null && typeof inner === "object";
+    if (shown.includes(key) && !(key === "title" && below)) continue;
+    if (below) darkened(inner);
+    else if (Object.hasOwn(colours, inner)) node[key] = colours[inner];
+  }
+  return node;
+}
+
 /* A box on the page, and the chart that is to stand in it. */
 class ChartBox {
   constructor(box) {
@@ -96,9 +109,11 @@ class ChartBox {
   draw() {
     const { chart, config, box } = this;
     this.width = box.clientWidth;
-    const way = JSON.stringify([this.width, config]);
+    const dark = getComputedStyle(box).colorScheme === "dark";
+    const way = JSON.stringify([this.width, config, dark]);
     if (!this.width || (way === this.way && chart.figure === this.drawn)) return;
-    const { data, layout } = fitted(JSON.parse(chart.figure), chart.room, this.width);
+    const figure = fitted(JSON.parse(chart.figure), chart.room, this.width);
+    const { data, layout } = dark ? darkened(figure) : figure;
     window.Plotly.react(box, data, layout, config);
     this.way = way;
     this.drawn = chart.figure;
@@ -171,7 +186,8 @@ class Ahead {
 /* On the window, as the page loads this file once for charts and once for what is sent ahead. */
 const ahead = (window.tpAhead ??= new Ahead());
 
-/* Streamlit calls this with what pictures.py says of a chart, or with what ahead.py sends (`beside`). */
+/* Streamlit calls this with what pictures.py says of a chart, or with what ahead.py sends (`beside`); with the same
+   again when the page has turned dark or light. */
 export default function ({ data, parentElement }) {
   const { name, chart, config, at, beside } = JSON.parse(new TextDecoder().decode(data));
   if (beside) {

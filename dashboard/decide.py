@@ -125,7 +125,7 @@ def _answer(asked: Question, rooms: Rooms, *, drawn: bool) -> None:
 def _said(comparison: Comparison) -> None:
     """The verdict, the bills, and the most there is to save."""
     shown.verdict(comparison)
-    shown.cards(headlines(comparison, shown.dark()))
+    shown.cards(headlines(comparison))
     careful = len(behind.cautions(comparison))
     shown.say(
         f"The most that any alternative can save is {usd(comparison.verdict.max_saving_usd_per_month)} a month, "

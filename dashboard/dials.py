@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard import question
 from dashboard.answer import knobs_of
-from dashboard.shown import dark, say
+from dashboard.shown import say
 from dashboard.work import Question
 from simulator import DIAGNOSIS_QUESTIONS
 from simulator.domain.findings import Knob
@@ -126,7 +126,7 @@ class Position(NamedTuple):
     dial: str
     """Key of its slider, which is another for another scenario."""
     others: str
-    """Digest of all else that the charts depend on: the other dials, prices of one's own, the colours of the page."""
+    """Digest of all else that the charts depend on: the other dials, prices of one's own."""
     stop: int
     """Which of the slider's stops, counted from 0."""
     question: Question
@@ -170,7 +170,7 @@ def _position(knob: Knob, stop: int) -> Position:
     others = {path: said for path, said in st.session_state.laid.items() if path != knob.path}
     text = _text(knob.stops[stop], knob.value)
     asked = question.asked(others if text is None else {**st.session_state.laid, knob.path: text})
-    digest = hashlib.blake2b(repr((question.asked(others).flags, dark())).encode(), digest_size=8).hexdigest()
+    digest = hashlib.blake2b(repr(question.asked(others).flags).encode(), digest_size=8).hexdigest()
     return Position(_key(knob), digest, stop, asked)
 
 

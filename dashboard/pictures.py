@@ -1,4 +1,4 @@
-"""A chart on a page: in the page's colours, of a fixed height, told in words, with a button that saves it.
+"""A chart on a page: of a fixed height, told in words, with a button that saves it.
 
 The page keeps a chart and redraws it in place. Streamlit's own element makes a new one for every figure, which
 takes four times as long in the browser and loses what was zoomed.
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.dataframe_util import is_dataframe_like
 
-from dashboard.shown import dark
 from dashboard.work import PLOT_PX, Drawn, drawn
 from simulator import charts
 
@@ -24,10 +23,11 @@ if TYPE_CHECKING:
 LOADER = "tunepoint_plotly"
 CHART = "tunepoint_chart"
 
-LOADED = """
+LOADED = f"""
 ;window.Plotly ??= self.moduleName;
+window.tpNight = {json.dumps({"colours": charts.NIGHT, "shown": charts.SHOWN})};
 window.dispatchEvent(new Event("tp-plotly"));
-export default function () {}
+export default function () {{}}
 """
 
 
@@ -64,11 +64,11 @@ def packed(**said: Any) -> bytes:
 
 def show(name: str, figure: Figure, height: int = PLOT_PX, *, narrow: bool = False) -> None:
     """A chart under a plain name, which is also that of the picture its button saves; `narrow` in half a page."""
-    put(name, drawn(figure, dark(), height, narrow=narrow))
+    put(name, drawn(figure, height, narrow=narrow))
 
 
 def put(name: str, one: Drawn, at: tuple[str, str, int] | None = None) -> None:
-    """A chart already in the colours of this page; `at` is that of the `dials.Position` at which it holds."""
+    """A chart as a worker has drawn it; `at` is that of the `dials.Position` at which it holds."""
     picture = st.session_state.get("camera", "PNG").lower()
     chart = st.components.v2.component(
         CHART, html='<div class="tp-chart" role="figure"></div>', js=script("chart"), isolate_styles=False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import question
+from simulator import charts
 
 if TYPE_CHECKING:
     from simulator.domain.findings import Comparison, Headline
@@ -76,11 +77,6 @@ def working(words: str = WORKING) -> AbstractContextManager[None]:
     return st.spinner(words, show_time=True)
 
 
-def dark() -> bool:
-    """Whether the reader's page is dark."""
-    return st.context.theme.type == "dark"
-
-
 def say(words: str) -> None:
     """A small sentence."""
     st.html(f'<p class="tp-note">{html.escape(words)}</p>')
@@ -112,9 +108,10 @@ def _card(one: Headline) -> str:
     if one.why_not:  # in one word, as a sentence would push the charts down; it stands in full under Careful
         mark = f'<span class="no" title="{html.escape(one.why_not)}">no choice</span>'
     way = "" if one.saves is None else "less" if one.saves else "more"
+    night = charts.NIGHT.get(one.colour, one.colour)
     facts = "".join(f"<dt>{html.escape(term)}</dt><dd>{html.escape(words)}</dd>" for term, words in one.facts.items())
     return (
-        f'<div class="tp-card{" chosen" if one.chosen else ""}" style="--own: {one.colour}; '
+        f'<div class="tp-card{" chosen" if one.chosen else ""}" style="--own: light-dark({one.colour}, {night}); '
         f'--lines: {len(one.facts) + 1}">'
         f"<h3>{html.escape(one.option)}{mark}</h3>"
         f'<div class="month">{html.escape(one.monthly)} <small>a month</small></div>'

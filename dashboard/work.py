@@ -89,17 +89,17 @@ def done(task: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
     return function(*given)
 
 
-def drawn(figure: Figure, dark: bool, height: int = PLOT_PX, *, narrow: bool = False) -> Drawn:
-    """A chart in the colours of a page, `narrow` in half of it."""
-    return Drawn(charts.page_json(figure, dark, height, narrow=narrow), figure.layout.meta["alt"],
+def drawn(figure: Figure, height: int = PLOT_PX, *, narrow: bool = False) -> Drawn:
+    """A chart for a page, `narrow` in half of it."""
+    return Drawn(charts.page_json(figure, height, narrow=narrow), figure.layout.meta["alt"],
                  charts.page_room(figure, narrow=narrow), height)
 
 
-def look(question: Question, dark: bool) -> Look:
+def look(question: Question) -> Look:
     """The bills of all options and the first charts; without what would change the choice, in half the time."""
     scenario = scenario_of(question)
     bills, curve = compare(scenario, flips=False), cost_curve(scenario)
-    return Look(bills, curve, {name: drawn(one.figure(bills, curve), dark, one.height) for name, one in CHARTS.items()})
+    return Look(bills, curve, {name: drawn(one.figure(bills, curve), one.height) for name, one in CHARTS.items()})
 
 
 def comparison(question: Question, bills: Comparison) -> Comparison:

@@ -14,7 +14,7 @@ from plotly.io.json import to_json_plotly
 from simulator.charts_style import AXIS, COLOURS, CONFIG, FAINT, FOOT, GRID, INK, RED, VEIL, WASH
 from simulator.charts_words import text, wrapped
 
-DARK = {
+NIGHT = {
     "white": "#0e1117", INK: "#fafafa", FAINT: "#b4b8c0", GRID: "#2c313b", AXIS: "#7d8590", RED: "#ff7b8a",
     VEIL: "rgba(14,17,23,0.75)", "#000000": "#ffffff", "#0072B2": "#1a80c4", "#009E73": "#1fc196",
 }
@@ -22,9 +22,10 @@ DARK = {
 the blue no further than it stays apart from the sky blue beside it in every bill.
 
 Contrast of each colour of an option against the dark page is at least 3 (WCAG 2.2, 1.4.11), as tested.
+A browser puts them in (`chart.js`), as a reader may turn a page dark while it is open.
 """
 
-DARK |= {f"{day}{WASH}": f"{DARK.get(day, day)}{WASH}" for day in COLOURS}
+NIGHT |= {f"{day}{WASH}": f"{NIGHT.get(day, day)}{WASH}" for day in COLOURS}
 
 PLOT_PX = 460
 """Height of a chart on a page, whatever its words: nothing below it jumps while a dial moves."""
@@ -38,35 +39,34 @@ LINE_PX, MOST_LINES = 16, 3
 WIDE, NARROW = 76, 28
 """Characters of a line below the title of a chart, and of a line of the title itself on half a page."""
 
-VALUES = ("x", "y", "z", "text", "name", "ticktext", "tickvals", "categoryarray", "meta", "hovertemplate", "title")
+SHOWN = ("x", "y", "z", "text", "name", "ticktext", "tickvals", "categoryarray", "meta", "hovertemplate", "title")
 """Keys of a figure that hold what is shown, never a colour."""
 
 
-def on_page(figure: go.Figure, dark: bool = False, height: int = PLOT_PX, *, narrow: bool = False) -> go.Figure:
-    """A chart without its foot, of a fixed height, in the colours of the page.
+def on_page(figure: go.Figure, height: int = PLOT_PX, *, narrow: bool = False) -> go.Figure:
+    """A chart without its foot, of a fixed height.
 
     Args:
         figure: a chart of this program.
-        dark: whether the page is.
         height: in px.
         narrow: whether it stands in half a page, where words at points find no room; hovering still tells them.
     """
-    traces, layout = _laid_out(figure, dark, height, narrow)
+    traces, layout = _laid_out(figure, height, narrow)
     return go.Figure(data=traces, layout=layout, _validate=False)
 
 
-def page_json(figure: go.Figure, dark: bool = False, height: int = PLOT_PX, *, narrow: bool = False) -> str:
+def page_json(figure: go.Figure, height: int = PLOT_PX, *, narrow: bool = False) -> str:
     """The same as the text a page draws from, in half the time: no second figure is built on the way.
 
     Args:
-        figure, dark, height, narrow: as of `on_page`.
+        figure, height, narrow: as of `on_page`.
     """
-    traces, layout = _laid_out(figure, dark, height, narrow)
+    traces, layout = _laid_out(figure, height, narrow)
     drawn: str = to_json_plotly({"data": traces, "layout": layout})
     return drawn
 
 
-def _laid_out(figure: go.Figure, dark: bool, height: int, narrow: bool) -> tuple[list[Any], dict[str, Any]]:
+def _laid_out(figure: go.Figure, height: int, narrow: bool) -> tuple[list[Any], dict[str, Any]]:
     whole = figure.to_dict()
     traces, layout = whole["data"], whole["layout"]
     rows = math.ceil(sum(trace.get("showlegend", True) and bool(trace.get("name")) for trace in traces)
@@ -86,8 +86,6 @@ def _laid_out(figure: go.Figure, dark: bool, height: int, narrow: bool) -> tuple
     if narrow:
         title = wrapped(html.unescape(re.sub("<[^>]*>", " ", layout["title"]["text"])).strip(), NARROW, most=3)
         layout["title"] |= {"text": "<b>" + "<br>".join(text(line) for line in title) + "</b>", "font": {"size": 14}}
-    if dark:
-        traces, layout = _recoloured(traces), _recoloured(layout)
     return traces, layout
 
 
@@ -140,18 +138,3 @@ def _points(trace: Any) -> Iterator[tuple[Any, Any, Any]]:
     else:
         yield from ((x, y, z) for y, row in zip(up, trace.z, strict=True)
                     for x, z in zip(across, row, strict=True))
-
-
-def _recoloured(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {key: _words(key, inner) if key in VALUES else _recoloured(inner) for key, inner in node.items()}
-    if isinstance(node, list):
-        return [_recoloured(inner) for inner in node]
-    return DARK.get(node, node) if isinstance(node, str) else node
-
-
-def _words(key: str, inner: Any) -> Any:
-    """What is shown stays; of a title only the words do."""
-    if key != "title" or not isinstance(inner, dict):
-        return inner
-    return {name: value if name == "text" else _recoloured(value) for name, value in inner.items()}

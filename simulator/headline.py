@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from simulator.charts_page import DARK
 from simulator.charts_style import COLOURS
 from simulator.domain.findings import Comparison, Headline, OptionSummary
 from simulator.formats import NONE, day, days, per_call, share, usd
 
 
-def headlines(comparison: Comparison, dark: bool = False) -> tuple[Headline, ...]:
+def headlines(comparison: Comparison) -> tuple[Headline, ...]:
     """A headline for every option.
 
     The month is that of running costs (one-offs stand beside), the difference is this month less the baseline's.
 
     Args:
         comparison: every option side by side.
-        dark: whether the page is dark; the colour is that of the charts on it.
     """
     base = comparison.options[comparison.baseline].monthly_usd
     paybacks = {one.between[1]: one.payback for one in comparison.break_even}
     found = []
     for place, (name, option) in enumerate(comparison.options.items()):
         difference = option.monthly_usd - base
-        colour = COLOURS[place % len(COLOURS)]
         total = option.total_usd if option.total_usd is not None else option.total_until
         until = option.result.serves_until
         eligible = float(option.result.eligible_calls[0]) > 0
@@ -31,7 +28,7 @@ def headlines(comparison: Comparison, dark: bool = False) -> tuple[Headline, ...
         found.append(
             Headline(
                 option=name,
-                colour=DARK.get(colour, colour) if dark else colour,
+                colour=COLOURS[place % len(COLOURS)],
                 chosen=name == comparison.verdict.choice,
                 monthly=usd(option.monthly_usd),
                 against=(

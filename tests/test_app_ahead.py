@@ -62,7 +62,7 @@ def test_the_first_dial_has_its_neighbours_sent_and_each_once(desk: AppTest) -> 
         flags = (f"workload.calls_per_day={stops[place]:.12g}",)
         question = work.Question(name=HOSTED_PATH.name, raw=HOSTED_PATH.read_bytes(), folder=HOSTED_PATH.parent,
                                  flags=flags)
-        drawn = work.look(question, dark=False).drawn
+        drawn = work.look(question).drawn
         assert found == {name: json.loads(json.dumps(chart._asdict())) for name, chart in drawn.items()}
 
 

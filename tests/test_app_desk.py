@@ -168,13 +168,12 @@ def test_streamlit_still_keeps_a_request_where_it_is_looked_for() -> None:
 
 def test_a_look_is_the_bills_of_the_command_line_and_the_charts_of_the_report() -> None:
     question = work.Question(name=HOSTED_PATH.name, raw=HOSTED_PATH.read_bytes(), folder=HOSTED_PATH.parent)
-    found = work.look(question, dark=False)
+    found = work.look(question)
     plain = simulator.compare(simulator.read_scenario(HOSTED_PATH))
     assert {name: one.total_usd for name, one in found.bills.options.items()} == {
         name: one.total_usd for name, one in plain.options.items()}
     assert work.comparison(question, found.bills).verdict == plain.verdict
     assert list(found.drawn) == ["cumulative-cost", "cost-against-volume", "bill-by-line"]
-    assert work.look(question, dark=True).drawn["bill-by-line"].figure != found.drawn["bill-by-line"].figure
 
 
 def test_what_was_begun_ahead_is_waited_for_as_long_as_is_said(desk: Desk, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from questions import asked
 
-from simulator import charts, charts_page, charts_style
+from simulator import charts, charts_style
 from simulator.charts_cash import MOST_POINTS, cash_path
 from simulator.charts_words import text
 from simulator.domain.findings import BreakEven, Comparison, CostCurve, Crossing, Payback
@@ -334,7 +334,7 @@ def test_no_chart_shows_a_day_outside_the_horizon(found: tuple[Comparison, CostC
 
 def test_a_chart_that_is_built_unchecked_would_pass_the_checks(found: tuple[Comparison, CostCurve]) -> None:
     for chart in all_charts(found).values():
-        for one in (chart, charts.on_page(chart), charts.on_page(chart, dark=True)):
+        for one in (chart, charts.on_page(chart)):
             checked = go.Figure(one.to_dict())              # raises where a key or a value is none of Plotly's
             assert len(checked.data) == len(chart.data)
 
@@ -342,16 +342,6 @@ def test_a_chart_that_is_built_unchecked_would_pass_the_checks(found: tuple[Comp
 def test_each_axis_has_its_own_title(found: tuple[Comparison, CostCurve]) -> None:
     for chart in all_charts(found).values():
         assert chart.layout.xaxis.title.text != chart.layout.yaxis.title.text
-
-
-def test_a_page_by_night_keeps_words_and_numbers_and_turns_colours(found: tuple[Comparison, CostCurve]) -> None:
-    chart = charts.cumulative_cost(found[0])
-    day, night = charts.on_page(chart), charts.on_page(chart, dark=True)
-    assert day.layout.paper_bgcolor == "white"
-    assert night.layout.paper_bgcolor == "#0e1117"
-    assert [list(one.y) for one in night.data] == [list(one.y) for one in chart.data]
-    assert [one.name for one in night.data] == [one.name for one in chart.data]
-    assert night.layout.title.text == chart.layout.title.text
 
 
 @pytest.mark.parametrize("colour", charts_style.COLOURS)
@@ -363,7 +353,7 @@ def test_an_option_stands_out_from_the_page(colour: str, dark: bool) -> None:
         linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    shown = charts_page.DARK.get(colour, colour) if dark else colour
-    paper = charts_page.DARK["white"] if dark else "#ffffff"
+    shown = charts.NIGHT.get(colour, colour) if dark else colour
+    paper = charts.NIGHT["white"] if dark else "#ffffff"
     light, deep = sorted((luminance(shown), luminance(paper)), reverse=True)
     assert (light + 0.05) / (deep + 0.05) >= (3.0 if dark else 2.0)

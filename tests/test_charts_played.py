@@ -69,21 +69,19 @@ def test_marks_of_events_carry_the_numbers_of_the_list(played: simulator.Rehears
     assert all(moment.text in told for result in played.runs.mean.values() for moment in result.timeline)
 
 
-@pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("narrow", [False, True])
-def test_the_text_a_page_draws_from_is_its_figure(played: simulator.Rehearsal, dark: bool, narrow: bool) -> None:
+def test_the_text_a_page_draws_from_is_its_figure(played: simulator.Rehearsal, narrow: bool) -> None:
     for chart in charts.played_pictures(played).values():
-        text = charts.page_json(chart, dark, 400, narrow=narrow)
-        figure = charts.on_page(chart, dark, 400, narrow=narrow)
+        text = charts.page_json(chart, 400, narrow=narrow)
+        figure = charts.on_page(chart, 400, narrow=narrow)
         assert json.loads(text) == json.loads(figure.to_json(validate=False))
 
 
 def test_bands_change_colour_with_their_lines_at_night(played: simulator.Rehearsal) -> None:
-    day, night = (charts.on_page(charts.cost_fan(played), dark) for dark in (False, True))
-    first = [next(trace for trace in chart.data if trace.fill) for chart in (day, night)]
-    assert first[0].fillcolor[:7] == day.data[2].line.color
-    assert first[1].fillcolor[:7] == night.data[2].line.color
-    assert first[0].fillcolor != first[1].fillcolor
+    chart = charts.cost_fan(played)
+    band, line = next(trace for trace in chart.data if trace.fill).fillcolor, chart.data[2].line.color
+    assert band[:7] == line
+    assert charts.NIGHT[band][:7] == charts.NIGHT[line] != line
 
 
 def test_every_chart_of_the_break_even_page_is_a_table_too() -> None:
