@@ -7,6 +7,7 @@
    before the server has heard of it. Its answer brings the same charts, which then stand already. */
 
 const LEGEND_MARK_PX = 44; /* line and gaps beside a name in the legend */
+const LEGEND_PX = 12, SMALL_LEGEND_PX = 10; /* of its letters; small where two long names then stand side by side */
 const INSET_PX = 30; /* of the words under a title, from both sides together */
 const WIDE_PX = 800; /* of a chart in which those words need a line less */
 const SLACK_PX = 20; /* by which a box may change its width, as by a scroll bar, before its chart is laid out anew */
@@ -36,16 +37,24 @@ function lines(words, width, most) {
 /* A figure whose margins hold its words and legend at this width; `room` is what `page_room` in Python says of it. */
 function fitted(figure, room, width) {
   const { layout } = figure;
-  pen.font = "12px " + layout.font.family;
   const free = width - layout.margin.l - layout.margin.r;
-  const entries = figure.data.filter((trace) => trace.name && trace.showlegend !== false)
-    .map((trace) => pen.measureText(unescaped(trace.name)).width + LEGEND_MARK_PX);
+  const names = figure.data.filter((trace) => trace.name && trace.showlegend !== false)
+    .map((trace) => unescaped(trace.name));
+  const entriesOf = (px) => {
+    pen.font = px + "px " + layout.font.family;
+    return names.map((name) => pen.measureText(name).width + LEGEND_MARK_PX);
+  };
+  const inTwo = (widths) => 2 * Math.max(...widths) <= free;
+  const small = !inTwo(entriesOf(LEGEND_PX)) && inTwo(entriesOf(SMALL_LEGEND_PX));
+  const entries = entriesOf(small ? SMALL_LEGEND_PX : LEGEND_PX);
+  if (small) layout.legend.font.size = SMALL_LEGEND_PX;
   const inRow = Math.max(1, Math.floor(free / Math.max(1, ...entries)));
   const together = entries.reduce((sum, entry) => sum + entry, 0);
   const shown = layout.showlegend === false || (entries.length < 2 && layout.showlegend !== true) ? 0 : entries.length;
   const rows = together <= free ? Math.min(1, shown) : Math.ceil(shown / inRow);
   layout.margin.b = room.bottom + room.row * rows;
   if (room.words) {
+    pen.font = "12px " + layout.font.family;
     const most = width > WIDE_PX ? room.lines - 1 : room.lines;
     layout.title.subtitle.text = lines(room.words, width - INSET_PX, most).map(escaped).join("<br>");
     layout.margin.t = room.top - room.line * (room.lines - most);

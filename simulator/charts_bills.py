@@ -23,6 +23,8 @@ MOST_DAYS, MOST_WEEKS = 92, 120
 """Days, or weeks, that a chart still shows one by one; a longer horizon is averaged over weeks, then months."""
 MOST_CHANGES = 4
 """Changes of price that carry words; each further one is a line alone."""
+TOTAL_ROOM = 0.2
+"""Of the span of the bars, what is left free behind the longest for its total: enough in the narrowest window."""
 
 
 def cost_per_day(comparison: Comparison, option: str) -> go.Figure:
@@ -139,6 +141,7 @@ def bill_by_line(comparison: Comparison) -> go.Figure:
     labels = [named(name, comparison) for name in names]
     paid = {name: sum(value for value in bills[name].values() if value > 0) for name in names}
     received = {name: sum(value for value in bills[name].values() if value < 0) for name in names}
+    least, most = min(received.values()), max(paid.values()) or 1.0
     chart = figure(
         title="What is each bill made of?",
         subtitle=f"Cost over {days(comparison.horizon_days)} by line, one-offs included; the cheapest stands on top.",
@@ -147,7 +150,7 @@ def bill_by_line(comparison: Comparison) -> go.Figure:
             + "; ".join(f"{name} {ending(comparison, name)}" for name in names) + ".",
         x={"title": {"text": "Cost over the horizon, USD"}, "tickformatstops": TICKS_USD, "showgrid": True,
            "zeroline": True, "zerolinecolor": AXIS,
-           "range": [1.05 * min(received.values()), 1.16 * max(paid.values()) or 1.0]},
+           "range": [1.05 * least, most + TOTAL_ROOM * (most - least)]},
         y={"type": "category", "categoryorder": "array", "categoryarray": names[::-1], "ticks": "", "showgrid": False,
            "tickmode": "array", "tickvals": names, "ticktext": labels},
         height=180 + 38 * len(names), left=24 + int(7.6 * max(len(words) for words in labels)), legend_rows=len(looks),
