@@ -1,4 +1,4 @@
-"""What stands behind a verdict: reasons and cautions beside each other, how sure it is, where the saving comes from."""
+"""What stands behind a verdict: how sure it is, reasons and cautions beside each other, where the saving comes from."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from simulator.formats import NONE, day, days, reading, share, usd
 
 if TYPE_CHECKING:
     from dashboard.work import Question
+    from simulator.charts import Figure
     from simulator.domain.findings import Comparison
     from simulator.domain.uncertain import Uncertainty
 
-SIDE_PX = 460
+SIDE_PX, DOUBT_PX = 460, 440
 SAID = {True: "Yes", False: "No", None: "Not said"}
 
 
 def reasons(comparison: Comparison) -> None:
-    """Why, and whether tuning is due, beside what would change it and what to be careful about."""
+    """Why, and whether tuning is due, beside what would change it and what to be careful about; then what draws say."""
     verdict, diagnosed = comparison.verdict, comparison.diagnosed
     left, right = st.columns(2, gap="medium")
     with left:
@@ -36,6 +37,7 @@ def reasons(comparison: Comparison) -> None:
     with right:
         shown.points("It would flip", verdict.flips)
         shown.points("Careful", cautions(comparison))
+    shown.points("Over all draws", _spreads(comparison))
 
 
 def cautions(comparison: Comparison) -> list[str]:
@@ -48,12 +50,21 @@ def cautions(comparison: Comparison) -> list[str]:
     ]
 
 
-def doubt(comparison: Comparison) -> None:
+def doubt_pictures(comparison: Comparison) -> dict[str, Figure]:
+    """The charts of how sure it is; what should be measured first stays there where nothing should, and says so."""
+    found = charts.unsure_pictures(comparison)
+    if comparison.uncertainty is not None and "measure-first" not in found:
+        found["measure-first"] = charts.worth(comparison.worth, comparison.uncertainty)
+    return found
+
+
+def doubt(comparison: Comparison, pictured: Mapping[str, Figure]) -> None:
     """How far each option strays where inputs are ranges; nothing where all are plain numbers."""
     if comparison.uncertainty is not None:
         st.html('<h4 class="tp-head">How sure is that?</h4>')
+        for name, figure in pictured.items():
+            pictures.show(name, figure, DOUBT_PX)
         _intervals(comparison.uncertainty)
-        shown.points("", _spreads(comparison))
 
 
 def _intervals(found: Uncertainty) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import ahead, answer, behind, dials, pictures, question, shown, take
 from dashboard.guard import guarded
-from simulator import TunepointError, charts, headlines
+from simulator import TunepointError, headlines
 from simulator.formats import usd
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from simulator.domain.findings import Comparison
 
 DIALS_PX = 880
-CHART_PX = 440
 BREATH_S = 0.03
 """A pause after charts known already: without it they come in one lot with the dials, and are drawn after these."""
 
@@ -106,19 +105,17 @@ def _answer(asked: Question, rooms: Rooms, *, drawn: bool) -> None:
         comparison = answer.comparison_of(asked)
     with rooms.said:
         _said(comparison)
-    doubt = charts.unsure_pictures(comparison)
+    doubt = behind.doubt_pictures(comparison)
     with rooms.saved:
         one, two = st.columns(2)
         with one:
             take.show(asked, comparison, look.curve, doubt)
         with two:
             _pin(asked)
-    with rooms.behind:
+    with rooms.behind:  # first what stays as tall as it is while a dial moves, so that no chart is pushed
+        behind.doubt(comparison, doubt)
         _side_by_side(asked, comparison)
         behind.reasons(comparison)
-        behind.doubt(comparison)
-        for name, figure in doubt.items():
-            pictures.show(name, figure, CHART_PX)
         behind.saving(asked)
 
 

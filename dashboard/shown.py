@@ -38,6 +38,7 @@ STYLE = """<style>
 .tp-card .more::before {content: "\\25B2  "; color: #d55e00}
 .tp-card dl {display: grid; align-content: start; grid-template-columns: 1fr auto; gap: 0 .5rem;
   margin: 0; padding: 0; font-size: .8rem; line-height: 1.6; min-height: calc(1.6em * var(--lines))}
+@media (max-width: 1100px) {.tp-card dl {min-height: calc(1.6em * var(--narrow))}}
 .tp-card dt {opacity: .75; white-space: nowrap; margin: 0; padding: 0; font-weight: 400}
 .tp-card dd {margin: 0; text-align: right; font-variant-numeric: tabular-nums}
 .tp-card h3 .no {color: #d55e00}
@@ -108,11 +109,12 @@ def _card(one: Headline) -> str:
     if one.why_not:  # in one word, as a sentence would push the charts down; it stands in full under Careful
         mark = f'<span class="no" title="{html.escape(one.why_not)}">no choice</span>'
     way = "" if one.saves is None else "less" if one.saves else "more"
+    lines = len(one.facts) + 1  # a payback wraps, and in a narrow window an interval and a share of draws too
     night = charts.NIGHT.get(one.colour, one.colour)
     facts = "".join(f"<dt>{html.escape(term)}</dt><dd>{html.escape(words)}</dd>" for term, words in one.facts.items())
     return (
         f'<div class="tp-card{" chosen" if one.chosen else ""}" style="--own: light-dark({one.colour}, {night}); '
-        f'--lines: {len(one.facts) + 1}">'
+        f'--lines: {lines}; --narrow: {lines + 2 * ("cheapest in" in one.facts)}">'
         f"<h3>{html.escape(one.option)}{mark}</h3>"
         f'<div class="month">{html.escape(one.monthly)} <small>a month</small></div>'
         f'<p class="against {way}">{html.escape(one.against)}</p><dl>{facts}</dl></div>'

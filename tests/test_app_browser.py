@@ -26,6 +26,13 @@ def shown(page: Page, url: str) -> Page:
     return page
 
 
+def wide(page: Page, url: str, width: int, charts: int = 3) -> None:
+    """A page in a window of a width, when so many charts are drawn."""
+    page.set_viewport_size({"width": width, "height": 900})
+    shown(page, url)
+    page.locator("[role=figure] .main-svg:first-of-type").nth(charts - 1).wait_for(state="attached")
+
+
 @pytest.fixture
 def desk(page: Page, app: Served) -> Page:
     """The first page on a scenario whose options are all hosted."""
@@ -157,9 +164,7 @@ def test_every_page_opens_without_a_mistake_and_asks_no_other_machine(page: Page
 def test_nothing_is_wider_than_the_window_and_nothing_in_a_chart_is_cut_off(
     page: Page, app: Served, width: int
 ) -> None:
-    page.set_viewport_size({"width": width, "height": 900})
-    shown(page, f"{app.url}/?scenario={HOSTED}")
-    page.locator(".js-plotly-plot .main-svg").nth(2).wait_for(state="attached")
+    wide(page, f"{app.url}/?scenario={HOSTED}", width)
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
     assert page.locator(".js-plotly-plot .legend").count() == 3
     cut = page.evaluate("""() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(chart => {
@@ -227,28 +232,45 @@ def test_the_kind_of_picture_that_was_chosen_outlasts_the_popover(desk: Page) ->
     assert desk.evaluate(chosen)
 
 
-@pytest.mark.parametrize("width", [900, 1400])
-def test_nothing_jumps_while_a_slider_moves_even_to_where_machines_no_longer_serve(
-    page: Page, app: Served, width: int
-) -> None:
-    page.set_viewport_size({"width": width, "height": 900})
-    shown(page, f"{app.url}/?scenario=support-triage")
-    page.locator(".js-plotly-plot .main-svg").nth(2).wait_for(state="attached")
+def watched(page: Page) -> None:
+    """Begin to write down where verdict, cards and charts stand, as often as the browser draws."""
     page.evaluate("""() => {
       window.tops = new Set();
       const look = () => {
         window.tops.add([...document.querySelectorAll('.tp-verdict, .tp-cards, .tp-chart')]
-          .map(part => Math.round(part.getBoundingClientRect().top)).slice(0, 5).join());
+          .map(part => Math.round(part.getBoundingClientRect().top)).join());
         requestAnimationFrame(look);
       };
       look();
     }""")
+
+
+@pytest.mark.parametrize("width", [900, 1400])
+def test_nothing_jumps_while_a_slider_moves_even_to_where_machines_no_longer_serve(
+    page: Page, app: Served, width: int
+) -> None:
+    wide(page, f"{app.url}/?scenario=support-triage", width)
+    watched(page)
     slider = page.get_by_role("slider", name="Calls per day")
     for key in ("ArrowRight", "ArrowRight", "End", "ArrowLeft"):
         slider.press(key)
         page.wait_for_timeout(300)
     slider.press("End")
     page.locator(".tp-card .no").nth(1).wait_for()
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    assert len(page.evaluate("[...window.tops]")) == 1
+
+
+@pytest.mark.parametrize("width", [900, 1400])
+def test_nothing_jumps_where_inputs_are_ranges_even_to_where_nothing_is_worth_measuring(
+    page: Page, app: Served, width: int
+) -> None:
+    wide(page, f"{app.url}/?scenario=how-sure", width, charts=5)
+    watched(page)
+    slider = page.get_by_role("slider", name="Calls per day")
+    for key, calls in (("ArrowLeft", "30,000"), ("Home", "10")):
+        slider.press(key)
+        page.locator(".tp-verdict", has_text=f"at {calls} calls a day").wait_for()
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     assert len(page.evaluate("[...window.tops]")) == 1
 
