@@ -1,4 +1,4 @@
-"""What stands behind a verdict: how sure it is, reasons and cautions beside each other, where the saving comes from."""
+"""What stands behind a verdict: how sure it is, where the saving comes from, and reasons beside cautions."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def saving(asked: Question) -> None:
 
 
 def side_by_side(states: Mapping[str, tuple[str, Comparison]]) -> None:
-    """States beside each other: verdict, bills and the cash of each.
+    """States beside each other: the cash, the verdict and the bills of each.
 
     Args:
         states: by heading, what was asked in words, and its answer.
@@ -134,14 +134,14 @@ def side_by_side(states: Mapping[str, tuple[str, Comparison]]) -> None:
     st.html('<h4 class="tp-head">Side by side</h4>')
     for column, (title, (words, found)) in zip(st.columns(len(states)), states.items(), strict=True):
         with column:
-            shown.say(f"{title}: {words}")
+            figure, picture = charts.cumulative_cost(found), f"cumulative-cost {title.lower()}"
+            st.html(f'<h4 class="tp-head">{title}</h4>')
+            pictures.show(picture, figure, SIDE_PX, narrow=True)
+            shown.say(f"{words}; {days(found.horizon_days)} from {day(found.start)}")
             shown.points("Verdict", [found.verdict.money])
             shown.table(
                 {"option": "", "a month": "n", days(found.horizon_days): "n", "hits": "n"},
                 [(name, usd(option.monthly_usd), usd(option.total_usd or option.total_until or 0.0),
                   share(float(option.result.cache_hit_rate[0]))) for name, option in found.options.items()],
             )
-            shown.say(f"{days(found.horizon_days)} from {day(found.start)}")
-            figure, name = charts.cumulative_cost(found), f"cumulative-cost {title.lower()}"
-            pictures.show(name, figure, SIDE_PX, narrow=True)
-            take.chart_of(found.scenario_name, name, figure)
+            take.chart_of(found.scenario_name, picture, figure)

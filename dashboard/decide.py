@@ -115,8 +115,8 @@ def _answer(asked: Question, rooms: Rooms, *, drawn: bool) -> None:
     with rooms.behind:  # first what stays as tall as it is while a dial moves, so that no chart is pushed
         behind.doubt(comparison, doubt)
         _side_by_side(asked, comparison)
-        behind.reasons(comparison)
         behind.saving(asked)
+        behind.reasons(comparison)
 
 
 def _said(comparison: Comparison) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import simulator
@@ -24,3 +25,8 @@ def until(so: Callable[[], Any]) -> None:
 def nap(seconds: float) -> None:
     """Work for a worker to be seen at."""
     time.sleep(seconds)
+
+
+def hold(until_there: Path) -> None:
+    """Work that ends when a file is there."""
+    until(until_there.exists)

@@ -19,7 +19,7 @@ from dashboard import answer, work
 from dashboard.answer import AHEAD, Desk
 from pricing.errors import InputError
 from simulator.studies.crew import Crew
-from tests.dashboards import HOSTED_PATH, WAIT_S, nap, until
+from tests.dashboards import HOSTED_PATH, WAIT_S, hold, nap, until
 
 
 @pytest.fixture(scope="module")
@@ -99,22 +99,24 @@ def test_what_is_for_later_waits_for_all_others_and_can_be_hurried(alone: Crew, 
 def test_what_is_hurried_takes_the_worker_that_was_kept_free(desk: Desk, tmp_path: Path) -> None:
     desk.crew.begin(note, [tmp_path / "warm"])
     until(lambda: not desk.crew._busy)
-    long = desk.crew.begin(nap, [3.0])
+    long = desk.crew.begin(hold, [tmp_path / "go"])
     desk.ahead([("kept", note, (tmp_path / "kept",))])
     assert desk.answer("kept", note, tmp_path / "kept")
     assert long.state == "running"
+    (tmp_path / "go").touch()
     until(lambda: not desk.crew._busy)
 
 
 def test_what_is_for_later_runs_beside_what_is_slow_unless_others_wait(tmp_path: Path) -> None:
     crew = Crew(2)
     try:
-        crew.begin(nap, [1.5], slow=True)
+        crew.begin(hold, [tmp_path / "go"], slow=True)
         later = crew.begin(nap, [0.0], later=True)
         until(lambda: later.state != "running")
         waiting = crew.begin(nap, [0.0], slow=True)
         last = crew.begin(nap, [0.0], later=True)
         assert (waiting.given, last.given) == (0, 0)
+        (tmp_path / "go").touch()
         until(lambda: last.state == "done")
         assert waiting.state == "done"
     finally:
@@ -124,10 +126,11 @@ def test_what_is_for_later_runs_beside_what_is_slow_unless_others_wait(tmp_path:
 def test_what_is_slow_leaves_a_worker_for_what_is_quick(tmp_path: Path) -> None:
     crew = Crew(2)
     try:
-        slow = [crew.begin(nap, [1.5], slow=True) for _ in range(3)]
+        slow = [crew.begin(hold, [tmp_path / "go"], slow=True) for _ in range(3)]
         quick = crew.begin(nap, [0.0])
         until(lambda: quick.state == "done")
         assert [job.given for job in slow] == [1, 0, 0]
+        (tmp_path / "go").touch()
         until(lambda: all(job.state == "done" for job in slow))
     finally:
         crew.close()
