@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 import simulator
 from bench._served import Served, opened
@@ -160,22 +161,36 @@ def test_every_page_opens_without_a_mistake_and_asks_no_other_machine(page: Page
     assert [url for url in asked if not url.startswith((app.url, "data:", "blob:"))] == []
 
 
+def long_named() -> str:
+    """The link of the default scenario, whose options have names as long as a team may give them."""
+    text = simulator.default_scenario_path().read_text("utf-8")
+    for name in yaml.safe_load(text)["options"]:
+        text = text.replace(name, f"{name}-as-we-have-called-it-in-every-mail")
+    packed = simulator.pack_link(text.encode())
+    assert packed is not None
+    return f"yaml={packed}"
+
+
 @pytest.mark.parametrize("width", [900, 1400])
+@pytest.mark.parametrize("asked", [f"scenario={HOSTED}", long_named()], ids=["hosted", "long names"])
 def test_nothing_is_wider_than_the_window_and_nothing_in_a_chart_is_cut_off(
-    page: Page, app: Served, width: int
+    page: Page, app: Served, width: int, asked: str
 ) -> None:
-    wide(page, f"{app.url}/?scenario={HOSTED}", width)
+    wide(page, f"{app.url}/?{asked}", width)
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
     assert page.locator(".js-plotly-plot .legend").count() == 3
     cut = page.evaluate("""() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(chart => {
       const frame = chart.getBoundingClientRect();
-      return [...chart.querySelectorAll('.g-gtitle, .legend, .xtitle, .ytitle, .xtick, .ytick')].filter(part => {
+      const parts = '.g-gtitle, .legend, .xtitle, .ytitle, .xtick, .ytick, .annotation';
+      return [...chart.querySelectorAll(parts)].filter(part => {
         const box = part.getBoundingClientRect();
         return box.width && (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1
           || box.bottom > frame.bottom + 1);
       }).map(part => part.textContent);
     })""")
     assert cut == []
+    tall = page.evaluate("[...document.querySelectorAll('.js-plotly-plot')].map(chart => chart._fullLayout._size.h)")
+    assert min(tall) > 150
 
 
 def test_every_chart_is_told_in_words(desk: Page) -> None:
