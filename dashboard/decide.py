@@ -74,10 +74,11 @@ def _scenario() -> None:
     """The scenario that is asked: one that is shipped, or one that is sent."""
     names, own = list(question.shipped()), question.called(question.written())
     sent = question.written().folder is None
-    st.selectbox(
-        "Scenario", [own, *names] if sent else names, index=0 if sent else names.index(own),
-        key=f"scenario {st.session_state.round}", on_change=_chosen,
-    )
+    with st.container(key="asked"):  # which stays when another scenario brings another list
+        st.selectbox(
+            "Scenario", [own, *names] if sent else names, index=0 if sent else names.index(own),
+            key=f"scenario {st.session_state.round}", on_change=_chosen,
+        )
     with st.popover("Upload your own (YAML)", width="stretch"):
         st.file_uploader("Scenario", type=["yaml", "yml"], key="sent", on_change=_sent, label_visibility="collapsed")
         shown.say("Begin with the file of a shipped scenario: Take it along, Scenario.")
@@ -110,7 +111,7 @@ def _answer(asked: Question, rooms: Rooms, *, drawn: bool) -> None:
         one, two = st.columns(2)
         with one:
             take.show(asked, comparison, look.curve, doubt)
-        with two:
+        with two, st.container(key="pinning"):
             _pin(asked)
     with rooms.behind:  # first what stays as tall as it is while a dial moves, so that no chart is pushed
         behind.doubt(comparison, doubt)
@@ -133,7 +134,8 @@ def _said(comparison: Comparison) -> None:
 
 def _pin(asked: Question) -> None:
     if "pinned" in st.session_state:
-        st.button("Unpin", icon=":material/keep_off:", width="stretch", on_click=lambda: st.session_state.pop("pinned"))
+        st.button("Unpin", icon=":material/keep_off:", width="stretch",
+                  on_click=lambda: st.session_state.pop("pinned"))
     else:
         st.button(
             "Pin to compare with", icon=":material/keep:", width="stretch", on_click=_keep, args=(asked,),

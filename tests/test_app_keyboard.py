@@ -102,3 +102,36 @@ def test_a_link_to_a_page_that_has_the_focus_shows_it(page: Page, app: Served) -
     found = pressed(page, "Tab", "Tab", "Tab")
     assert "Break-even" in found["name"]
     assert found["outline"] == "solid"
+
+
+def test_the_focus_stays_where_a_key_has_pressed(page: Page, app: Served) -> None:
+    opened(page, app, "Take it along")
+    while "Scenario (YAML)" not in pressed(page, "Tab")["name"]:
+        pass
+    with page.expect_download():
+        pressed(page, "Enter")
+    page.wait_for_timeout(1500)                                 # the button is off while its file is made
+    assert "Scenario (YAML)" in page.evaluate(FOCUS)["name"]
+    assert "Full report (HTML)" in pressed(page, "Tab")["name"]
+
+    pressed(page, "Escape", "Tab", "Enter")
+    page.wait_for_function(f"({FOCUS})().name.includes('Unpin')")
+    chooser = page.get_by_role("combobox", name="Scenario")
+    chooser.focus()
+    pressed(page, "ArrowDown", "ArrowDown", "Enter")
+    page.wait_for_function("!!document.activeElement.closest('.st-key-asked')")
+
+
+def test_what_was_typed_into_a_popover_outlasts_escape_and_tab_waits_for_what_is_not_there_yet(
+    page: Page, app: Served
+) -> None:
+    opened(page, app, "Set any value")
+    pressed(page, "Tab")
+    page.keyboard.type("horizon_days=90")
+    pressed(page, "Escape")
+    page.locator("[data-testid=stPopoverBody]").wait_for(state="detached")
+    pressed(page, "Enter")
+    typed = "document.querySelector('[data-testid=stPopoverBody] textarea')?.value"
+    page.wait_for_function(f"{typed} === 'horizon_days=90'")
+    pressed(page, "Escape", "Tab", "Enter", "Tab")
+    page.wait_for_function(f"({FOCUS})().inside")

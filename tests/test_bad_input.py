@@ -375,7 +375,7 @@ def test_a_prompt_that_cannot_be_read(tmp_path: Path, case: str) -> None:
     assert "secrets" not in text
 
 
-PLACES = sorted({dotted(place) for place in parse_yaml(GOOD, "x").lines if place and place[0] != "prices"})
+PLACES = sorted({dotted(place) for place in parse_yaml(GOOD, "x").lines if place and "prices" not in place[:-1]})
 VALUES = st.one_of(
     st.sampled_from(["", "~", "true", ".nan", "-.inf", "-1", "0", "1e30", "[]", "{}", "[1]", "{a: 1}", "2026-12-01",
                      "long", "tuned", "stop", "acme/small", "a/b", "[[1], {b: 2}]", "9" * 400, "{like: long}"]),

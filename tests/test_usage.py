@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from command_line import is_one_sentence, tunepoint
 from pricing.errors import InputError
 from pricing.load import shipped_book
 from simulator.files import read_scenario
+from simulator.intake.sent import parse_usage
 from simulator.intake.usage import Usage, read_usage, summed
 from simulator.studies.usage_bill import checked_bill, price_of
 
@@ -229,3 +231,15 @@ def test_the_failures_of_a_log_are_those_of_every_option(tmp_path: Path) -> None
         assert scenario.options[name].retries.failure_rate == pytest.approx(1 / 3, abs=1e-4)
         assert "1 of 3 calls failed in log.jsonl" in scenario.assumes[f"options.{name}.retries.failure_rate"]
     assert "that of today: 1 of 3 calls failed" in answer.words
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"model": "x"}\n' + "[" * 100_000])
+def test_a_log_that_is_nested_beyond_reason_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(InputError, match=r"own\.json: line [12]: (not JSON \(nested too deeply\)|no known log)"):
+        parse_usage(text.encode(), "own.json")
+
+
+def test_a_server_without_room_for_files_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(InputError, match=r"^own\.json: cannot be laid in .*gone \(No such file or directory\)$"):
+        parse_usage(b"{}", "own.json")

@@ -139,7 +139,7 @@ def _typed_prices(inline: Any, document: Document) -> dict[str, PriceTable]:
     entries = inline.values() if isinstance(inline, dict) else ()
     models = {str(entry["like"]) for entry in entries if isinstance(entry, dict) and "like" in entry}
     book = shipped_book(_providers(models))
-    if not models <= {*book.prices, *inline}:
+    if isinstance(inline, dict) and not models <= {*book.prices, *inline}:
         book = shipped_book()                                   # only to name the nearest id
     return inline_prices(inline, document, ("prices",), book)
 

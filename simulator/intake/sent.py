@@ -70,13 +70,16 @@ def parse_dataset(raw: bytes, name: str, count: Count) -> DatasetCheck:
 
 def _laid(raw: bytes, name: str, read: Callable[[Path], T]) -> T:
     """What a reader of files makes of bytes; its mistakes name the file as it was sent."""
-    with tempfile.TemporaryDirectory(prefix="tunepoint-") as folder:
-        laid = Path(folder) / "sent"
-        laid.write_bytes(raw)
-        try:
-            return read(laid)
-        except InputError as error:
-            raise InputError(str(error).replace(str(laid), _own(name))) from None
+    try:
+        with tempfile.TemporaryDirectory(prefix="tunepoint-") as folder:
+            laid = Path(folder) / "sent"
+            laid.write_bytes(raw)
+            try:
+                return read(laid)
+            except InputError as error:
+                raise InputError(str(error).replace(str(laid), _own(name))) from None
+    except OSError as error:
+        raise InputError(f"{_own(name)}: cannot be laid in {tempfile.gettempdir()} ({error.strerror})") from None
 
 
 def _own(name: str) -> str:

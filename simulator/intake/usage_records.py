@@ -41,11 +41,11 @@ def records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise InputError(f"{where}: {error}; is a quotation mark not closed?") from None
         return
     try:
-        whole = json.loads(line)
+        whole = _loaded(line)
     except ValueError:
         text = "\n".join([line, *(rest for _, rest in source)])
         try:
-            whole = json.loads(text)
+            whole = _loaded(text)
         except ValueError as error:
             raise InputError(f"{path}: line {number}: not JSON ({error})") from None
         yield from ((number, one) for one in _unfolded(whole))
@@ -54,21 +54,30 @@ def records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in source:
         if line.strip():
             try:
-                yield from ((number, one) for one in _unfolded(json.loads(line)))
+                yield from ((number, one) for one in _unfolded(_loaded(line)))
             except ValueError as error:
                 raise InputError(f"{path}: line {number}: not JSON ({error}); was the file cut off?") from None
 
 
-def _unfolded(node: Any) -> Iterator[dict[str, Any]]:
-    """The records inside lists, pages, time buckets and OpenTelemetry resource spans."""
-    if isinstance(node, list):
-        for one in node:
-            yield from _unfolded(one)
-    elif isinstance(node, dict):
-        if isinstance(node.get("results"), list) and "start_time" in node:      # a bucket of OpenAI's usage API
-            yield from ({"start_time": node["start_time"], **one} for one in node["results"])
-        elif inner := next((node[key] for key in ("data", "resourceSpans", "scopeSpans", "spans")
-                            if isinstance(node.get(key), list)), None):
-            yield from _unfolded(inner)
-        else:
-            yield node
+def _loaded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _unfolded(whole: Any) -> Iterator[dict[str, Any]]:
+    """The records inside lists, pages, time buckets and OpenTelemetry resource spans, however deep they stand."""
+    nodes = [whole]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, list):
+            nodes += reversed(node)
+        elif isinstance(node, dict):
+            if isinstance(node.get("results"), list) and "start_time" in node:  # a bucket of OpenAI's usage API
+                yield from ({"start_time": node["start_time"], **one} for one in node["results"])
+            elif inner := next((node[key] for key in ("data", "resourceSpans", "scopeSpans", "spans")
+                                if isinstance(node.get(key), list)), None):
+                nodes.append(inner)
+            else:
+                yield node
