@@ -89,8 +89,7 @@ class Desk:
             job = self._jobs.get(asked)
         end = time.monotonic() + seconds
         while job is not None and job.state == "running" and not job.over.wait(min(GLANCE_AHEAD_S, seconds)):
-            if _overtaken():
-                st.rerun(scope="fragment")
+            _give_way()
             if time.monotonic() > end:
                 return None
         return job.found[0] if job is not None and job.state == "done" else None
@@ -101,8 +100,7 @@ class Desk:
             self._waiting[asked] += 1
         try:
             while not job.over.wait(GLANCE_S):
-                if _overtaken():
-                    st.rerun(scope="fragment")  # with what the reader has set since
+                _give_way()
         finally:
             with self._lock:
                 self._waiting[asked] -= 1
@@ -133,15 +131,24 @@ class Desk:
             del self._jobs[asked]
 
 
+def _give_way() -> None:
+    """End the run of a page that was left or closed; begin it anew where its reader has moved on."""
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return
+    st.session_state.get("round")  # here Streamlit ends a run whose page is gone
+    if _overtaken():
+        st.rerun(scope="fragment")  # with what the reader has set since
+
+
 def _overtaken() -> bool:
     """Whether the reader has moved on: Streamlit lets a fragment run to its end before it looks, however long it is.
 
-    What it keeps of a request is not public; the version is locked, and a test moves a slider while a page waits.
+    What it keeps of a request is not public: where it is not there, the run goes on to its end.
     """
     context = get_script_run_ctx(suppress_warning=True)
-    if context is None or context.script_requests is None or not context.fragment_ids_this_run:
+    if context is None or not context.fragment_ids_this_run:
         return False
-    return context.script_requests._state == ScriptRequestType.RERUN
+    return getattr(context.script_requests, "_state", None) == ScriptRequestType.RERUN
 
 
 @st.cache_resource(show_spinner=False)
