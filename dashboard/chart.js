@@ -7,7 +7,7 @@
    before the server has heard of it. Its answer brings the same charts, which then stand already. */
 
 const LEGEND_MARK_PX = 44; /* line and gaps beside a name in the legend */
-const LEGEND_PX = 12, SMALL_LEGEND_PX = 10; /* of its letters; small where two long names then stand side by side */
+const FONT_PX = 12, SMALL_FONT_PX = 10; /* of a legend; small where two long names then stand side by side */
 const INSET_PX = 30; /* of the words under a title, from both sides together */
 const WIDE_PX = 800; /* of a chart in which those words need a line less */
 const SLACK_PX = 20; /* by which a box may change its width, as by a scroll bar, before its chart is laid out anew */
@@ -45,9 +45,9 @@ function fitted(figure, room, width) {
     return names.map((name) => pen.measureText(name).width + LEGEND_MARK_PX);
   };
   const inTwo = (widths) => 2 * Math.max(...widths) <= free;
-  const small = !inTwo(entriesOf(LEGEND_PX)) && inTwo(entriesOf(SMALL_LEGEND_PX));
-  const entries = entriesOf(small ? SMALL_LEGEND_PX : LEGEND_PX);
-  if (small) layout.legend.font.size = SMALL_LEGEND_PX;
+  const small = !inTwo(entriesOf(FONT_PX)) && inTwo(entriesOf(SMALL_FONT_PX));
+  const entries = entriesOf(small ? SMALL_FONT_PX : FONT_PX);
+  if (small) layout.legend.font.size = SMALL_FONT_PX;
   const inRow = Math.max(1, Math.floor(free / Math.max(1, ...entries)));
   const together = entries.reduce((sum, entry) => sum + entry, 0);
   const shown = layout.showlegend === false || (entries.length < 2 && layout.showlegend !== true) ? 0 : entries.length;
@@ -88,11 +88,14 @@ class ChartBox {
       if (this.width !== undefined && Math.abs(box.clientWidth - this.width) > SLACK_PX) this.draw();
     });
     this.resized.observe(box);
+    this.ready = () => this.chart && this.show(this.chart, this.at);
+    window.addEventListener("tp-plotly", this.ready, { once: true });
   }
 
   /* What hangs on the window would keep a chart that has left the page for as long as the page is open. */
   leave() {
     this.resized.disconnect();
+    window.removeEventListener("tp-plotly", this.ready);
     this.chart = this.width = undefined;
     window.Plotly?.purge(this.box);
     delete this.box.tpChartBox;
@@ -109,9 +112,8 @@ class ChartBox {
     this.at = at;
     this.box.style.height = chart.height + "px";
     this.box.setAttribute("aria-label", chart.alt);
-    if (!window.Plotly) window.addEventListener("tp-plotly", () => this.chart && this.show(this.chart, this.at),
-      { once: true });
-    else if (this.inSight) this.draw();
+    if (!window.Plotly) return;
+    if (this.inSight) this.draw();
     else setTimeout(() => this.chart === chart && this.draw());
   }
 

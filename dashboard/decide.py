@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
-from dashboard import ahead, answer, behind, dials, pictures, question, shown, take
+from dashboard import ahead, answer, behind, dials, pictures, question, shown, take, work
 from dashboard.guard import guarded
 from simulator import TunepointError, headlines
 from simulator.formats import usd
@@ -33,6 +33,8 @@ def page() -> None:
     left, right = st.columns([0.28, 0.72], gap="medium")
     with right:
         rooms = Rooms(st.container(key="said"), st.container(), st.container(), st.container())
+    with rooms.said, guarded():
+        _take_up()
     known = None
     with right, guarded():
         known = answer.look_if_known(question.asked())
@@ -93,7 +95,15 @@ def _chosen() -> None:
 def _sent() -> None:
     file = st.session_state.sent
     if file is not None:
-        question.ask(file.name, file.getvalue())
+        st.session_state.taken_up = work.Question(name=file.name, raw=file.getvalue(), folder=None)
+
+
+def _take_up() -> None:
+    """Ask the scenario that was sent, if it can be read; of one that cannot, that is said, and all else stays."""
+    sent = st.session_state.pop("taken_up", None)
+    if sent is not None:
+        work.scenario_of(sent)
+        question.ask(sent.name, sent.raw)
 
 
 def _answer(asked: Question, rooms: Rooms, *, drawn: bool) -> None:
@@ -106,6 +116,8 @@ def _answer(asked: Question, rooms: Rooms, *, drawn: bool) -> None:
         comparison = answer.comparison_of(asked)
     with rooms.said:
         _said(comparison)
+        if question.link(asked) is None:
+            shown.say("This is too long for a link, so the address bar does not hold it; its file does: Take it along.")
     doubt = behind.doubt_pictures(comparison)
     with rooms.saved:
         one, two = st.columns(2)

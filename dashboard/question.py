@@ -47,9 +47,17 @@ def begin() -> None:
             raise InputError(f'the link: no scenario "{short(name, 40)}" is shipped{nearest(name, shipped())}; '
                              "what is shown is another")
         choose(shipped()[name])
-    laid = [text.partition("=") for text in asked.get_all("set")[:MOST_LAID]]
+    texts = asked.get_all("set")
+    laid = [text.partition("=") for text in texts[:MOST_LAID]]
     st.session_state.laid = {path: value for path, equals, value in laid if equals}
     st.session_state.linked = dict(st.session_state.laid)
+    if "file" in asked:
+        raise InputError(f"the link: {short(asked['file'], 40)} was too long for one, so open its file; what is shown "
+                         "is another")
+    if len(texts) > MOST_LAID:
+        raise InputError(f"the link: sets {len(texts):,} values, and the first {MOST_LAID} are taken")
+    if bare := [text for text in texts if "=" not in text]:
+        raise InputError(f'the link: "set={short(bare[0], 40)}" is no PATH=VALUE; all else of it holds')
 
 
 def choose(path: Path) -> None:
@@ -147,12 +155,13 @@ def plain(words: str) -> str:
 
 
 def keep_in_address(question: Question) -> None:
-    """Write the question into the address bar, where it says another.
+    """Write the question into the address bar, where it says another; of one that is too long, what it is called.
 
     To turn to another page empties it; and what the browser tells of it is older than what was written last.
     """
     by_key: dict[str, list[str]] = {}
-    for key, value in parameters(question) or []:
+    found = parameters(question)
+    for key, value in [("file", called(question))] if found is None else found:
         by_key.setdefault(key, []).append(value)
     told = {key: st.query_params.get_all(key) for key in st.query_params}
     if told != by_key or st.session_state.get("address", told) != by_key:

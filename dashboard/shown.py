@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 STYLE = """<style>
 .block-container, .stMainBlockContainer {padding-top: 3.6rem; padding-bottom: 3rem; max-width: 1500px}
+.tp-verdict, .tp-card, .tp-list, .tp-note, .tp-head, .tp-question {overflow-wrap: anywhere}
 .tp-verdict {border-left: 4px solid #0072B2; padding: .55rem .9rem; margin: 0; min-height: 6.6rem;
   background: rgba(0,114,178,.09); border-radius: 0 .4rem .4rem 0}
 .tp-verdict p {font-size: 1.12rem; line-height: 1.42; margin: 0; font-weight: 500}

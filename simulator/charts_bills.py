@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from simulator.charts_drawing import Drawing
-from simulator.charts_style import AXIS, DARK, INK, TICKS_USD, VEIL, figure, line_looks
+from simulator.charts_style import AXIS, DARK, INK, ON_LIGHT, TICKS_USD, VEIL, figure, line_looks
 from simulator.charts_words import barred, by_cost, ending, foot_lines, moment, named, text
 from simulator.domain.findings import Comparison
 from simulator.formats import day, days, line_name, short, usd
@@ -165,7 +165,7 @@ def bill_by_line(comparison: Comparison) -> go.Figure:
                     "opacity": [1.0 if comparison.options[name].result.feasible else 0.45 for name in names]},
             text=[text(usd(bills[name][key])) if bills[name].get(key) and not pattern else "" for name in names],
             textposition="inside", insidetextanchor="middle", textangle=0,
-            textfont={"size": 11, "color": "white" if colour in DARK else INK}, hovertemplate="%{y}: %{x:$,.2f}",
+            textfont={"size": 11, "color": "white" if colour in DARK else ON_LIGHT}, hovertemplate="%{y}: %{x:$,.2f}",
         )
     for name in names:
         total = text(usd(paid[name] + received[name]))

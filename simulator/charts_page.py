@@ -39,7 +39,8 @@ LINE_PX, MOST_LINES = 16, 3
 WIDE, NARROW = 76, 28
 """Characters of a line below the title of a chart, and of a line of the title itself on half a page."""
 
-SHOWN = ("x", "y", "z", "text", "name", "ticktext", "tickvals", "categoryarray", "meta", "hovertemplate", "title")
+SHOWN = ("x", "y", "z", "text", "name", "ticktext", "tickvals", "categoryarray", "meta", "hovertemplate", "hovertext",
+         "customdata", "title")
 """Keys of a figure that hold what is shown, never a colour."""
 
 

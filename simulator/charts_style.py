@@ -40,7 +40,9 @@ LINE_LOOKS: dict[str, tuple[str, str]] = {
 OWN_LOOKS = tuple((colour, ".") for colour in (*COLOURS[:6], GREY))
 
 DARK = frozenset({"#0072B2", "#D55E00", "#009E73", "#000000"})
-"""Colours on which words are white."""
+"""Colours on which words are white, by night as dark as the page."""
+ON_LIGHT = "#1b1b1b"
+"""Words on all others, which stay as light by night; no ink, as that turns."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 INK, FAINT, GRID, AXIS, VEIL = "#1a1a1a", "#595959", "#e3e3e3", "#8c8c8c", "rgba(255,255,255,0.75)"

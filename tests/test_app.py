@@ -152,6 +152,20 @@ def test_a_link_that_was_cut_short_is_told_in_one_sentence() -> None:
     assert "Choose cheap-prompt" in words(page)
 
 
+@pytest.mark.parametrize(("link", "said"), [
+    ({"set": ["horizon_days=90", "foo"]}, '"set=foo" is no PATH=VALUE'),
+    ({"set": ["horizon_days=90"] * 201}, "sets 201 values, and the first 200 are taken"),
+    ({"file": ["mine"]}, "mine was too long for one, so open its file"),
+])
+def test_what_a_link_cannot_bring_is_told_and_all_else_is_answered(link: dict[str, list[str]], said: str) -> None:
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for key, values in link.items():
+        page.query_params[key] = values
+    page.run()
+    assert any(said in sentence for sentence in mistakes(page))
+    assert ("over 90 days" in words(page)) is ("set" in link)
+
+
 def test_a_link_to_a_scenario_that_is_not_shipped_is_told_and_not_answered_by_another_in_silence() -> None:
     page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     page.query_params["scenario"] = "suport-triage"

@@ -116,15 +116,18 @@ def test_scenario_table_report_and_picture_can_be_saved(desk: Page) -> None:
 
 def test_a_bad_file_is_told_in_one_sentence_and_a_good_one_answers(desk: Page) -> None:
     page = desk
+    moved(page)
+    before = verdict(page)
     upload(page, b"start: 2026-12-01\nbaselin: long\n")
     page.locator(".tp-wrong").first.wait_for()
     sentence = page.locator(".tp-wrong").first.inner_text()
     assert "sent.yaml:2" in sentence
     assert "baselin" in sentence
     assert "Traceback" not in sentence
+    assert verdict(page) == before                              # what was asked is not lost
     upload(page, HOSTED_PATH.read_bytes(), again=True)
+    page.locator(".tp-verdict", has_text="at 50,000 calls a day").wait_for()
     page.locator(".tp-wrong").first.wait_for(state="detached")
-    assert "at 50,000 calls a day" in verdict(page)
 
 
 def test_a_script_in_a_file_is_text(desk: Page) -> None:

@@ -122,7 +122,8 @@ def test_a_state_too_long_for_a_link_says_so_and_offers_the_file(monkeypatch: py
             page.session_state[own] = {}
         page.run()
         assert not page.exception
-        assert ("too long for a link" in words(page)) is (name == "long")
+        assert ("too long for a link, so" in words(page)) is (name == "long")
+        assert page.query_params.get("file") == ("long" if name == "long" else None)
         assert any(block.value.startswith("http") or "yaml=" in block.value for block in page.code) is (name == "short")
         assert "Scenario (YAML)" in [button.proto.label for button in page.get("download_button")]
 

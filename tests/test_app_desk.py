@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from streamlit.runtime.scriptrunner import StopException
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests, ScriptRequestType
 
 import simulator
@@ -153,11 +154,35 @@ def test_a_page_that_has_moved_on_leaves_no_work_behind(desk: Desk, tmp_path: Pa
         raise MovedOn
 
     held = [desk.crew.begin(nap, [1.0]) for _ in range(answer.WORKERS)]
+    monkeypatch.setattr(answer, "get_script_run_ctx", lambda **_: object())
     monkeypatch.setattr(answer, "_overtaken", lambda: True)
     monkeypatch.setattr(answer.st, "rerun", again)
     with pytest.raises(MovedOn):
         desk.answer("left", note, tmp_path / "left")
     until(lambda: all(job.state == "done" for job in held))
+    until(lambda: not desk.crew._busy)
+    assert not (tmp_path / "left").exists()
+
+
+def test_a_page_that_was_left_waits_no_longer_for_what_it_asked_or_may_be_asked(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gone:
+        """A session state at whose first reading Streamlit ends the run, as it does where the page was left."""
+
+        def get(self, _: str) -> None:
+            raise StopException
+
+    desk.crew.begin(hold, [tmp_path / "go"])
+    desk.crew.begin(hold, [tmp_path / "go"])
+    monkeypatch.setattr(answer, "get_script_run_ctx", lambda **_: object())
+    monkeypatch.setattr(answer.st, "session_state", Gone())
+    with pytest.raises(StopException):
+        desk.answer("left", note, tmp_path / "left")
+    desk.ahead([("beside", note, (tmp_path / "beside",))])
+    with pytest.raises(StopException):
+        desk.found_within(WAIT_S, "beside")
+    (tmp_path / "go").touch()
     until(lambda: not desk.crew._busy)
     assert not (tmp_path / "left").exists()
 
