@@ -39,12 +39,20 @@ def test_an_option_without_a_larger_outlay_has_nothing_to_pay_back(path: Path) -
         assert (name in marked) is (not nothing and pair.payback.days is not None)
 
 
-def test_what_cannot_serve_the_calls_pays_nothing_back() -> None:
-    """A thousand times the calls of the shipped question are more than its machines can take."""
-    scenario = simulator.read_scenario(simulator.default_scenario_path(), ["workload.calls_per_day=50000000"])
+@pytest.mark.parametrize(("laid_over", "why_not"), [
+    ("workload.calls_per_day=50000000", "calls come faster than its replicas serve"),
+    ("workload.slo.ttft_p95_s=0.01", "it misses the latency targets in its busiest hour"),
+    ("options.own-4090.ready_after_days=400", "it is ready after 400 days, not within the horizon"),
+])
+def test_what_is_no_choice_pays_nothing_back_for_the_reason_that_is_told_of_it(laid_over: str, why_not: str) -> None:
+    """Too many calls, too strict a target, too late a day: the reason stands once, not among the flags again."""
+    scenario = simulator.read_scenario(simulator.default_scenario_path(), [laid_over])
     found = simulator.compare(scenario, flips=False)
     late = [pair for pair in found.break_even if not found.options[pair.between[1]].result.keeps_up]
     assert late
     for pair in late:
+        name = pair.between[1]
         assert (pair.payback.days, pair.payback.date) == (None, None)
-        assert pair.payback.reason == f"none, as {pair.between[1]} cannot serve the calls"
+        assert pair.payback.reason == f"none, as {name} is no choice: {found.options[name].result.why_not}"
+        assert why_not in pair.payback.reason
+        assert not any("no choice" in flag for flag in pair.payback.flags)

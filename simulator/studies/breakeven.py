@@ -336,7 +336,8 @@ def payback(
     if one_offs[larger] <= 0:
         return Payback(days=None, date=None, reason="neither option pays anything up front", flags=flags)
     if late := [name for name in between if not found[name].keeps_up]:
-        return Payback(days=None, date=None, reason=f"none, as {late[0]} cannot serve the calls", flags=flags)
+        reason = f"none, as {late[0]} is no choice: {found[late[0]].why_not}"
+        return Payback(days=None, date=None, reason=reason, flags=tuple(flag for flag in flags if flag not in reason))
     days = min(_served_days(scenario, name) for name in between)
     one_off, recurring = (paid[larger][kind][:days] - paid[other][kind][:days] for kind in (0, 1))
     after_one_off, by_end = cumulative(one_off, recurring)
