@@ -21,7 +21,8 @@ def test_an_option_without_a_larger_outlay_has_nothing_to_pay_back(path: Path) -
     found = simulator.rehearse(simulator.rehearsal_parts(scenario, 2, fidelity="aggregate")[0])
     bills = simulator.compare(scenario, flips=False)
     simulated = simulator.compare(scenario, engine="simulated", fidelity="aggregate", played=found.runs, flips=False)
-    said = dict(zip(simulated.options, played_words(simulated)[0], strict=False))
+    sentences = played_words(simulated)[0]
+    said = {name: next(one for one in sentences if one.startswith(f"{name}: ")) for name in simulated.options}
     told = {one["between"][1]: one["payback"] for one in simulator.comparison_json(simulated)["break_even"]}
     marked = {name for name, *_ in paybacks(bills)}
     cards = {one.option: one.facts["pays back"] for one in simulator.headlines(bills)}
