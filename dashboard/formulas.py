@@ -74,6 +74,8 @@ def _crossed(comparison: Comparison, name: str) -> dict[str, str]:
         if pair.between[1] == name:
             at = [charts.crossing_words(one, pair.unit) for one in pair.crossings if one.basis == "horizon"]
             paid = pair.payback
-            when = "" if paid.date is None or paid.days is None else f"{days(paid.days)}, {day(paid.date)}"
+            when = ""
+            if paid.days is not None and paid.date is not None and comparison.earns_back(name):
+                when = f"{days(paid.days)}, {day(paid.date)}"
             return {"Break-even": "; ".join(at[:2]) or pair.reason or "", "Payback": when or paid.reason}
     return {}

@@ -201,9 +201,9 @@ def _with_payback(comparison: Comparison, found: list[dict[str, Any]]) -> list[d
     """The distribution of the payback day beside its value in the mean run."""
     played = comparison.played
     for one in found if played else ():
-        base, name = one["between"]
+        name = one["between"][1]
         if played is not None and name in played.payback_days:
-            earns = comparison.options[name].result.pays_back_against(comparison.options[base].result)
+            earns = comparison.earns_back(name)
             one["payback"]["interval_days"] = list(played.payback_interval(name)) if earns else None
             one["payback"]["never_share"] = played.never_share(name) if earns else None
     return found

@@ -98,7 +98,7 @@ def cumulative_cost(comparison: Comparison) -> go.Figure:
     earned = [
         Mark(at=at, usd=float(np.interp(at, paths[name].days, paths[name].usd)),
              words=(f"{short(name)} pays back", f"{day(when)}, after {days(at)}"))
-        for name, _, at, when in paid
+        for name, at, when in paid
     ]
     stopped = [
         Mark(at=paths[name].days[-1], usd=paths[name].usd[-1],
@@ -113,16 +113,12 @@ def cumulative_cost(comparison: Comparison) -> go.Figure:
     return chart.figure()
 
 
-def paybacks(comparison: Comparison) -> Iterator[tuple[str, str, float, date]]:
-    """The option that pays more up front, the other one, and the moment from which it has earned that back.
-
-    What cannot serve the calls earns nothing back: its bill is small for what it leaves undone.
-    """
+def paybacks(comparison: Comparison) -> Iterator[tuple[str, float, date]]:
+    """Each option that has earned back what it pays more up front than the baseline, and from when on."""
     for pair in comparison.break_even:
-        for larger, other in (pair.between, pair.between[::-1]):
-            earns = comparison.options[larger].result.pays_back_against(comparison.options[other].result)
-            if earns and pair.payback.days is not None and pair.payback.date is not None:
-                yield larger, other, pair.payback.days, pair.payback.date
+        name, back = pair.between[1], pair.payback
+        if back.days is not None and back.date is not None and comparison.earns_back(name):
+            yield name, back.days, back.date
 
 
 def _cheapest(comparison: Comparison) -> str:
@@ -134,8 +130,8 @@ def _cheapest(comparison: Comparison) -> str:
     return f"{said}, against {ending(comparison, base)} for {short(base)} today"
 
 
-def _paid_words(paid: Sequence[tuple[str, str, float, date]]) -> list[str]:
-    said = [f"{short(name)} has earned back by {day(when)} what it pays more up front" for name, _, _, when in paid[:1]]
+def _paid_words(paid: Sequence[tuple[str, float, date]]) -> list[str]:
+    said = [f"{short(name)} has earned back by {day(when)} what it pays more up front" for name, _, when in paid[:1]]
     return said + ([f"{len(paid) - 1} more {'is' if len(paid) == 2 else 'are'} marked"] if len(paid) > 1 else [])
 
 

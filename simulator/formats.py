@@ -280,9 +280,8 @@ def played_words(comparison: Comparison) -> tuple[list[str], list[str]]:
             span = f"{usd(float(low))} to {usd(float(high))} in {len(played.numbers)} runs"
         words = f"{name}: {span}, median {usd(middle)}" if many else usd(middle)
         often = f"; cheapest in {share(cheapest[name])} of runs" if name in cheapest and many else ""
-        earns = comparison.options[name].result.pays_back_against(comparison.options[comparison.baseline].result)
         back = ""
-        if many and earns:
+        if many and comparison.earns_back(name):
             back = _pays_back(played.never_share(name), played.payback_interval(name), len(played.numbers))
         ranges.append(f"{words if many else f'{name}: {words}'}{often}{back}.")
     best = played.best_two()

@@ -24,7 +24,6 @@ def headlines(comparison: Comparison) -> tuple[Headline, ...]:
         until = option.result.serves_until
         eligible = float(option.result.eligible_calls[0]) > 0
         payback = paybacks.get(name)
-        earns = option.result.pays_back_against(comparison.options[comparison.baseline].result)
         found.append(
             Headline(
                 option=name,
@@ -43,7 +42,7 @@ def headlines(comparison: Comparison) -> tuple[Headline, ...]:
                     "paid once": usd(option.one_off_usd),
                     "cache hits": share(float(option.result.cache_hit_rate[0])) if eligible else NONE,
                     "pays back": (
-                        NONE if payback is None or not earns
+                        NONE if payback is None or not comparison.earns_back(name)
                         else "never" if payback.days is None or payback.date is None
                         else f"{days(payback.days)}, {day(payback.date)}"
                     ),

@@ -124,11 +124,11 @@ def test_a_long_horizon_is_thinned_but_keeps_every_step_and_both_ends(folder: Pa
     assert path.usd[-1] == pytest.approx(150 + 40 * 1.5 + 2960 * 0.75)
 
 
-def test_what_cannot_serve_the_calls_is_not_marked_as_paid_back(found: tuple[Comparison, CostCurve]) -> None:
+def test_what_is_no_choice_is_not_marked_as_paid_back(found: tuple[Comparison, CostCurve], folder: Path) -> None:
     assert "tuned pays back" in words(charts.cumulative_cost(found[0]))
-    tuned = found[0].options["tuned"]
-    overrun = dataclasses.replace(tuned, result=dataclasses.replace(tuned.result, why_not="calls come faster"))
-    barred = dataclasses.replace(found[0], options=found[0].options | {"tuned": overrun})
+    closed = "{input: 1, output: 5}, lifecycle: {no_new_customers_from: 2026-12-01}"
+    barred = compare(asked(folder, QUESTION.replace("{input: 1, output: 5}", closed)))
+    assert "tuned is no choice" in words(charts.cumulative_cost(barred))
     assert "pays back" not in words(charts.cumulative_cost(barred))
 
 

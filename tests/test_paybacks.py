@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import simulator
+from dashboard.formulas import filled
 from dashboard.simulate import pays_back
 from simulator.charts_cash import paybacks
 from simulator.charts_played import late_payers
@@ -38,6 +39,17 @@ def test_an_option_without_a_larger_outlay_has_nothing_to_pay_back(path: Path) -
         assert (told[name]["interval_days"] is None) is (told[name]["never_share"] is None) is nothing
         assert (name in late_payers(found)) is not nothing
         assert (name in marked) is (not nothing and pair.payback.days is not None)
+
+
+def test_what_the_baseline_pays_back_is_said_of_no_other_option_and_marked_nowhere() -> None:
+    """Where today's option is the one with the outlay, a break-even tells in words that it has earned it back."""
+    scenario = simulator.read_scenario(simulator.default_scenario_path(), ["baseline=tuned-api"])
+    bills = simulator.compare(scenario, flips=False)
+    told = next(one.payback for one in bills.break_even if one.between[1] == "long-prompt")
+    assert told.days is not None
+    assert told.reason.startswith("tuned-api pays $")
+    assert filled(scenario, bills, "long-prompt")["Payback"] == told.reason
+    assert list(paybacks(bills)) == []
 
 
 @pytest.mark.parametrize(("laid_over", "why_not"), [

@@ -106,8 +106,7 @@ def _total(option: OptionSummary) -> str:
 
 def _paid_back(comparison: Comparison, one: BreakEven) -> str:
     """When an option that pays more up front than the baseline has earned it back."""
-    baseline, option = (comparison.options[name].result for name in one.between)
-    if not option.pays_back_against(baseline):
+    if not comparison.earns_back(one.between[1]):
         return ""
     if one.payback.days is None:
         return "never"

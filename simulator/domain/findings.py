@@ -311,6 +311,10 @@ class Comparison:
     played: Runs | None = None
     version: str = VERSION
 
+    def earns_back(self, name: str) -> bool:
+        """Whether an option pays more up front than the baseline, and so has something to pay back."""
+        return self.options[name].result.pays_back_against(self.options[self.baseline].result)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knob:
