@@ -24,7 +24,7 @@ from simulator import (
     shipped_book,
     trace_settings,
 )
-from simulator.formats import NONE, count, figure, usd_exact
+from simulator.formats import NONE, count, measured, usd_exact
 
 
 @st.fragment
@@ -92,14 +92,14 @@ def _trace() -> None:
     if file is None:
         return
     trace, told = _read(file.raw, file.name)
-    shown.say(f"{told['rows']:,} calls over {figure(told['span_s'])} s; {count(told['input_tokens'])} tokens in, "
+    shown.say(f"{told['rows']:,} calls over {measured(told['span_s'])} s; {count(told['input_tokens'])} tokens in, "
               f"{count(told['output_tokens'])} out.")
     names = ("mean", "p50", "p95", "p99", "max")
     shown.table(
         {"tokens a call": "", **dict.fromkeys(names, "n")},
-        [(side, *(figure(told[side][name]) for name in names)) for side in ("input", "output")],
+        [(side, *(measured(told[side][name]) for name in names)) for side in ("input", "output")],
     )
-    spread = ", ".join(f"{NONE if value is None else figure(value)} in {window.removesuffix('s')} s"
+    spread = ", ".join(f"{NONE if value is None else measured(value)} in {window.removesuffix('s')} s"
                        for window, value in told["dispersion"].items())
     shown.points("", [*trace.notes, f"Dispersion of counts (1 for a Poisson stream): {spread}."])
     _bill(trace)
@@ -120,7 +120,7 @@ def _fit(raw: bytes, name: str) -> None:
     fit, told = _fitted(raw, name), _read(raw, name)[0].notes
     shown.table(
         {"fitted": "", "of the log": "n", "of the fit": "n"},
-        [(what, *("" if value is None else figure(value) for value in (seen, modelled)))
+        [(what, *("" if value is None else measured(value) for value in (seen, modelled)))
          for what, seen, modelled in fit.rows],
     )
     shown.points("", [note for note in fit.notes if note not in told])

@@ -117,10 +117,10 @@ def quantity(value: float) -> str:
     return f"{'-' if value < 0 else ''}{_decimals(_significant(abs(value), 9), 9, least=0)}"
 
 
-def figure(value: float) -> str:
+def measured(value: float) -> str:
     """What was measured or fitted: whole from a thousand on, else four digits, as it is not surer than that.
 
-    >>> figure(28816.0223), figure(0.067189882)
+    >>> measured(28816.0223), measured(0.067189882)
     ('28,816', '0.06719')
     """
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -114,6 +114,18 @@ def test_a_trace_without_a_price_is_described_and_not_billed(tmp_path: Path) -> 
     assert (row["input.mean"], row["dispersion.300s"]) == ("20.0", "")
 
 
+def test_large_figures_of_a_log_and_of_replicas_are_written_out(tmp_path: Path) -> None:
+    """20,000 calls in one second of ten, and machines that write hundreds of thousands of tokens a second."""
+    file = tmp_path / "log.csv"
+    busy = "2026-01-01 00:00:00,10,1\n" * 20_000
+    file.write_text(f"TIMESTAMP,ContextTokens,GeneratedTokens\n{busy}2026-01-01 00:00:10,30,3\n")
+    served = ("--input", "10", "--output", "100", "--concurrency", "4000", "--requests", "4000", "--replicas", "16")
+    for asked in (("trace", file), ("gpu", "run", "vllm/h100-sxm/llama-3.1-8b/bf16", *served)):
+        words = tunepoint(*asked).words
+        assert re.search(r"\d{2},\d{3}", words)
+        assert not re.search(r"\de[+]\d", words)
+
+
 def test_tokens_are_counted_from_a_file_or_a_pipe_and_for_a_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ import typer
 from pricing.errors import InputError
 from simulator.cli.flags import Bare, Csv, Json, On, Set, day_or_today, one_form, typed_number
 from simulator.cli.output import emit_csv, emit_json, points, say, table
+from simulator.formats import NONE, measured, usd
 
 if TYPE_CHECKING:
     from simulator.domain.findings import ServingRun
@@ -113,7 +114,7 @@ def run_gpu(
     known = "an estimated" if replica.estimated else "a measured" if replica.measured else "a typed"
     _tell(done, f"{profile}: {known} profile")
     what = "every parameter" if replica.estimated else "what the model leaves out in production"
-    both = f"{slow:,.3g} to {fast:,.3g} calls a second can be served"
+    both = f"{measured(slow)} to {measured(fast)} calls a second can be served"
     say(f"With {what} at the slow and the fast end of its range, {both}.")
 
 
@@ -127,16 +128,15 @@ def size(
 ) -> None:
     """The smallest fleet that meets the latency targets at its busiest hour, and what binds."""
     from simulator import NoFleet, read_scenario, size, sizing_json
-    from simulator.formats import usd
 
     found = size(read_scenario(scenario, set_ or (), bare), option, seed)
     if json:
         emit_json(sizing_json(found))
     elif found.replicas is not None and found.run is not None:
         say(
-            f"{option}: {found.replicas} replica{'s' if found.replicas > 1 else ''} for {found.rate_per_s:,.3g} calls "
-            f"a second, the 99 % quantile of the last 28 days; {usd(found.usd_per_month or 0.0)} a month around the "
-            "clock",
+            f"{option}: {found.replicas} replica{'s' if found.replicas > 1 else ''} for {measured(found.rate_per_s)} "
+            f"calls a second, the 99 % quantile of the last 28 days; {usd(found.usd_per_month or 0.0)} a month around "
+            "the clock",
             f"One less is held back by: {found.binds}" if found.replicas > 1 else f"First to bind: {found.binds}",
         )
         _tell(found.run, f"At that rate, over {found.run.calls / found.rate_per_s:,.0f} s after filling up")
@@ -153,10 +153,10 @@ def _tell(done: ServingRun, title: str) -> None:
     say(
         f"{title}: {done.calls:,} calls",
         table({"seconds": "left", **dict.fromkeys(("mean", "p50", "p95", "p99"), "right")}, rows),
-        f"{done.output_tokens_per_s:,.4g} output tokens a second, {done.requests_per_s:,.4g} calls a second; "
-        f"{100 * done.utilisation:.0f} % of the {done.saturation_per_s:,.3g} that can be served",
-        f"{done.mean_concurrency:,.3g} calls in flight, {done.preemptions:,} preemptions, "
-        f"{done.refused:,} refused, over {done.makespan_s:,.4g} s",
+        f"{measured(done.output_tokens_per_s)} output tokens a second, {measured(done.requests_per_s)} calls a second; "
+        f"{100 * done.utilisation:.0f} % of the {measured(done.saturation_per_s)} that can be served",
+        f"{measured(done.mean_concurrency)} calls in flight, {done.preemptions:,} preemptions, "
+        f"{done.refused:,} refused, over {measured(done.makespan_s)} s",
     )
     if done.overload:
         say(f"Overload: calls come faster than they are served; {done.waiting_at_end:,} were waiting at the end.")
@@ -170,11 +170,11 @@ def _whole(text: str, flag: str, least: int) -> int:
 
 
 def _seconds(value: float) -> str:
-    return "n/a" if value != value else f"{value:,.4g}"  # one token has no further one
+    return NONE if value != value else measured(value)  # one token has no further one
 
 
 def _usd(value: Any) -> str:
-    return "" if value is None else f"{value:,.4g}"
+    return "" if value is None else measured(value)
 
 
 def _plain(value: Any) -> str:

@@ -11,6 +11,7 @@ import typer
 from pricing.errors import InputError
 from simulator.cli.flags import Csv, Json, On, day_or_today, one_form, written_to
 from simulator.cli.output import emit_csv, emit_json, points, say, table
+from simulator.formats import NONE, measured, quantity, usd_exact
 
 PLAIN = "o200k_base"
 """The encoding that counts where no model is named: that of OpenAI's models since May 2024."""
@@ -80,7 +81,6 @@ def trace(
 def _fit(file: Path, out: Path, price: str | None, json: bool, csv: bool) -> None:
     """Fit, write the scenario, and set the figures of the fitted model beside those of the log."""
     from simulator import fit_log, write_fitted
-    from simulator.formats import figure
 
     one_form(json, csv)
     if price is not None:
@@ -93,7 +93,7 @@ def _fit(file: Path, out: Path, price: str | None, json: bool, csv: bool) -> Non
     elif csv:
         emit_csv(rows, ["figure", "log", "fitted"])
     else:
-        said = [(what, *("-" if x is None else figure(x) for x in both)) for what, *both in found.rows]
+        said = [(what, *("-" if x is None else measured(x) for x in both)) for what, *both in found.rows]
         say(table({"": "left", "log": "right", "fitted": "right"}, said))
         say(points(found.notes), f"Written to {out}; ask it: tunepoint compare {out}")
 
@@ -178,8 +178,6 @@ def _flat(node: Any, path: str = "") -> dict[str, Any]:
 
 
 def _show_trace(found: dict[str, Any], source: str, notes: tuple[str, ...]) -> None:
-    from simulator.formats import quantity, usd_exact
-
     sums = f"{found['input_tokens']:,} tokens in, {found['output_tokens']:,} out"
     calls = f"{found['rows']:,} call{'' if found['rows'] == 1 else 's'}"
     say(f"{source}: {calls} over {quantity(found['span_s'])} s, {sums}")
@@ -191,13 +189,14 @@ def _show_trace(found: dict[str, Any], source: str, notes: tuple[str, ...]) -> N
         p95 = {name: found["latency"][name]["p95"] for name in ("ttft_s", "e2e_s")}
         many = "1 replica" if found["replicas"] == 1 else f"{found['replicas']} replicas"
         say(
-            f"Served on {many}: first token p95 {p95['ttft_s']:,.3g} s, end to end p95 "
-            f"{p95['e2e_s']:,.3g} s, {found['output_tokens_per_s']:,.4g} output tokens a second, "
+            f"Served on {many}: first token p95 {measured(p95['ttft_s'])} s, end to end p95 "
+            f"{measured(p95['e2e_s'])} s, {measured(found['output_tokens_per_s'])} output tokens a second, "
             f"{100 * found['utilisation']:.0f} % of what it could, {found['refused']:,} refused"
         )
         if found["overload"]:
             waiting = f"{found['waiting_at_end']:,} were waiting when the last came"
-            say(f"Overload: calls come faster than the {found['saturation_per_s']:,.3g} a second served; {waiting}.")
+            most = measured(found["saturation_per_s"])
+            say(f"Overload: calls come faster than the {most} a second served; {waiting}.")
     names = ("mean", "p50", "p95", "p99", "max")
     rows = [(side, *(quantity(found[side][name]) for name in names)) for side in ("input", "output")]
     say(table({"tokens a call": "left", **dict.fromkeys(names, "right")}, rows))
@@ -206,8 +205,6 @@ def _show_trace(found: dict[str, Any], source: str, notes: tuple[str, ...]) -> N
 
 
 def _show_counts(found: dict[str, Any], source: str, notes: tuple[str, ...]) -> None:
-    from simulator.formats import quantity
-
     windows = f"{found['rows']:,} windows of {found['window_s']:g} s"
     say(f"{source}: {quantity(found['calls'])} calls in {windows}, {quantity(found['span_s'])} s in all")
     names = ("mean", "p50", "p95", "p99", "max")
@@ -229,4 +226,4 @@ def _say_dispersion(found: dict[str, Any], notes: tuple[str, ...]) -> None:
 
 
 def _or_none(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:,.4g}"
+    return NONE if value is None else measured(value)
