@@ -11,6 +11,7 @@ from dashboard import pictures, question, shown, take, work, workshop
 from dashboard.guard import guarded
 from pricing.errors import InputError
 from simulator import (
+    OPTION_TOTAL,
     BatchTask,
     as_csv,
     as_parquet,
@@ -166,7 +167,7 @@ def _drawn(points: BatchPoints, every: BatchPoints) -> None:
     if len(points.numbers) < 2:
         return
     across, up, by = st.columns([1, 1, 1])
-    axes = [name for name in points.numbers if "." in name and not name.startswith("total_usd.")]
+    axes = [name for name in points.numbers if "." in name and not name.startswith(OPTION_TOTAL)]
     x = across.selectbox("Across", points.numbers, points.numbers.index(axes[0]) if axes else 0, key="batch x",
                          format_func=charts.column_name)
     y = up.selectbox("Upwards", points.numbers, points.numbers.index("total_usd") if "total_usd" in points.numbers

@@ -42,6 +42,7 @@ _WHERE = {
     "backtest_monthly": "simulator.studies.backtest:monthly",
     "batch_points": "simulator.files.batch_table",
     "board": "simulator.studies.board",
+    "OPTION_TOTAL": "simulator.domain.batch",
     "NoFleet": "pricing.errors:NoFeasibleOption",
     "bound_replica": "pricing.load_serving",
     "break_even": "simulator.studies.breakeven",
