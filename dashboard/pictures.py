@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.dataframe_util import is_dataframe_like
 
-from dashboard.work import PLOT_PX, Drawn, drawn
+from dashboard.work import Drawn, drawn
 from simulator import charts
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def packed(**said: Any) -> bytes:
     return json.dumps(said).encode()
 
 
-def show(name: str, figure: Figure, height: int = PLOT_PX, *, narrow: bool = False) -> None:
+def show(name: str, figure: Figure, height: int = charts.PLOT_PX, *, narrow: bool = False) -> None:
     """A chart under a plain name, which is also that of the picture its button saves; `narrow` in half a page."""
     put(name, drawn(figure, height, narrow=narrow))
 

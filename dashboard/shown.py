@@ -46,7 +46,7 @@ STYLE = """<style>
 .tp-wrong {border-left: 4px solid #d55e00; background: rgba(213,94,0,.12); padding: .6rem .9rem; margin: 0;
   border-radius: 0 .4rem .4rem 0; overflow-wrap: anywhere}
 .tp-list {margin: 0; padding-left: 1.15rem; font-size: .92rem} .tp-list li {margin: .12rem 0}
-.tp-list h4, .tp-head {font-size: .98rem; margin: .5rem 0 .15rem; padding: 0; font-weight: 600}
+.tp-head {font-size: .98rem; margin: .5rem 0 .15rem; padding: 0; font-weight: 600}
 .tp-table {border-collapse: collapse; width: 100%; font-size: .86rem}
 .tp-table th, .tp-table td {text-align: left; padding: .22rem .6rem .22rem 0; vertical-align: top;
   border-bottom: 1px solid rgba(128,128,128,.25); overflow-wrap: anywhere}

@@ -90,7 +90,7 @@ def _found(asked: Question, found: Rehearsal) -> None:
     take.charts_of(question.called(asked), drawn)
     for name, figure in drawn.items():
         own = name in ("events", "latency") or name.startswith("fleet-week")
-        pictures.show(name, figure, figure.layout.height if own else HEIGHTS_PX.get(name, work.PLOT_PX))
+        pictures.show(name, figure, figure.layout.height if own else HEIGHTS_PX.get(name, charts.PLOT_PX))
         if name == "events":
             _events(found)
 

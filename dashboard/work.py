@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 KEPT = 64
 """Scenarios a process keeps as they were read."""
-PLOT_PX = 460
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +88,7 @@ def done(task: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
     return function(*given)
 
 
-def drawn(figure: Figure, height: int = PLOT_PX, *, narrow: bool = False) -> Drawn:
+def drawn(figure: Figure, height: int = charts.PLOT_PX, *, narrow: bool = False) -> Drawn:
     """A chart for a page, `narrow` in half of it."""
     return Drawn(charts.page_json(figure, height, narrow=narrow), figure.layout.meta["alt"],
                  charts.page_room(figure, narrow=narrow), height)

@@ -16,7 +16,7 @@ from simulator.charts_fleet import fleet_week, fleet_weeks
 from simulator.charts_latency import latency
 from simulator.charts_map import cost_map
 from simulator.charts_moves import flips, sobol, tornado, worth
-from simulator.charts_page import NIGHT, SHOWN, on_page, page_config, page_json, page_room, plotted, standalone
+from simulator.charts_page import NIGHT, PLOT_PX, SHOWN, page_config, page_json, page_room, plotted, standalone
 from simulator.charts_played import (
     cost_fan,
     event_rows,
@@ -33,13 +33,13 @@ from simulator.charts_unsure import backtests, bridge, cost_distribution
 from simulator.domain.findings import Comparison, CostCurve
 from simulator.domain.uncertain import Explored
 
-__all__ = ["CONFIG", "NIGHT", "SHOWN", "Figure", "backtests", "batch_answers", "batch_scatter", "bill_by_line",
-           "bridge", "column_name", "cost_against_volume", "cost_distribution", "cost_fan", "cost_map", "cost_per_day",
-           "crossing_words", "cumulative_cost", "decisions", "event_rows", "events", "fleet_week",
-           "fleet_weeks", "flips", "gpu_price_over_time", "latency", "moving_pictures", "on_page",
-           "outlook", "page_config", "page_json", "page_room", "payback_chances", "pictures", "placed",
-           "played_pictures", "plotly_script", "plotted", "price_over_time", "rehearsed", "sobol", "standalone",
-           "timeline", "tornado", "unsure_pictures", "worth", "write_page"]
+__all__ = ["CONFIG", "NIGHT", "PLOT_PX", "SHOWN", "Figure", "backtests", "batch_answers", "batch_scatter",
+           "bill_by_line", "bridge", "column_name", "cost_against_volume", "cost_distribution", "cost_fan", "cost_map",
+           "cost_per_day", "crossing_words", "cumulative_cost", "decisions", "event_rows", "events", "fleet_week",
+           "fleet_weeks", "flips", "gpu_price_over_time", "latency", "moving_pictures", "outlook", "page_config",
+           "page_json", "page_room", "payback_chances", "pictures", "placed", "played_pictures", "plotly_script",
+           "plotted", "price_over_time", "rehearsed", "sobol", "standalone", "timeline", "tornado", "unsure_pictures",
+           "worth", "write_page"]
 
 
 def pictures(comparison: Comparison, curve: CostCurve, explored: Explored | None = None) -> dict[str, go.Figure]:

@@ -44,30 +44,14 @@ SHOWN = ("x", "y", "z", "text", "name", "ticktext", "tickvals", "categoryarray",
 """Keys of a figure that hold what is shown, never a colour."""
 
 
-def on_page(figure: go.Figure, height: int = PLOT_PX, *, narrow: bool = False) -> go.Figure:
-    """A chart without its foot, of a fixed height.
+def page_json(figure: go.Figure, height: int = PLOT_PX, *, narrow: bool = False) -> str:
+    """The text a page draws a chart from, without its foot and of a fixed height; no second figure is built for it.
 
     Args:
         figure: a chart of this program.
         height: in px.
         narrow: whether it stands in half a page, where words at points find no room; hovering still tells them.
     """
-    traces, layout = _laid_out(figure, height, narrow)
-    return go.Figure(data=traces, layout=layout, _validate=False)
-
-
-def page_json(figure: go.Figure, height: int = PLOT_PX, *, narrow: bool = False) -> str:
-    """The same as the text a page draws from, in half the time: no second figure is built on the way.
-
-    Args:
-        figure, height, narrow: as of `on_page`.
-    """
-    traces, layout = _laid_out(figure, height, narrow)
-    drawn: str = to_json_plotly({"data": traces, "layout": layout})
-    return drawn
-
-
-def _laid_out(figure: go.Figure, height: int, narrow: bool) -> tuple[list[Any], dict[str, Any]]:
     whole = figure.to_dict()
     traces, layout = whole["data"], whole["layout"]
     rows = math.ceil(sum(trace.get("showlegend", True) and bool(trace.get("name")) for trace in traces)
@@ -87,7 +71,8 @@ def _laid_out(figure: go.Figure, height: int, narrow: bool) -> tuple[list[Any], 
     if narrow:
         title = wrapped(html.unescape(re.sub("<[^>]*>", " ", layout["title"]["text"])).strip(), NARROW, most=3)
         layout["title"] |= {"text": "<b>" + "<br>".join(text(line) for line in title) + "</b>", "font": {"size": 14}}
-    return traces, layout
+    drawn: str = to_json_plotly({"data": traces, "layout": layout})
+    return drawn
 
 
 def _plain(words: str) -> str:

@@ -115,7 +115,6 @@ def test_parts_of_a_rehearsal_make_the_runs_of_play(scenario: simulator.Scenario
         assert np.all(np.diff(whole.fan(name), axis=0) >= 0)
     for name, days in plain.payback_days.items():
         np.testing.assert_array_equal(whole.runs.payback_days[name], days)
-        assert whole.paid_back_share(name)[-1] == np.mean(days <= scenario.horizon_days)
 
 
 def test_a_fan_is_the_quantiles_of_the_runs_and_begins_with_what_is_paid_at_once(scenario: simulator.Scenario) -> None:

@@ -334,8 +334,8 @@ def test_no_chart_shows_a_day_outside_the_horizon(found: tuple[Comparison, CostC
 
 def test_a_chart_that_is_built_unchecked_would_pass_the_checks(found: tuple[Comparison, CostCurve]) -> None:
     for chart in all_charts(found).values():
-        for one in (chart, charts.on_page(chart)):
-            checked = go.Figure(one.to_dict())              # raises where a key or a value is none of Plotly's
+        for one in (chart.to_dict(), json.loads(charts.page_json(chart))):
+            checked = go.Figure(one)                        # raises where a key or a value is none of Plotly's
             assert len(checked.data) == len(chart.data)
 
 

@@ -73,8 +73,3 @@ class Rehearsal:
     def earns_back(self, name: str) -> bool:
         """Whether an option pays more up front than the baseline, and so has something to pay back."""
         return self.runs.mean[name].pays_back_against(self.runs.mean[self.baseline])
-
-    def paid_back_share(self, name: str) -> Array:
-        """Share of the runs in which an option has paid back by each of the days, (P,)."""
-        found: Array = (self.runs.payback_days[name][:, None] <= self.days[None, :]).mean(axis=0)
-        return found
