@@ -151,17 +151,17 @@ def _told(
     """What was found of a pair along a dial (its path, itself, and its range), with its reason and its payback."""
     along, dial, bounds = asked
     crossings, answer, cheaper = found
-    together = _common_span(scenario, between)[0]
     reason = None
-    if answer == "never":
-        reason = never_reason(together, between, along, bounds)
-    elif answer == "tie":
-        reason = f"{between[0]} and {between[1]} cost the same all along {along}"
-    elif answer == "always":
+    if answer != "crosses":
+        together = _common_span(scenario, between)[0]
         unit = "calls a day" if along == VOLUME else dial.unit
         reason = f"{between[1]} is cheaper from {bounds[0]:,.10g} to {bounds[1]:,.10g} {unit}".rstrip()
-    if reason is not None and without_effect(together, between, along, bounds):
-        reason = f"{along} changes nothing for the two; {reason}"
+        if answer == "never":
+            reason = never_reason(together, between, along, bounds)
+        elif answer == "tie":
+            reason = f"{between[0]} and {between[1]} cost the same all along {along}"
+        if without_effect(together, between, along, bounds):
+            reason = f"{along} changes nothing for the two; {reason}"
     return BreakEven(
         between=between,
         along=along,
