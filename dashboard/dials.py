@@ -140,7 +140,7 @@ class Position(NamedTuple):
 def here() -> Position | None:
     """Where the dial stands that was moved last, or else the first one; None where the scenario has no dials."""
     knob = _moved_last()
-    return None if knob is None else _position(knob, _stop(knob))
+    return None if knob is None else _positions(knob, [_stop(knob)])[0]
 
 
 def beside() -> list[Position]:
@@ -150,7 +150,7 @@ def beside() -> list[Position]:
         return []
     on = st.session_state.get("heading", 1)
     stops = (_stop(knob) + step for step in (on, -on, 2 * on))
-    return [_position(knob, stop) for stop in stops if 0 <= stop < len(knob.stops)]
+    return _positions(knob, [stop for stop in stops if 0 <= stop < len(knob.stops)])
 
 
 def _moved_last() -> Knob | None:
@@ -166,12 +166,15 @@ def _stop(knob: Knob) -> int:
     return min(range(len(knob.stops)), key=lambda stop: abs(knob.stops[stop] - value))
 
 
-def _position(knob: Knob, stop: int) -> Position:
-    others = {path: said for path, said in st.session_state.laid.items() if path != knob.path}
-    text = _text(knob.stops[stop], knob.value)
-    asked = question.asked(others if text is None else {**st.session_state.laid, knob.path: text})
-    digest = hashlib.blake2b(repr(question.asked(others).flags).encode(), digest_size=8).hexdigest()
-    return Position(_key(knob), digest, stop, asked)
+def _positions(knob: Knob, stops: list[int]) -> list[Position]:
+    laid = st.session_state.laid
+    at_home = question.asked({path: said for path, said in laid.items() if path != knob.path})
+    others = hashlib.blake2b(repr(at_home.flags).encode(), digest_size=8).hexdigest()
+    texts = ((stop, _text(knob.stops[stop], knob.value)) for stop in stops)
+    return [
+        Position(_key(knob), others, stop, at_home if text is None else question.asked({**laid, knob.path: text}))
+        for stop, text in texts
+    ]
 
 
 def _key(knob: Knob) -> str:

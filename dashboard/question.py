@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +11,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import streamlit as st
 
-from dashboard.work import Question
+from dashboard.work import KEPT, Question
 from pricing.errors import InputError
 from pricing.nearest import nearest
 from simulator import (
@@ -112,13 +114,20 @@ def asked(laid: Mapping[str, str] | None = None) -> Question:
     """
     plain = written()
     flags = [f"{path}={value}" for path, value in (st.session_state.laid if laid is None else laid).items()]
-    for key, override, own in (("prices", price_override, st.session_state.rates),
-                               ("gpus", gpu_override, st.session_state.machines)):
+    for key, own in (("prices", st.session_state.rates), ("gpus", st.session_state.machines)):
         if own:
-            before = [flag for flag in flags if re.match(rf"{key}\b", flag)]
-            raw = scenario_yaml(plain.raw, plain.name, before) if before else plain.raw
-            flags = [*(flag for flag in flags if flag not in before), override(raw, plain.name, own)]
+            before = tuple(flag for flag in flags if re.match(rf"{key}\b", flag))
+            typed = _beside(plain.raw, plain.name, before, key, json.dumps(own))
+            flags = [*(flag for flag in flags if flag not in before), typed]
     return Question(name=plain.name, raw=plain.raw, folder=plain.folder, flags=tuple(flags))
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _beside(raw: bytes, name: str, before: tuple[str, ...], key: str, own: str) -> str:
+    """What is typed under a key, as JSON, beside what the scenario and a link say there; kept, as all of it is read."""
+    override = {"prices": price_override, "gpus": gpu_override}[key]
+    found: str = override(scenario_yaml(raw, name, before) if before else raw, name, json.loads(own))
+    return found
 
 
 def called(question: Question) -> str:

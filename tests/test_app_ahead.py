@@ -13,7 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bench._served import Served, opened
-from dashboard import ahead, answer, pictures, work
+from dashboard import ahead, answer, pictures, question, work
 from pricing.errors import InputError
 from tests.dashboards import HOSTED, HOSTED_PATH, until
 
@@ -118,6 +118,27 @@ def test_the_way_a_dial_was_moved_is_looked_along_further(monkeypatch: pytest.Mo
     assert not desk.exception
     values = [float(flag.partition("=")[2]) for one in asked for flag in one.flags]
     assert values == pytest.approx([stops[place - 1 + step] for step in (-1, 1, -2)], rel=1e-6)
+
+
+def test_a_moved_dial_has_prices_typed_beside_those_of_a_link_read_once(
+    monkeypatch: pytest.MonkeyPatch, desk: AppTest
+) -> None:
+    read: list[bytes] = []
+    laid_over = question.scenario_yaml
+
+    def noted(raw: bytes, name: str, flags: tuple[str, ...]) -> str:
+        read.append(raw)
+        return laid_over(raw, name, flags)
+
+    monkeypatch.setattr(question, "scenario_yaml", noted)
+    desk.session_state.laid["prices"] = "{openai/gpt-5.4-mini: {like: openai/gpt-5.4-mini}}"
+    desk.session_state.rates["openai/gpt-4o-mini"] = {"input": 1.0, "output": 9.0}
+    desk.run()
+    for value in (1_000_000.0, 100_000.0):
+        volume(desk).set_value(value)
+        desk.run()
+    assert not desk.exception
+    assert len(read) == 1
 
 
 def test_a_dial_that_stood_at_nothing_was_moved_up(desk: AppTest) -> None:
