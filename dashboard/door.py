@@ -10,22 +10,13 @@ from typing import Any
 import streamlit as st
 from streamlit.errors import StreamlitAuthError
 
-from dashboard import question, shown
+from dashboard import pictures, question, shown
 from dashboard.guard import guarded, log, sentence
 
 LOGIN_LIBRARY = "authlib"
 SETTINGS = ("client_kwargs",)
 """Tables within `[auth]` that are no provider."""
 NOT_SET_UP = "The login of this server is not set up as it should be; the server log tells what is wrong with it."
-KEPT = """const name = "tunepoint link";
-export default function ({ data }) {
-  const kept = sessionStorage.getItem(name);
-  if (!data.inside && location.search) sessionStorage.setItem(name, location.href);
-  if (data.inside && kept) sessionStorage.removeItem(name);
-  if (data.inside && kept && !location.search) location.replace(kept);
-}
-"""
-"""A provider sends everybody back to the first page: the browser keeps the link that was opened, for its own tab."""
 
 
 def let_in() -> bool:
@@ -41,7 +32,8 @@ def let_in() -> bool:
     if "auth" not in st.secrets:
         return True
     inside = bool(st.user.get("is_logged_in"))
-    st.components.v2.component("tunepoint_door", js=KEPT)(key="door", data={"inside": inside}, height=1)
+    keeps_the_link = st.components.v2.component("tunepoint_door", js=pictures.script("door"))
+    keeps_the_link(key="door", data={"inside": inside}, height=1)
     if inside:
         return True
     shown.title("tunepoint", "This server asks who you are before it shows anything.")

@@ -96,9 +96,9 @@ def lay_from_elsewhere(values: Mapping[str, str]) -> None:
 
 
 def unlay(path: str) -> None:
-    """The button that takes off what a link has laid over a path; nothing where none has."""
+    """The button that takes off what was laid over a path, by a link or as any value; nothing where nothing was."""
     if path in st.session_state.laid:
-        st.button(f"Take off what the link says of {path}", on_click=lay, args=(path, None))
+        st.button(f"Take off what was laid over {path}", on_click=lay, args=(path, None))
 
 
 def written() -> Question:
@@ -110,7 +110,7 @@ def written() -> Question:
 def asked(laid: Mapping[str, str] | None = None) -> Question:
     """The scenario with all that was laid over it, or with other values `laid` by dials.
 
-    A price typed in this session stands beside those a link has laid over the book; of the same price it is what holds.
+    A price typed in this session stands beside those laid over the book; of the same price it is what holds.
     """
     plain = written()
     flags = [f"{path}={value}" for path, value in (st.session_state.laid if laid is None else laid).items()]
@@ -124,7 +124,7 @@ def asked(laid: Mapping[str, str] | None = None) -> Question:
 
 @functools.lru_cache(maxsize=KEPT)
 def _beside(raw: bytes, name: str, before: tuple[str, ...], key: str, own: str) -> str:
-    """What is typed under a key, as JSON, beside what the scenario and a link say there; kept, as all of it is read."""
+    """What is typed under a key, as JSON, beside what stands or was laid there; kept, as all of the text is read."""
     override = {"prices": price_override, "gpus": gpu_override}[key]
     found: str = override(scenario_yaml(raw, name, before) if before else raw, name, json.loads(own))
     return found

@@ -11,7 +11,7 @@ import yaml
 
 import simulator
 from bench._served import Served, opened
-from dashboard.door import KEPT
+from dashboard import pictures
 from tests.dashboards import HOSTED, HOSTED_PATH
 
 if TYPE_CHECKING:
@@ -298,13 +298,14 @@ def test_a_link_is_opened_again_by_who_had_to_log_in_first(page: Page, app: Serv
       const { default: run } = await import("data:text/javascript," + encodeURIComponent(script));
       run({ data: { inside } });
     }"""
+    script = pictures.script("door")
     health = f"{app.url}/_stcore/health"                        # any page of the same origin
     page.goto(f"{health}?set=horizon_days%3D90")
-    page.evaluate(at_the_door, [KEPT, False])
+    page.evaluate(at_the_door, [script, False])
     page.goto(health)                                           # where the provider sends everybody
-    page.evaluate(at_the_door, [KEPT, True])
+    page.evaluate(at_the_door, [script, True])
     page.wait_for_url(f"{health}?set=horizon_days%3D90")
     page.goto(health)
-    page.evaluate(at_the_door, [KEPT, True])
+    page.evaluate(at_the_door, [script, True])
     page.wait_for_timeout(300)
     assert page.url == health                                   # once

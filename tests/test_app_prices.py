@@ -122,7 +122,7 @@ def test_a_machine_of_ones_own_stands_beside_those_that_a_link_has_brought() -> 
     scenario = simulator.read_scenario(path, [flag])
     rented, bought = (scenario.gpus[name].on(scenario.start) for name in (linked, "owned/rtx-4090"))
     assert (rented.usd_per_gpu_hour["on_demand"], bought.owned.purchase_usd) == (3.25, 999.0)
-    next(button for button in page.button if button.label == "Take off what the link says of gpus").click().run()
+    next(button for button in page.button if button.label == "Take off what was laid over gpus").click().run()
     kept = page.query_params["set"]
     assert linked not in (kept if isinstance(kept, str) else kept[0])
 
@@ -146,7 +146,7 @@ def test_a_price_of_ones_own_stands_beside_those_that_a_link_has_brought() -> No
     rates = [scenario.prices[name].on(scenario.start).usd_per_mtok.output
              for name in ("openai/gpt-5.4-mini", "openai/gpt-6-luna")]
     assert rates == [33.25, 9.0]
-    next(button for button in page.button if button.label == "Take off what the link says of prices").click().run()
+    next(button for button in page.button if button.label == "Take off what was laid over prices").click().run()
     kept = page.query_params["set"]
     assert "openai/gpt-5.4-mini" not in (kept if isinstance(kept, str) else kept[0])
 
