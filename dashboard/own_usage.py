@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import math
 
 import streamlit as st
@@ -38,8 +39,9 @@ def show() -> None:
               f"{day(max(usage.by_day))}; {count(usage.failed)} failed{paid}.")
     _bill(usage)
     if usage.calls is None:
+        log = f"{file.name} {hashlib.blake2b(file.raw, digest_size=8).hexdigest()}"
         calls_held = st.number_input(
-            "Calls in all of this log", min_value=1, value=None, **own_kept.typed("usage calls"))
+            "Calls in all of this log", min_value=1, value=None, **own_kept.typed(f"usage calls {log}"))
         if calls_held is None:
             shown.say("Type how many calls the log holds, to send them into the scenario.")
             return

@@ -211,17 +211,22 @@ def test_a_log_without_calls_says_nothing_of_a_workload() -> None:
         simulator.usage_settings(nothing)
 
 
-def test_an_export_without_calls_asks_for_their_number() -> None:
+def test_an_export_without_calls_asks_for_their_number_and_of_another_anew() -> None:
     """The 1.2 million tokens of 300 calls are 4,000 each, of which 2,600 are the shared prompt."""
     log = ("usage_date_utc,model_version,usage_input_tokens_no_cache,usage_output_tokens\n"
            "2026-11-02,claude-haiku-4-5,1200000,6000\n")
     page = opened(("usage file", "anthropic.csv", log.encode()))
     assert mistakes(page) == []
     assert "number is not in the export" in words(page)
-    page.number_input(key="usage calls").set_value(300)
-    page.run()
+    page.number_input[0].set_value(300).run()
     laid = sent(page, "usage")
     assert (laid["workload.calls_per_day"], laid["workload.tokens.input"]) == ("300", "1400")
+    other = ("anthropic.csv", log.replace("1200000", "2400000").encode(), "text/csv")
+    page.file_uploader(key="usage file").upload(*other).run()
+    assert page.number_input[0].value is None
+    assert "Type how many calls the log holds" in words(page)
+    page.file_uploader(key="usage file").upload("anthropic.csv", log.encode(), "text/csv").run()
+    assert page.number_input[0].value == 300
 
 
 def test_a_prompt_is_counted_where_no_option_is_hosted_too() -> None:
