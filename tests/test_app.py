@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 import simulator
 from simulator.cli import main
 from simulator.formats import usd
-from tests.dashboards import HOSTED, HOSTED_PATH
+from tests.dashboards import HOSTED, HOSTED_PATH, words
 
 ROOT = Path(__file__).parents[1]
 WAIT_S = 300
@@ -37,11 +37,6 @@ def opened(module: str, **asked: Any) -> AppTest:
     for key, value in asked.items():
         page.query_params[key] = value
     return page.run()
-
-
-def words(page: AppTest) -> str:
-    """All the words of a page that its own HTML says."""
-    return html.unescape(re.sub(r"<[^>]*>", " ", " ".join(part.proto.body for part in page.get("html"))))
 
 
 def mistakes(page: AppTest) -> list[str]:

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from bench._served import Served, opened
 from dashboard import ahead, answer, pictures, question, work
 from pricing.errors import InputError
-from tests.dashboards import HOSTED, HOSTED_PATH, until
+from tests.dashboards import HOSTED, HOSTED_PATH, settled, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -166,7 +166,7 @@ def ready(page: Page, app: Served) -> Page:
     def there() -> bool:
         page.goto(f"{app.url}/?scenario={HOSTED}")
         page.locator(".js-plotly-plot .main-svg").nth(2).wait_for(state="attached")
-        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+        settled(page)
         return bool(page.evaluate("window.tpAhead.stops.size >= 4"))
 
     until(there)  # a page that is opened first may not wait for them as long as they take

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 import json
-import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +17,9 @@ from pricing.errors import InputError
 from simulator import charts
 from simulator.cli import main
 from simulator.domain.batch_points import BatchPoints
+from tests.dashboards import until, words
 
 PAGE = "from dashboard import batches, question\nquestion.begin()\nbatches.page()\n"
-WAIT_S = 180.0
 SMALL = b"""
 scenarios: [../support-triage.yaml, ../cases/small-volume.yaml]
 vary:
@@ -45,15 +42,8 @@ def ran(page: AppTest) -> AppTest:
     if not begin.disabled:
         begin.click()
         page.run()
-    end = time.monotonic() + WAIT_S
-    while any(button.label == "Stop" for button in page.run().button):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
+    until(lambda: not any(button.label == "Stop" for button in page.run().button))
     return page
-
-
-def words(page: AppTest) -> str:
-    return html.unescape(re.sub(r"<[^>]*>", " ", " ".join(part.proto.body for part in page.get("html"))))
 
 
 @pytest.fixture(scope="module")

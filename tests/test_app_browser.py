@@ -12,7 +12,7 @@ import yaml
 import simulator
 from bench._served import Served, opened
 from dashboard import pictures
-from tests.dashboards import HOSTED, HOSTED_PATH
+from tests.dashboards import HOSTED, HOSTED_PATH, settled
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -157,7 +157,7 @@ def test_every_page_opens_without_a_mistake_and_asks_no_other_machine(page: Page
     for name in PAGES:
         page.goto(f"{app.url}/{name}?scenario={HOSTED}")
         page.locator(".tp-title").wait_for()
-        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+        settled(page)
         assert page.locator(".tp-wrong").count() == 0, name
         assert page.locator("[data-testid=stException]").count() == 0, name
     assert len(asked) > len(PAGES)
@@ -230,7 +230,7 @@ def test_charts_that_have_left_the_page_leave_the_browser_too(desk: Page) -> Non
         for name, there in (("Prices", ".tp-title"), ("Decide", "[role=figure] .main-svg")):
             desk.get_by_role("link", name=name, exact=True).click()
             desk.locator(there).first.wait_for(state="attached")
-            desk.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+            settled(desk)
         tools.send("HeapProfiler.collectGarbage")
         return int(tools.send("Memory.getDOMCounters")["nodes"])
 
@@ -245,7 +245,7 @@ def test_the_kind_of_picture_that_was_chosen_outlasts_the_popover(desk: Page) ->
     chosen = "() => document.querySelector('.tp-chart').tpChartBox.config.toImageButtonOptions.format === 'svg'"
     desk.wait_for_function(chosen)
     desk.keyboard.press("Escape")
-    desk.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    settled(desk)
     moved(desk)
     assert desk.evaluate(chosen)
 
@@ -275,7 +275,7 @@ def test_nothing_jumps_while_a_slider_moves_even_to_where_machines_no_longer_ser
         page.wait_for_timeout(300)
     slider.press("End")
     page.locator(".tp-card .no").nth(1).wait_for()
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    settled(page)
     assert len(page.evaluate("[...window.tops]")) == 1
 
 
@@ -289,7 +289,7 @@ def test_nothing_jumps_where_inputs_are_ranges_even_to_where_nothing_is_worth_me
     for key, calls in (("ArrowLeft", "30,000"), ("Home", "10")):
         slider.press(key)
         page.locator(".tp-verdict", has_text=f"at {calls} calls a day").wait_for()
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    settled(page)
     assert len(page.evaluate("[...window.tops]")) == 1
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bench._served import Served
 from simulator import charts
-from tests.dashboards import HOSTED
+from tests.dashboards import HOSTED, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,7 @@ def test_what_was_sent_ahead_by_day_is_drawn_by_night_and_the_dials_stay(desk: P
     for _ in range(3):
         slider.press("ArrowRight")
     desk.wait_for_function(f"before => {drawn} > before", arg=before)
-    desk.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    settled(desk)
     assert desk.evaluate("[...window.papers]") == [NIGHT]
 
 

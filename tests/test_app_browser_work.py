@@ -12,7 +12,7 @@ import pytest
 
 import simulator
 from bench._served import Served, opened
-from tests.dashboards import HOSTED, HOSTED_PATH
+from tests.dashboards import HOSTED, HOSTED_PATH, settled
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -101,7 +101,7 @@ def test_what_one_session_sends_no_other_session_sees(page: Page, app: Served, b
     for path in ("", "/simulate", "/batch", "/about"):
         other.goto(f"{app.url}{path}?scenario={HOSTED}")
         other.locator(".tp-title, .tp-verdict").first.wait_for()
-        other.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+        settled(other)
         assert MINE not in other.content()
     other.context.close()
     assert MINE in page.locator(".tp-card h3").all_inner_texts()

@@ -16,6 +16,7 @@ import simulator
 from pricing.errors import InputError
 from simulator.cli import main
 from simulator.formats import usd
+from tests.dashboards import words
 
 DATA = Path(__file__).parent / "data"
 TOY = DATA / "openai_cookbook" / "toy_chat_fine_tuning.jsonl"
@@ -45,10 +46,6 @@ def opened(upload: tuple[str, str, bytes] | None = None, **asked: Any) -> AppTes
         page.run()
     assert not page.exception
     return page
-
-
-def words(page: AppTest) -> str:
-    return html.unescape(re.sub(r"<[^>]*>", " ", " ".join(part.proto.body for part in page.get("html"))))
 
 
 def mistakes(page: AppTest) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import html
 import json
 import re
 from typing import Any
@@ -16,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 import simulator
 from simulator.cli import main
 from simulator.formats import share, usd
-from tests.dashboards import HOSTED, HOSTED_PATH
+from tests.dashboards import HOSTED, HOSTED_PATH, words
 
 PAGE = "from dashboard import decide, question\nquestion.begin()\ndecide.page()\n"
 RANGES = ("workload.calls_per_day={low: 5000, mode: 12000, high: 30000}",
@@ -30,10 +29,6 @@ def opened(**asked: Any) -> AppTest:
     page.run()
     assert not page.exception
     return page
-
-
-def words(page: AppTest) -> str:
-    return html.unescape(re.sub(r"<[^>]*>", " ", " ".join(part.proto.body for part in page.get("html"))))
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:

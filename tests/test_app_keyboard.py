@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bench._served import Served
-from tests.dashboards import HOSTED
+from tests.dashboards import HOSTED, settled
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -41,7 +41,7 @@ def opened(page: Page, app: Served, label: str, path: str = "") -> None:
     """A page whose popover was opened from the keyboard, found by Tab alone."""
     page.goto(f"{app.url}/{path}?scenario={HOSTED}")
     page.get_by_role("button", name=label).wait_for()
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    settled(page)
     names = (pressed(page, "Tab")["name"] for _ in range(MOST_STOPS))
     assert any(label in name and len(name) < 60 for name in names), f"Tab does not come to {label}"
     pressed(page, "Enter")
@@ -98,7 +98,7 @@ def test_a_value_is_laid_and_a_file_saved_without_a_pointer(page: Page, app: Ser
 def test_a_link_to_a_page_that_has_the_focus_shows_it(page: Page, app: Served) -> None:
     page.goto(f"{app.url}/your-data?scenario={HOSTED}")
     page.locator(".tp-title").wait_for()
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    settled(page)
     found = pressed(page, "Tab", "Tab", "Tab")
     assert "Break-even" in found["name"]
     assert found["outline"] == "solid"

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
 from pathlib import Path
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from tests.dashboards import words
+
 APP = str(Path(__file__).parents[1] / "app.py")
 SHARED = {"redirect_uri": "http://127.0.0.1:8501/oauth2callback", "cookie_secret": "not random"}
 PROVIDER = {"client_id": "me", "client_secret": "ours",
             "server_metadata_url": "http://127.0.0.1:1/openid-configuration"}
 AUTH = {"auth": SHARED | PROVIDER}
-
-
-def words(page: AppTest) -> str:
-    return html.unescape(re.sub(r"<[^>]*>", " ", " ".join(part.proto.body for part in page.get("html"))))
 
 
 def opened(secrets: dict[str, object], **user: object) -> AppTest:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
 from datetime import date
 
 import pytest
@@ -13,13 +11,10 @@ from streamlit.testing.v1 import AppTest
 import simulator
 from simulator import charts
 from simulator.cli import main
+from tests.dashboards import words
 
 PAGE = "from dashboard import prices, question\nquestion.begin()\nprices.page()\n"
 ON = date(2026, 11, 23)
-
-
-def words(page: AppTest) -> str:
-    return html.unescape(re.sub(r"<[^>]*>", " ", " ".join(part.proto.body for part in page.get("html"))))
 
 
 @pytest.fixture(scope="module")

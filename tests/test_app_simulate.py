@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -25,16 +23,12 @@ from simulator.domain.rehearsed import LEVELS
 from simulator.formats import usd
 from simulator.studies.crew import LOST, Crew, Job
 from simulator.studies.runs import play
-from tests.dashboards import HOSTED, HOSTED_PATH, WAIT_S, until
+from tests.dashboards import HOSTED, HOSTED_PATH, WAIT_S, until, words
 from tests.test_charts_latency import FLEET
 
 ROOT = Path(__file__).parents[1]
 PAGE = "from dashboard import question, simulate\nquestion.begin()\nsimulate.page()\n"
 SHORT = "horizon_days=120"
-
-
-def words(page: AppTest) -> str:
-    return html.unescape(re.sub(r"<[^>]*>", " ", " ".join(part.proto.body for part in page.get("html"))))
 
 
 def opened(runs: int, **asked: Any) -> AppTest:

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from dashboard.workshop import Workshop
 from simulator import Crew
+from tests.dashboards import nap, until
 
-WAIT_S = 60.0
 NAPS = [0.05] * 12
-
-
-def nap(seconds: float) -> float:
-    time.sleep(seconds)
-    return seconds
-
-
-def until(so: Callable[[], object]) -> None:
-    end = time.monotonic() + WAIT_S
-    while not so():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
