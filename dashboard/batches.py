@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MOST_POINTS = 100_000
 """Of the page, whose table is kept in memory; the command line writes as many as the disk holds."""
 CHOOSE = "Every number"
-Sent = tuple[str, bytes, tuple[tuple[str, bytes], ...]]
+Files = tuple[str, bytes, tuple[tuple[str, bytes], ...]]
 
 
 @st.fragment
@@ -60,10 +60,10 @@ def page() -> None:
                 _found(points)
 
 
-def _asked() -> Sent:
+def _asked() -> Files:
     """The batch that is chosen: a shipped one, or one that was sent with its scenarios."""
     shipped = {path.stem: path for path in shipped_batches()}
-    sent: Sent | None = st.session_state.get("sent batch")
+    sent: Files | None = st.session_state.get("sent batch")
     names = [*([sent[0]] if sent else []), *shipped]
     chosen, own = st.columns([0.6, 0.4], vertical_alignment="bottom")
     name = chosen.selectbox("Batch", names, key=f"batch of {len(names)}")
@@ -109,7 +109,7 @@ def _begin(key: tuple[str, str], batch: Batch) -> None:
 
 
 @functools.lru_cache(maxsize=4)
-def _priced(sent: Sent, job: Job) -> tuple[BatchPoints, list[str]]:
+def _priced(sent: Files, job: Job) -> tuple[BatchPoints, list[str]]:
     """The table of a job that has ended, and the sentences of what could not be priced."""
     batch = _read(*sent)
     done = [one for group in job.results for one in group]
