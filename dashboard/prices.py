@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import gpu_prices, pictures, question, shown, take, work
 from dashboard.guard import guarded
-from pricing.changes import Difference, between, history, watch
+from pricing.changes import Difference, between, differences, history, typed_anew, watch
 from simulator import as_csv, charts, shipped_book
 from simulator.cli import prices_plain
 from simulator.formats import day as written
@@ -18,11 +18,21 @@ from simulator.formats import rate
 
 if TYPE_CHECKING:
     from pricing.book import PriceBook
+    from pricing.table import PriceTable
 
 METERS = ("input", "cached_input", "output")
 STALE = timedelta(days=90)
 ENDS = {"retires_on": "retires", "no_new_jobs_from": "takes no new training jobs",
         "no_new_customers_from": "takes no new customers"}
+SERVICES = ("batch.", "flex.", "priority.")
+KEPT = ("tiers.", "windows.")
+"""Rates that a price of one's own takes over from the book."""
+OTHERWISE = {
+    "hosting_usd_per_hour": "hosting, USD an hour", "storage_usd_per_month": "storage, USD a month",
+    "storage_usd_per_gb_month": "storage, USD a GB and month",
+    "cache_storage_usd_per_mtok_hour": "storage of a cache, USD per million tokens and hour",
+}
+"""Rates that are not billed by the token, as a person says them."""
 KINDS = ("Tokens and training", "GPUs and serving")
 
 
@@ -133,22 +143,49 @@ def _own() -> None:
         shown.say("This scenario pays for no tokens; its machines are under GPUs and serving.")
         return
     price = st.selectbox("Price of this scenario", sorted(bound), key=f"own price {st.session_state.round}")
-    rates = bound[price].on(work.scenario_of(asked).start).usd_per_mtok
-    keys = {meter: f"own {price} {meter} {st.session_state.round}" for meter in METERS}
+    start = work.scenario_of(asked).start
+    stands = {one.path: one.after for one in differences(None, bound[price].on(start)) if not one.path.startswith(KEPT)}
+    services = {path: usd for path, usd in stands.items() if path.startswith(SERVICES)}
+    keys = {path: f"own {price} {path} {st.session_state.round}" for path in (*METERS, *stands)}
     with st.form("own rates"):
-        for column, meter in zip(st.columns(len(METERS)), METERS, strict=True):
-            column.number_input(f"{meter.replace('_', ' ')}, USD per million tokens", min_value=0.0,
-                                value=getattr(rates, meter), format="%.6g", key=keys[meter])
-        st.form_submit_button("Use in this session", on_click=_use, args=(price, keys))
-    shown.say("Other rates of the price (batch, tiers, windows) are dropped then; training, rules and dates stay.")
+        _fields({path: stands.get(path) for path in keys if path not in services}, keys)
+        if services:
+            with st.expander("Batch, flex and priority"):
+                _fields(services, keys)
+        st.form_submit_button("Use in this session", on_click=_use, args=(bound[price], start, keys))
+    shown.say("What is typed holds from the first day on, whatever is announced. Length tiers, daily windows, rules "
+              "and dates stay as in the book; a rate left empty is not sold.")
     for changed in list(st.session_state.rates):
         st.button(f"Back to the book: {changed}", on_click=st.session_state.rates.pop, args=(changed,))
     question.unlay("prices")
 
 
-def _use(price: str, keys: Mapping[str, str]) -> None:
-    typed = {meter: st.session_state[key] for meter, key in keys.items()}
-    st.session_state.rates[price] = {meter: usd for meter, usd in typed.items() if usd is not None}
+def _fields(stands: Mapping[str, float | None], keys: Mapping[str, str]) -> None:
+    for number, (path, usd) in enumerate(stands.items()):
+        if number % 3 == 0:
+            columns = st.columns(3)
+        columns[number % 3].number_input(_asked(path), min_value=0.0, value=usd, format="%.6g", key=keys[path])
+
+
+def _asked(path: str) -> str:
+    """A rate and its unit as a person says them.
+
+    >>> _asked("batch.cache_write.300"), _asked("training.rft.usd_per_hour")
+    ('batch cache write kept 300 s, USD per million tokens', 'training rft, USD an hour')
+    """
+    if path in OTHERWISE:
+        return OTHERWISE[path]
+    *above, last = path.split(".")
+    if above[:1] == ["training"]:
+        return f"{' '.join(above)}, {'USD an hour' if last == 'usd_per_hour' else 'USD per million tokens'}"
+    words = [*above, f"kept {int(last):,} s" if last.isdigit() else last]
+    return f"{' '.join(words).replace('_', ' ')}, USD per million tokens"
+
+
+def _use(table: PriceTable, start: date, keys: Mapping[str, str]) -> None:
+    typed = {path: st.session_state[key] for path, key in keys.items()}
+    before = st.session_state.rates.get(table.id, {})
+    st.session_state.rates[table.id] = before | typed_anew(table, start, typed)
 
 
 def _changes(found: Sequence[Difference]) -> str:

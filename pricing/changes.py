@@ -24,6 +24,9 @@ STANDING = (
 )
 """Rates that are not billed by the token."""
 
+TERMS = ("rules", "lifecycle", "limits")
+"""What of a version is no rate."""
+
 ENDS = ("no_new_customers_from", "no_new_jobs_from", "retires_on")
 """Days of a lifecycle on which something ends."""
 
@@ -91,6 +94,31 @@ def rates(version: PriceVersion) -> dict[str, Any]:
     """Every rate of a version as plain values: USD per million tokens by meter, then what is billed otherwise."""
     by_token = _plain(version.usd_per_mtok)
     return {**by_token, "training": _plain(version.training), **{name: getattr(version, name) for name in STANDING}}
+
+
+def typed_anew(table: PriceTable, day: date, changed: Mapping[str, float | None]) -> dict[str, Any]:
+    """What stands beside `like` in a scenario that types a price anew: all rates of a day, some of them replaced.
+
+    A copy takes over the last version; what else was in force on the day is therefore told where it differs.
+
+    Args:
+        table: all versions of the price.
+        day: whose version is typed.
+        changed: rates by the path under which `differences` tells them; None for what is sold no longer.
+    """
+    version, last = table.on(day), table.versions[-1]
+    found = rates(version)
+    for path, usd in changed.items():
+        *above, name = path.split(".")
+        node: dict[Any, Any] = found
+        for key in above:
+            node = node[key]
+        node[int(name) if name.isdigit() else name] = usd
+    apart = {name: found.pop(name) for name in ("training", *STANDING)}
+    sold = {name: _set(value) for name, value in apart.items() if getattr(version, name) or getattr(last, name)}
+    terms = {part: _set(_plain(getattr(version, part))) for part in TERMS
+             if getattr(version, part) != getattr(last, part)}
+    return {"usd_per_mtok": _set(found), **sold, **terms}
 
 
 def differences(before: PriceVersion | None, after: PriceVersion) -> tuple[Difference, ...]:
@@ -192,8 +220,7 @@ def _is_terms(path: str) -> bool:
 
 
 def _told(version: PriceVersion) -> dict[str, Any]:
-    parts = ("rules", "lifecycle", "limits")
-    return {**rates(version), **{part: _plain(getattr(version, part)) for part in parts}}
+    return {**rates(version), **{part: _plain(getattr(version, part)) for part in TERMS}}
 
 
 def _plain(value: Any) -> Any:
@@ -203,6 +230,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, tuple) else value
+
+
+def _set(node: Any) -> Any:
+    """Plain values without what is not set."""
+    if isinstance(node, Mapping):
+        return {key: kept for key, inner in node.items() if (kept := _set(inner)) not in (None, {}, [])}
+    return [_set(inner) for inner in node] if isinstance(node, list) else node
 
 
 def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from pathlib import Path
 
 import pytest
+from command_line import QUESTION
 from streamlit.testing.v1 import AppTest
 
 import simulator
+from pricing.book import PriceBook
+from pricing.changes import differences, rates, typed_anew
+from pricing.load import inline_prices
+from pricing.yaml12 import parse_yaml
 from simulator import charts
 from simulator.cli import main
 from tests.dashboards import words
@@ -144,6 +150,102 @@ def test_a_price_of_ones_own_stands_beside_those_that_a_link_has_brought() -> No
     next(button for button in page.button if button.label == "Take off what was laid over prices").click().run()
     kept = page.query_params["set"]
     assert "openai/gpt-5.4-mini" not in (kept if isinstance(kept, str) else kept[0])
+
+
+@pytest.fixture(scope="module")
+def book() -> PriceBook:
+    return simulator.shipped_book()
+
+
+@pytest.mark.parametrize("path", simulator.shipped_scenarios(), ids=lambda path: path.stem)
+def test_a_dearer_output_of_any_price_still_gives_a_verdict_and_changes_nothing_else(path: Path) -> None:
+    plain = simulator.read_scenario(path)
+    for price, table in plain.prices.items():
+        version = table.on(plain.start)
+        stands = {one.path: one.after for one in differences(None, version)}
+        dearer = {one: 1.1 * stands[one] for one in ("output", "training.sft.usd_per_mtok") if one in stands}
+        entry = typed_anew(table, plain.start, dearer)
+        flag = simulator.price_override(path.read_bytes(), path.name, {price: entry})
+        written = simulator.scenario_yaml(path.read_bytes(), path.name, [flag])
+        for scenario in (simulator.read_scenario(path, [flag]),
+                         simulator.parse_scenario(written, path.name, folder=path.parent)):
+            typed = scenario.prices[price].on(scenario.start)
+            assert {one.path: one.after for one in differences(None, typed)} == stands | dearer
+            assert (typed.rules, typed.lifecycle, typed.limits) == (version.rules, version.lifecycle, version.limits)
+        assert simulator.compare(scenario, draws=100, flips=False).verdict.choice
+
+
+def test_every_price_of_the_book_is_typed_whole(book: PriceBook) -> None:
+    for price, version in book.on(ON).items():
+        entry = typed_anew(book.table(price), ON, {})
+        flag = simulator.price_override("prices: {}", "x.yaml", {price: entry}).removeprefix("prices=")
+        document = parse_yaml(f"prices: {flag}", "x.yaml")
+        typed = inline_prices(document.value["prices"], document, ("prices",), book)[price].on(ON)
+        assert rates(typed) == rates(version), price
+
+
+def test_every_rate_of_a_price_can_be_typed_and_one_that_bills_cache_writes_is_still_sold(book: PriceBook) -> None:
+    page = AppTest.from_string(PAGE, default_timeout=120).run()
+    page.selectbox(key="own price '").set_value("openai/gpt-6-luna").run()
+    labels = [box.label for box in page.number_input]
+    assert "cache write kept 1,800 s, USD per million tokens" in labels
+    assert "batch output, USD per million tokens" in labels
+    next(box for box in page.number_input if box.label.startswith("output")).set_value(0.6)
+    next(box for box in page.number_input if box.label.startswith("cache write kept 1,800 s")).set_value(0.13)
+    next(button for button in page.button if button.label == "Use in this session").click().run()
+    assert not page.exception
+    kept = page.query_params["set"]
+    scenario = simulator.read_scenario(simulator.default_scenario_path(), kept if isinstance(kept, list) else [kept])
+    typed, before = (one.on(scenario.start).usd_per_mtok
+                     for one in (scenario.prices["openai/gpt-6-luna"], book.table("openai/gpt-6-luna")))
+    assert (typed.output, typed.cache_write) == (0.6, {1800: 0.13, 43200: 0.25})
+    assert (typed.batch, typed.tiers) == (before.batch, before.tiers)
+    assert simulator.compare(scenario, flips=False).verdict.choice
+
+
+def test_a_price_of_an_earlier_day_keeps_its_rules_when_it_is_typed_twice() -> None:
+    path = next(path for path in simulator.shipped_scenarios() if path.stem == "support-triage-2024-09")
+    page = AppTest.from_string(PAGE, default_timeout=120)
+    page.query_params["scenario"] = path.stem
+    page.run()
+    page.selectbox(key="own price ''").set_value("openai/gpt-4o-mini").run()
+    for usd in (0.7, 0.8):
+        next(box for box in page.number_input if box.label.startswith("output")).set_value(usd)
+        next(button for button in page.button if button.label == "Use in this session").click().run()
+    kept = page.query_params["set"]
+    plain = simulator.read_scenario(path)
+    changed = simulator.read_scenario(path, kept if isinstance(kept, list) else [kept])
+    before, typed = (one.prices["openai/gpt-4o-mini"].on(one.start) for one in (plain, changed))
+    assert plain.prices["openai/gpt-4o-mini"].versions[-1].rules != before.rules
+    assert (typed.rules, typed.usd_per_mtok.output) == (before.rules, 0.8)
+
+
+def test_the_training_rate_of_a_price_can_be_typed() -> None:
+    page = AppTest.from_string(PAGE, default_timeout=120).run()
+    page.selectbox(key="own price '").set_value("tinker/qwen3-8b-ft").run()
+    next(box for box in page.number_input if box.label == "training sft, USD per million tokens").set_value(9.0)
+    next(button for button in page.button if button.label == "Use in this session").click().run()
+    kept = page.query_params["set"]
+    scenario = simulator.read_scenario(simulator.default_scenario_path(), kept if isinstance(kept, list) else [kept])
+    assert scenario.prices["tinker/qwen3-8b-ft"].on(scenario.start).training["sft"].usd_per_mtok == 9.0
+
+
+OWN_PRICES = ("{usd_per_mtok: {input: 3, output: 15}, batch: {output: 2}, rules: {tokens: {factor: 1.2}}}",
+              "{versions: [{effective: 2026-01-01, recorded: 2026-01-01, rules: {tokens: {factor: 1.2}}, "
+              "source: {title: a, seen_on: 2026-01-01, confidence: reported}, "
+              "usd_per_mtok: {input: 3, output: 15, batch: {output: 2}}}]}")
+
+
+@pytest.mark.parametrize("own", OWN_PRICES, ids=["short", "dated"])
+def test_a_price_that_the_scenario_types_itself_can_be_overridden_too(own: str) -> None:
+    text = QUESTION.replace("mine/big: {usd_per_mtok: {input: 3, output: 15}}", f"mine/big: {own}")
+    scenario = simulator.parse_scenario(text, "x.yaml")
+    entry = typed_anew(scenario.prices["mine/big"], scenario.start, {"output": 7.0})
+    changed = simulator.parse_scenario(text, "x.yaml", [simulator.price_override(text, "x.yaml", {"mine/big": entry})])
+    typed = changed.prices["mine/big"].on(scenario.start)
+    assert typed.usd_per_mtok.output == 7.0
+    assert typed.usd_per_mtok.batch is not None
+    assert (typed.usd_per_mtok.input, typed.usd_per_mtok.batch.output, typed.rules.tokens.factor) == (3, 2, 1.2)
 
 
 def test_a_history_is_told_in_words_with_where_it_began_and_what_has_no_rate_too() -> None:

@@ -40,14 +40,28 @@ def scenario_yaml(raw: bytes | str, name: str, overrides: Sequence[str] = ()) ->
     return f"{_opening(raw)}{_laid(overrides)}{body}"
 
 
-def price_override(raw: bytes | str, name: str, rates: Mapping[str, Mapping[str, float]]) -> str:
-    """The `PATH=VALUE` that replaces rates of prices, USD per million tokens by meter, beside the scenario's own.
+def price_override(raw: bytes | str, name: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
+    """The `PATH=VALUE` that replaces rates of prices, beside the scenario's own; rules and dates stay.
 
-    >>> price_override("prices: {}", "x.yaml", {"a/b": {"input": 1.0}})
+    >>> price_override("prices: {}", "x.yaml", {"a/b": {"usd_per_mtok": {"input": 1.0}}})
     'prices={a/b: {like: a/b, usd_per_mtok: {input: 1.0}}}'
+    >>> price_override("prices: {a/b: {usd_per_mtok: {input: 3}, base: c}}", "x.yaml", {"a/b": {"usd_per_mtok": {}}})
+    'prices={a/b: {usd_per_mtok: {}, base: c}}'
     """
-    typed = {price: {"like": price, "usd_per_mtok": dict(rate)} for price, rate in rates.items()}
-    return f"prices={_one_line(_beside(raw, name, 'prices') | typed)}"
+    own = _beside(raw, name, "prices")
+    typed = {price: _as_typed(own, price) | dict(entry) for price, entry in entries.items()}
+    return f"prices={_one_line(own | typed)}"
+
+
+def _as_typed(own: Mapping[str, Any], price: str) -> dict[str, Any]:
+    """What a scenario types of a price besides its rates by the token, of its last version; else a copy of the book."""
+    if price not in own:
+        return {"like": price}
+    entry = own[price]
+    if "versions" in entry:
+        entry = entry | max(entry["versions"], key=lambda one: (str(one["effective"]), str(one["recorded"])))
+    left = ("versions", "effective", "recorded", "source", "batch", "flex", "priority", "tiers", "windows")
+    return {key: value for key, value in entry.items() if key not in left}
 
 
 def gpu_override(raw: bytes | str, name: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
