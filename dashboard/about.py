@@ -8,12 +8,13 @@ import streamlit as st
 
 from dashboard import answer, formulas, question, shown, work
 from dashboard.guard import guarded
+from pricing.table import ALWAYS
 from simulator import ledger_rows
 from simulator.formats import day, days, line_name, per_call, quantity, usd_exact
 
 if TYPE_CHECKING:
     from simulator import Scenario
-    from simulator.domain.findings import Comparison
+    from simulator.domain.findings import Comparison, PriceUsed
 
 LIMITS = (
     "A replica is a model of its steps: measured where somebody measured, derived and marked estimated elsewhere.",
@@ -50,11 +51,18 @@ def page() -> None:
         with paid:
             shown.table(
                 {"price": "w", "in force from": "w", "how sure": "w", "seen": "n", "who says so": ""},
-                [(price.id, day(price.effective), price.confidence, f"{days(price.age_days)} before the start",
-                  f"{price.title} {price.href or ''}") for price in comparison.prices_used],
+                map(_used, comparison.prices_used),
             )
         with limits:
             shown.points("What this program does not know", LIMITS)
+
+
+def _used(price: PriceUsed) -> tuple[str, ...]:
+    """A row; what the scenario types has no day of its own."""
+    typed = price.effective == ALWAYS
+    since, seen = day(price.effective), f"{days(price.age_days)} before the start"
+    return (price.id, "as typed" if typed else since, price.confidence, "as typed" if typed else seen,
+            f"{price.title} {price.href or ''}")
 
 
 def _formulas(scenario: Scenario, comparison: Comparison) -> None:

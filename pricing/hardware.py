@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pricing.book import STALE_DAYS, canonical
 from pricing.errors import InputError, NotInForce
 from pricing.nearest import nearest
-from pricing.table import STRICT, Source, in_force, not_negative
+from pricing.table import ALWAYS, STRICT, Source, in_force, not_negative
 
 Commitment = Literal["on_demand", "spot", "reserved_1y", "serverless"]
 T = TypeVar("T")
@@ -251,6 +251,10 @@ class GpuTable:
     def known_on(self, day: date, commitment: Commitment = "on_demand") -> GpuRate:
         """The version in force on `day`, as it could be known on that day."""
         return self.on(day, commitment, known_by=day)
+
+    def version_id(self, version: GpuRate) -> str:
+        """`id@effective`; the id if it holds for ever."""
+        return self.id if version.effective == ALWAYS else f"{self.id}@{version.effective}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

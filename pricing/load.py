@@ -89,14 +89,17 @@ def _short(name: str, entry: dict[Any, Any], document: Document, place: Place, b
         latest = model.versions[-1]
         copied = {f.name: getattr(latest, f.name) for f in dataclasses.fields(latest)}
         base = base or model.base
-    typed = {key: inner for key, inner in entry.items() if key not in ("like", "base")}
     dates = {"effective": ALWAYS.isoformat(), "recorded": ALWAYS.isoformat()}
-    title = f"typed in {Path(document.name).name}"
+    title = f"typed in {Path(document.name).name}" + (f", the rest like {entry['like']}" if copied else "")
     source = {"title": title, "seen_on": ALWAYS.isoformat(), "confidence": "reported"}
-    version = checked(PriceVersion, _lifted({**dates, "source": source, **typed}), document, place)
-    if copied:
-        kept = {key: inner for key, inner in copied.items() if key not in typed and key not in dates}
-        version = dataclasses.replace(version, **kept)
+    own = {key: inner for key, inner in entry.items() if key not in ("like", "base")}
+    typed = {**dates, "source": source, **own}
+    version = checked(PriceVersion, _lifted(typed), document, place)
+    kept = {key: inner for key, inner in copied.items() if key not in typed}
+    if "usd_per_mtok" in kept:
+        beside = {key: getattr(version.usd_per_mtok, key) for key in _RATE_KEYS if key in typed}
+        kept["usd_per_mtok"] = dataclasses.replace(kept["usd_per_mtok"], **beside)
+    version = dataclasses.replace(version, **kept)
     return PriceTable(id=name, versions=(version,), base=base)
 
 

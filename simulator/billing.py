@@ -161,8 +161,7 @@ def gpu_rate(scenario: Scenario, basis: GpuPrice) -> float:
 
 
 def _gpu_version(scenario: Scenario, basis: GpuPrice) -> str:
-    version = scenario.gpu_on(basis.gpu, basis.commitment)
-    return f"{basis.gpu}@{version.effective}"
+    return scenario.gpus[basis.gpu].version_id(scenario.gpu_on(basis.gpu, basis.commitment))
 
 
 def _meter(level: MeterRates, basis: TokenPrice, meter: str | None = None) -> float | None:

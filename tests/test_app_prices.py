@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from command_line import QUESTION
+from command_line import QUESTION, tunepoint
 from streamlit.testing.v1 import AppTest
 
 import simulator
@@ -246,6 +246,34 @@ def test_a_price_that_the_scenario_types_itself_can_be_overridden_too(own: str) 
     assert typed.usd_per_mtok.output == 7.0
     assert typed.usd_per_mtok.batch is not None
     assert (typed.usd_per_mtok.input, typed.usd_per_mtok.batch.output, typed.rules.tokens.factor) == (3, 2, 1.2)
+
+
+def test_what_was_typed_is_told_as_typed_on_the_page_and_the_command_line(tmp_path: Path) -> None:
+    path = simulator.default_scenario_path()
+    flags = ["prices={openai/gpt-5.4-mini: {like: openai/gpt-5.4-mini, usd_per_mtok: {input: 1, output: 77}}}",
+             "gpus={owned/rtx-4090: {like: owned/rtx-4090}, vast/a100-80gb-sxm: {usd_per_gpu_hour: {on_demand: 3}}}"]
+    page = AppTest.from_string(PAGE.replace("prices", "about"), default_timeout=120)
+    page.query_params["set"] = flags
+    page.run()
+    assert not page.exception
+    told = " ".join(words(page).split())
+    assert "openai/gpt-5.4-mini as typed reported as typed typed in support-triage.yaml, the rest like openai" in told
+    assert "owned/rtx-4090 as typed partly unverified as typed typed in support-triage.yaml" in told
+    assert "vast/a100-80gb-sxm as typed reported as typed typed in support-triage.yaml" in told
+    assert "1 Jan 1," not in told
+    assert "0001-01-01" not in told
+    (tmp_path / "own.yaml").write_text(simulator.scenario_yaml(path.read_bytes(), path.name, flags), encoding="utf-8")
+    said = tunepoint("compare", str(tmp_path / "own.yaml")).out
+    assert "openai/gpt-5.4-mini (reported), openai/gpt-6-luna@" in said
+    assert "0001-01-01" not in said
+
+
+def test_a_copy_takes_batch_rates_that_stand_beside_it(book: PriceBook) -> None:
+    text = "prices: {mine/a: {like: openai/gpt-6-luna, batch: {output: 2}}}"
+    document = parse_yaml(text, "x.yaml")
+    (typed,) = inline_prices(document.value["prices"], document, ("prices",), book)["mine/a"].versions
+    assert typed.usd_per_mtok.batch is not None
+    assert (typed.usd_per_mtok.batch.output, typed.usd_per_mtok.output) == (2, 0.5)
 
 
 def test_a_history_is_told_in_words_with_where_it_began_and_what_has_no_rate_too() -> None:

@@ -247,7 +247,7 @@ def _machines_used(scenario: Scenario, paid: set[str]) -> list[PriceUsed]:
     found = []
     for table in (scenario.gpus[name] for name in sorted(scenario.gpus)):
         for version in table.versions:
-            source, id = version.source, f"{table.id}@{version.effective}"
+            source, id = version.source, table.version_id(version)
             if id not in paid:
                 continue
             typed, owned = version.effective == ALWAYS, version.owned
