@@ -14,7 +14,7 @@ from pricing.changes import Difference, between, differences, history, typed_ane
 from simulator import as_csv, charts, shipped_book
 from simulator.cli import prices_plain
 from simulator.formats import day as written
-from simulator.formats import rate
+from simulator.formats import rate, retired_too
 
 if TYPE_CHECKING:
     from pricing.book import PriceBook
@@ -67,13 +67,14 @@ def _list(book: PriceBook) -> None:
     looked_for, on = st.columns([3, 1])
     words = looked_for.text_input("Search", placeholder="gpt mini", key="price search").lower().split()
     day = on.date_input("In force on", value="today", key="prices on")
-    rows = []
+    rows, retired, sold = [], 0, book.sold_on(day)
     for price, version in book.on(day).items():
         row = prices_plain.listed_row(book.table(price), version, day)
         row |= {"source": version.source.title, "link": version.source.href, "retires_on": _told(row["retires_on"])}
         if all(word in f"{price} {row['confidence']} {row['source']}".lower() for word in words):
-            rows.append(row)
-    shown.say(f"{len(rows)} prices in force on {written(day)}, USD per million tokens.")
+            retired += price not in sold
+            rows += [row] if price in sold else []
+    shown.say(f"{len(rows)} prices in force on {written(day)}, USD per million tokens{retired_too(retired)}.")
     st.dataframe(
         rows, hide_index=True, height=560, key="price list", placeholder="",
         column_config={

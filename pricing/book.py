@@ -42,6 +42,11 @@ class PriceBook:
         """Every version in force on `day`, by all we know now."""
         return self._standing(day, None)
 
+    def sold_on(self, day: date) -> dict[str, PriceVersion]:
+        """Every version in force on `day` whose model has not retired by then."""
+        return {name: version for name, version in self.on(day).items()
+                if version.lifecycle.retires_on is None or version.lifecycle.retires_on > day}
+
     def known_on(self, day: date) -> dict[str, PriceVersion]:
         """Every version in force on `day` that was recorded by then: what a decision of that day could see."""
         return self._standing(day, day)

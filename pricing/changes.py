@@ -169,11 +169,7 @@ def between(book: PriceBook, first: date, last: date) -> Between:
 
 def watch(book: PriceBook, day: date, older_than: timedelta = timedelta(days=STALE_DAYS)) -> Watch:
     """What needs looking after on `day`; prices that have retired by then are past caring."""
-    served = {
-        price: version
-        for price, version in book.on(day).items()
-        if version.lifecycle.retires_on is None or version.lifecycle.retires_on > day
-    }
+    served = book.sold_on(day)
     stale = {price: age for price, age in book.stale(day, older_than).items() if price in served}
     endings = [
         Ending(price=price, what=what, day=ends, successor=version.lifecycle.successor)

@@ -209,6 +209,15 @@ def short(name: str, most: int = 28) -> str:
     return name if len(name) <= most else f"{name[:head]}…{name[head + 1 - most:]}"
 
 
+def retired_too(number: int) -> str:
+    """What a list adds of prices it leaves out.
+
+    >>> retired_too(12), retired_too(0)
+    ('; 12 more have retired', '')
+    """
+    return f"; {number:,} more {'has' if number == 1 else 'have'} retired" if number else ""
+
+
 def _signed(value: float, number: str) -> str:
     return f"{'-' if value < 0 else ''}${number}"
 

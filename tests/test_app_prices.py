@@ -24,6 +24,11 @@ ON = date(2026, 11, 23)
 
 
 @pytest.fixture(scope="module")
+def book() -> PriceBook:
+    return simulator.shipped_book()
+
+
+@pytest.fixture(scope="module")
 def machines() -> AppTest:
     page = AppTest.from_string(PAGE, default_timeout=60).run()
     page.segmented_control(key="kind").set_value("GPUs and serving").run()
@@ -42,6 +47,21 @@ def test_machines_are_those_of_the_command_line(machines: AppTest, capsys: pytes
     assert list(table["age_days"]) == [row["age_days"] for row in told]
     assert list(table["confidence"]) == [row["confidence"] for row in told]
     assert f"{len(told)} prices in force on 23 Nov 2026" in words(machines)
+
+
+def test_what_has_retired_is_in_force_neither_here_nor_on_the_command_line(book: PriceBook) -> None:
+    page = AppTest.from_string(PAGE, default_timeout=60).run()
+    page.date_input(key="prices on").set_value(ON).run()
+    gone = {price for price, version in book.on(ON).items() if (day := version.lifecycle.retires_on) and day <= ON}
+    assert "anthropic/claude-opus-4-1" in gone
+    table = next(frame.value for frame in page.dataframe if "cached_input" in frame.value.columns)
+    rows = tunepoint("prices", "list", "--on", str(ON), "--json").json
+    assert list(table["id"]) == [row["id"] for row in rows] == [price for price in book.on(ON) if price not in gone]
+    words_of_both = (words(page), " ".join(tunepoint("prices", "list", "--on", str(ON)).out.split()))
+    assert all(f"{len(rows)} prices in force on 23 Nov 2026, USD per million tokens; {len(gone)} more have retired."
+               in said for said in words_of_both)
+    page.text_input(key="price search").set_value("claude-opus-4-1").run()
+    assert "0 prices in force on 23 Nov 2026, USD per million tokens; 1 more has retired." in words(page)
 
 
 def test_a_search_keeps_what_holds_every_word(machines: AppTest) -> None:
@@ -150,11 +170,6 @@ def test_a_price_of_ones_own_stands_beside_those_that_a_link_has_brought() -> No
     next(button for button in page.button if button.label == "Take off what was laid over prices").click().run()
     kept = page.query_params["set"]
     assert "openai/gpt-5.4-mini" not in (kept if isinstance(kept, str) else kept[0])
-
-
-@pytest.fixture(scope="module")
-def book() -> PriceBook:
-    return simulator.shipped_book()
 
 
 @pytest.mark.parametrize("path", simulator.shipped_scenarios(), ids=lambda path: path.stem)

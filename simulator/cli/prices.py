@@ -24,7 +24,7 @@ def list_prices(
     json: Json = False,
     csv: Csv = False,
 ) -> None:
-    """Every price in force on a day."""
+    """Every price in force on a day; what has retired by then is counted."""
     from pricing.nearest import nearest
     from simulator import shipped_book
     from simulator.cli import prices_plain, prices_shown
@@ -35,17 +35,15 @@ def list_prices(
     if provider is not None and provider not in providers:
         hint = nearest(provider, providers) or f"; there are {', '.join(providers)}"
         raise InputError(f'--provider: no prices of "{provider}"{hint}')
-    rows = [
-        prices_plain.listed_row(book.table(price), version, day)
-        for price, version in book.on(day).items()
-        if provider in (None, book.table(price).provider)
-    ]
+    standing = [price for price in book.on(day) if provider in (None, book.table(price).provider)]
+    sold = book.sold_on(day)
+    rows = [prices_plain.listed_row(book.table(price), sold[price], day) for price in standing if price in sold]
     if json:
         emit_json(rows)
     elif csv:
         emit_csv(rows, prices_plain.LISTED)
     else:
-        prices_shown.show_list(rows, day)
+        prices_shown.show_list(rows, len(standing) - len(rows), day)
 
 
 @app.command("show")

@@ -9,7 +9,7 @@ from typing import Any
 from pricing.changes import Between, Difference, Step, Watch
 from simulator.cli.output import points, say, table
 from simulator.formats import day as written
-from simulator.formats import days, rate
+from simulator.formats import days, rate, retired_too
 
 METERS = {"input": "input", "cached_input": "cached", "output": "output", "cache_write": "write"}
 LEVELS = ("batch", "flex", "priority")
@@ -29,8 +29,8 @@ KINDS = {
 }
 
 
-def show_list(rows: Sequence[Mapping[str, Any]], day: date) -> None:
-    """The list of prices on a day."""
+def show_list(rows: Sequence[Mapping[str, Any]], retired: int, day: date) -> None:
+    """The list of prices on a day, and how many more have `retired` by then."""
     shown = [
         (
             row["id"],
@@ -44,8 +44,8 @@ def show_list(rows: Sequence[Mapping[str, Any]], day: date) -> None:
     ]
     heads = {"price": "left", "input": "right", "cached": "right", "output": "right", "since": "fixed", "said": "fixed"}
     say(
-        f"{len(rows)} prices in force on {written(day)}, USD per million tokens. `tunepoint prices show ID` tells the"
-        " rest: service levels, tiers, training, hosting, rules, sources.",
+        f"{len(rows)} prices in force on {written(day)}, USD per million tokens{retired_too(retired)}."
+        " `tunepoint prices show ID` tells the rest: service levels, tiers, training, hosting, rules, sources.",
         table(heads, shown),
     )
 
