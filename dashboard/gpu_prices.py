@@ -36,7 +36,8 @@ TALL_PX = 520
 PROFILE = ("mbu", "mfu", "step_overhead_s", "per_sequence_s", "kv_tokens", "max_num_seqs", "points", "error_share",
            "confidence", "seen_on", "source", "link")
 """What of a serving profile the table shows."""
-OWN = ("purchase_usd", "host_usd", "life_years", "electricity_usd_per_kwh")
+OWN = ("purchase_usd", "host_usd", "residual_usd", "life_years", "electricity_usd_per_kwh", "pue", "idle_w", "light_w",
+       "saturated_w")
 """What of a card of one's own is typed in place of the book's figure."""
 
 
@@ -158,6 +159,14 @@ def _serving() -> None:
 
 def _own() -> None:
     """What a machine costs in this session; the link and the saved scenario carry it."""
+    with guarded():  # what was typed wrong is taken back below
+        _form()
+    for changed in list(st.session_state.machines):
+        st.button(f"Back to the book: {changed}", on_click=st.session_state.machines.pop, args=(changed,))
+    question.unlay("gpus")
+
+
+def _form() -> None:
     scenario = work.scenario_of(question.asked())
     if not scenario.gpus:
         shown.say("No option of this scenario uses machines.")
@@ -173,12 +182,10 @@ def _own() -> None:
         bound: (f"{bound.replace('_', ' ')}, USD a card and hour", usd) for bound, usd in stands.items()}
     keys = {key: f"own {name} {key} {turn}" for key in asked}
     with st.form("own machine"):
-        for column, (key, (words, value)) in zip(st.columns(len(asked)), asked.items(), strict=True):
-            column.number_input(words, min_value=0.0, value=float(value), format="%.6g", key=keys[key])
+        shown.fields({keys[key]: (words, float(value)) for key, (words, value) in asked.items()})
         st.form_submit_button("Use in this session", on_click=_use, args=(table, version, keys))
-    for changed in list(st.session_state.machines):
-        st.button(f"Back to the book: {changed}", on_click=st.session_state.machines.pop, args=(changed,))
-    question.unlay("gpus")
+    if owned.get("unverified"):
+        shown.say(f"No source supports {_plain(owned['unverified'])}: told so under Careful until you type another.")
 
 
 def _use(table: GpuTable, version: GpuRate, keys: Mapping[str, str]) -> None:
@@ -187,7 +194,8 @@ def _use(table: GpuTable, version: GpuRate, keys: Mapping[str, str]) -> None:
     costs: dict[str, Any] = {"usd_per_gpu_hour": typed, "gpus_per_instance": version.gpus_per_instance}
     if version.owned is not None:
         owned = dataclasses.asdict(version.owned)
-        costs = {"owned": {**owned, **typed, "unverified": [one for one in owned["unverified"] if one not in typed]}}
+        doubted = [one for one in owned["unverified"] if typed[one] == owned[one]]
+        costs = {"owned": {**owned, **typed, "unverified": doubted}}
     st.session_state.machines[table.id] = {"gpu": table.gpu, **costs, "terms": terms}
 
 

@@ -149,23 +149,16 @@ def _own() -> None:
     services = {path: usd for path, usd in stands.items() if path.startswith(SERVICES)}
     keys = {path: f"own {price} {path} {st.session_state.round}" for path in (*METERS, *stands)}
     with st.form("own rates"):
-        _fields({path: stands.get(path) for path in keys if path not in services}, keys)
+        shown.fields({keys[path]: (_asked(path), stands.get(path)) for path in keys if path not in services})
         if services:
             with st.expander("Batch, flex and priority"):
-                _fields(services, keys)
+                shown.fields({keys[path]: (_asked(path), usd) for path, usd in services.items()})
         st.form_submit_button("Use in this session", on_click=_use, args=(bound[price], start, keys))
     shown.say("What is typed holds from the first day on, whatever is announced. Length tiers, daily windows, rules "
               "and dates stay as in the book; a rate left empty is not sold.")
     for changed in list(st.session_state.rates):
         st.button(f"Back to the book: {changed}", on_click=st.session_state.rates.pop, args=(changed,))
     question.unlay("prices")
-
-
-def _fields(stands: Mapping[str, float | None], keys: Mapping[str, str]) -> None:
-    for number, (path, usd) in enumerate(stands.items()):
-        if number % 3 == 0:
-            columns = st.columns(3)
-        columns[number % 3].number_input(_asked(path), min_value=0.0, value=usd, format="%.6g", key=keys[path])
 
 
 def _asked(path: str) -> str:

@@ -143,6 +143,14 @@ def table(columns: Mapping[str, str], rows: Iterable[Sequence[str]]) -> None:
     st.html(f'<div class="tp-scroll">{inner}</div>')
 
 
+def fields(asked: Mapping[str, tuple[str, float | None]]) -> None:
+    """Numbers to type, three in a row: what stands before each and what stands in it, by its key."""
+    for place, (key, (words, value)) in enumerate(asked.items()):
+        if place % 3 == 0:
+            columns = st.columns(3)
+        columns[place % 3].number_input(words, min_value=0.0, value=value, format="%.6g", key=key)
+
+
 def send(name: str, settings: Mapping[str, str], title: str = "As settings of the scenario") -> None:
     """What a file says of the scenario, and the button that lays it over."""
     points(title, [f"{path} = {value}" for path, value in settings.items()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ from command_line import QUESTION, tunepoint
 from streamlit.testing.v1 import AppTest
 
 import simulator
+from dashboard import gpu_prices
 from pricing.book import PriceBook
 from pricing.changes import differences, rates, typed_anew
 from pricing.load import inline_prices
@@ -124,6 +126,36 @@ def test_a_price_of_ones_own_for_a_machine_reaches_the_scenario_and_the_link() -
     scenarios = [simulator.read_scenario(path, flags) for flags in ((), (flag,))]
     plain, doubled = (one.gpus[name].on(one.start).usd_per_gpu_hour["on_demand"] for one in scenarios)
     assert doubled == pytest.approx(2 * plain)
+
+
+def test_every_figure_of_an_owned_card_can_be_typed_and_what_cannot_be_is_taken_back() -> None:
+    def typed(words: str, value: float) -> None:
+        next(field for field in page.number_input if field.label == words).set_value(value)
+        next(button for button in page.button if button.label == "Use in this session").click().run()
+        assert not page.exception
+
+    def wrong() -> list[str]:
+        return [part.proto.body for part in page.get("html") if '"tp-wrong"' in part.proto.body]
+
+    page = AppTest.from_string(PAGE, default_timeout=120).run()
+    page.segmented_control(key="kind").set_value("GPUs and serving").run()
+    page.selectbox(key="own machine '").set_value("owned/rtx-4090").run()
+    plain = simulator.read_scenario(simulator.default_scenario_path())
+    before = plain.gpus["owned/rtx-4090"].on(plain.start).owned
+    figures = [field.name for field in dataclasses.fields(before) if field.name != "unverified"]
+    assert set(before.unverified) <= set(figures)
+    assert {gpu_prices.WORDS[name] for name in figures} <= {field.label for field in page.number_input}
+    typed(gpu_prices.WORDS["idle_w"], 15.0)
+    assert not wrong()
+    (flag,) = kept if isinstance(kept := page.query_params["set"], list) else [kept]
+    changed = simulator.read_scenario(simulator.default_scenario_path(), [flag])
+    after = changed.gpus["owned/rtx-4090"].on(changed.start).owned
+    assert after == dataclasses.replace(
+        before, idle_w=15.0, unverified=tuple(one for one in before.unverified if one != "idle_w"))
+    typed(gpu_prices.WORDS["pue"], 0.5)
+    assert any("a building uses at least what its machines use" in sentence for sentence in wrong())
+    next(button for button in page.button if button.label == "Back to the book: owned/rtx-4090").click().run()
+    assert not wrong()
 
 
 def test_a_machine_of_ones_own_stands_beside_those_that_a_link_has_brought() -> None:
