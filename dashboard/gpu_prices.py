@@ -185,7 +185,8 @@ def _form() -> None:
         shown.fields({keys[key]: (words, float(value)) for key, (words, value) in asked.items()})
         st.form_submit_button("Use in this session", on_click=_use, args=(table, version, keys))
     if owned.get("unverified"):
-        shown.say(f"No source supports {_plain(owned['unverified'])}: told so under Careful until you type another.")
+        names = "; ".join(WORDS[one].partition(",")[0] for one in owned["unverified"])
+        shown.say(f"No source supports these figures, and Careful says so until you type others: {names}.")
 
 
 def _use(table: GpuTable, version: GpuRate, keys: Mapping[str, str]) -> None:

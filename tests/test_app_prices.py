@@ -145,6 +145,7 @@ def test_every_figure_of_an_owned_card_can_be_typed_and_what_cannot_be_is_taken_
     figures = [field.name for field in dataclasses.fields(before) if field.name != "unverified"]
     assert set(before.unverified) <= set(figures)
     assert {gpu_prices.WORDS[name] for name in figures} <= {field.label for field in page.number_input}
+    assert "until you type others: power when idle; power when decoding; power when full; used for;" in words(page)
     typed(gpu_prices.WORDS["idle_w"], 15.0)
     assert not wrong()
     (flag,) = kept if isinstance(kept := page.query_params["set"], list) else [kept]
