@@ -71,7 +71,9 @@ class Chart(NamedTuple):
 
 CHARTS = {
     "cumulative-cost": Chart(lambda bills, _: charts.cumulative_cost(bills), 440),
-    "cost-against-volume": Chart(lambda bills, curve: charts.cost_against_volume(curve, bills.break_even, bills), 500),
+    "cost-against-volume": Chart(
+        lambda bills, curve: charts.cost_against_volume(curve, bills.break_even, bills, meetings=bills.meetings), 500
+    ),
     "bill-by-line": Chart(lambda bills, _: charts.bill_by_line(bills), 480),
 }
 

@@ -48,7 +48,7 @@ def pictures(comparison: Comparison, curve: CostCurve, explored: Explored | None
         "cumulative-cost": cumulative_cost(comparison),
         "bill-by-line": bill_by_line(comparison),
         "cost-against-volume": cost_against_volume(
-            curve, comparison.break_even, comparison, explored.reigns if explored else ()
+            curve, comparison.break_even, comparison, explored.reigns if explored else (), comparison.meetings
         ),
         **unsure_pictures(comparison),
         **moving_pictures(explored),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from simulator.charts_drawing import Drawing
 from simulator.charts_style import INK, RED, TICKS_USD, VEIL, figure, label, line_style
 from simulator.charts_words import feasible, foot_lines, named, text
-from simulator.domain.findings import BreakEven, Comparison, CostCurve, Crossing
+from simulator.domain.findings import BreakEven, Comparison, CostCurve, Crossing, Meeting
 from simulator.domain.uncertain import Reign
 from simulator.formats import decade, reading, reign_words, short, usd
 
@@ -27,14 +26,18 @@ SAME = 1e-6
 """The same distance below which two crossings are one."""
 APART = 0.2
 """Share of a decade, or of the range on a linear axis, below which two labels would cover each other."""
+THIRD = "a third option is cheaper than both"
+"""What is told of a crossing that has a small mark."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A crossing and how high the curve of the first option of its pair stands there."""
+    """A crossing, how high its curves stand there, and whether the cheapest of all changes, or the baseline crosses."""
 
     crossing: Crossing
     usd_per_month: float
+    leads: bool = False
+    small: bool = False
 
 
 def cost_against_volume(
@@ -42,6 +45,7 @@ def cost_against_volume(
     break_evens: Sequence[BreakEven],
     comparison: Comparison | None = None,
     reigns: Sequence[Reign] = (),
+    meetings: Sequence[Meeting] = (),
 ) -> go.Figure:
     """Monthly cost of every option along a dial, each crossing marked with its kind, and where we are today.
 
@@ -49,10 +53,11 @@ def cost_against_volume(
         curve: what to draw.
         break_evens: whose crossings to mark; those along another dial or outside the curve are left out.
         comparison: names what is no choice, and the question and prices in the foot.
-        reigns: which option is the cheapest of all where, along the same dial; the handovers are marked too.
+        reigns: which option is the cheapest of all where, along the same dial, to be told instead of single crossings.
+        meetings: where any two options cross along the same dial; those of none of the pairs are marked too, small
+            where a third is cheaper than both.
     """
-    found = _in_range(curve, break_evens)
-    found += _handed_over(curve, reigns, found)
+    found = _met(curve, _in_range(curve, break_evens), meetings)
     told = [reign_words(reigns, curve.unit)] if reigns else _told(curve, found)
     all_usd = np.concatenate(list(curve.usd_per_month.values()))
     all_usd = all_usd[np.isfinite(all_usd)]
@@ -63,7 +68,9 @@ def cost_against_volume(
         title=f"From which {what} on does another option win?",
         subtitle=" ".join(told),
         foot=foot_lines(comparison, "; ".join(sorted({flag for one in found for flag in one.crossing.flags}))),
-        alt=f"Cost a month against {what}{unit}, for {', '.join(curve.usd_per_month)}. {' '.join(told)}",
+        alt=f"Cost a month against {what}{unit}, for {', '.join(curve.usd_per_month)}. {' '.join(told)}"
+            + (f" A small mark is a crossing of options other than the baseline: {THIRD}."
+               if any(one.small for one in found) else ""),
         x={"type": curve.scale, "title": {"text": text(f"{curve.label}{unit}")}, "hoverformat": ",.4~r",
            **(_decades(curve.x) if log_x else {}), "range": _range(curve)},
         y={"type": "log" if log_y else "linear", "title": {"text": "USD a month, one-offs included"},
@@ -113,17 +120,32 @@ def _height(curve: CostCurve, name: str, at: float) -> float:
     return float(np.interp(at, curve.x[drawn], usd[drawn]))
 
 
-def _handed_over(curve: CostCurve, reigns: Sequence[Reign], known: Sequence[Found]) -> list[Found]:
-    """Where another option becomes the cheapest of all, as far as no crossing with the baseline says so."""
-    found = []
-    for before, after in itertools.pairwise(reigns):
-        names, at = (before.cheapest, after.cheapest), after.low
-        if None in names or after.begins is None or any(_far(curve, one.crossing.at, at) < SAME for one in known):
+def _met(curve: CostCurve, known: Sequence[Found], meetings: Sequence[Meeting]) -> list[Found]:
+    """Crossings that are known, told which of them change the cheapest, and those of other pairs.
+
+    Where a line ends, all that were dearer cross it at once: that is marked where it changes the cheapest, or once.
+    """
+    leading = [(one.crossing.at, _pair(one.crossing)) for one in meetings if one.leads]
+    found = [
+        replace(one, leads=one.crossing.basis == "horizon" and (one.crossing.at, _pair(one.crossing)) in leading)
+        for one in known
+    ]
+    pairs = {_pair(one.crossing) for one in known}
+    for one in sorted(meetings, key=lambda one: not one.leads):
+        at = one.crossing.at
+        if not curve.x[0] <= at <= curve.x[-1] or _pair(one.crossing) in pairs:
             continue
-        height = _height(curve, str(after.cheapest), at)
-        crossing = Crossing(at=at, kind=after.begins, basis="horizon", below=str(names[0]), above=str(names[1]))
-        found.append(Found(crossing=crossing, usd_per_month=height))
+        here = [other.crossing for other in found if _far(curve, other.crossing.at, at) < SAME]
+        if one.leads or not here:
+            flags = dict.fromkeys(flag for other in here for flag in other.flags)
+            crossing = replace(one.crossing, flags=(*one.crossing.flags, *flags))
+            height = _height(curve, crossing.above, at)
+            found.append(Found(crossing=crossing, usd_per_month=height, leads=one.leads, small=not one.leads))
     return found
+
+
+def _pair(crossing: Crossing) -> frozenset[str]:
+    return frozenset((crossing.below, crossing.above))
 
 
 def _far(curve: CostCurve, one: float, other: float) -> float:
@@ -134,13 +156,13 @@ def _far(curve: CostCurve, one: float, other: float) -> float:
 
 
 def _clean(curve: CostCurve, found: Sequence[Found]) -> list[Found]:
-    """Crossings that count one-offs and carry no flag, the nearest to today first."""
-    clean = [one for one in found if one.crossing.basis == "horizon" and not one.crossing.flags]
-    return sorted(clean, key=lambda one: _far(curve, one.crossing.at, curve.today))
+    """Crossings that count one-offs and carry no flag: first what changes the cheapest, then the nearest to today."""
+    clean = [one for one in found if one.crossing.basis == "horizon" and not one.crossing.flags and not one.small]
+    return sorted(clean, key=lambda one: (not one.leads, _far(curve, one.crossing.at, curve.today)))
 
 
 def _told(curve: CostCurve, found: Sequence[Found]) -> list[str]:
-    """The nearest two crossings in words, and how many more are marked."""
+    """Two crossings in words, as `_clean` orders them, and how many more are marked."""
     if not found:
         return ["No two of the options compared change places in this range."]
     clean = _clean(curve, found)
@@ -155,18 +177,27 @@ def crossing_words(crossing: Crossing, unit: str) -> str:
 
 
 def _draw_crossings(chart: Drawing, curve: CostCurve, found: Sequence[Found]) -> None:
-    """Marks by kind and basis: round for a root, a diamond for a jump; filled with one-offs, open of running cost."""
-    groups: dict[tuple[str, str, bool], list[Found]] = {}
+    """Marks by kind and basis: round for a root, a diamond for a jump; filled with one-offs, open of running cost.
+
+    Those of pairs without the baseline at which a third option is cheaper than both are small.
+    """
+    groups: dict[tuple[str, str, bool, bool], list[Found]] = {}
     for one in found:
-        groups.setdefault((one.crossing.basis, one.crossing.kind, bool(one.crossing.flags)), []).append(one)
-    for (basis, kind, flagged), members in groups.items():
+        groups.setdefault((one.crossing.basis, one.crossing.kind, bool(one.crossing.flags), one.small), []).append(one)
+    for (basis, kind, flagged, small), members in groups.items():
         words = ("flagged " if flagged else "") + {"root": "crossing", "jump": "jump"}[kind]
+        words += " of others" if small else ""
         shape = {"root": "circle", "jump": "diamond"}[kind] + ("" if basis == "horizon" else "-open")
         chart.add_scatter(
             x=[one.crossing.at for one in members], y=[one.usd_per_month for one in members], mode="markers",
             name=words if basis == "horizon" else f"{words} (running)", legendrank=9000,
-            marker={"symbol": shape, "size": 12, "color": RED if flagged else INK, "line": {"width": 2}},
-            text=[text("; ".join([crossing_words(one.crossing, curve.unit), *one.crossing.flags])) for one in members],
+            marker={"symbol": shape, "size": 6 if small else 12, "color": RED if flagged else INK,
+                    "line": {"width": 0 if small else 2}},
+            text=[
+                text("; ".join([crossing_words(one.crossing, curve.unit), *([THIRD] if small else []),
+                                *one.crossing.flags]))
+                for one in members
+            ],
             hovertemplate="%{text}<extra></extra>",
         )
 

@@ -101,7 +101,7 @@ def _charts(comparison: Comparison, curve: CostCurve, explored: Explored | None)
     charts = {
         "chart-cumulative": cumulative_cost(comparison),
         "chart-volume": cost_against_volume(
-            curve, comparison.break_even, comparison, explored.reigns if explored else ()
+            curve, comparison.break_even, comparison, explored.reigns if explored else (), comparison.meetings
         ),
         "chart-bill": bill_by_line(comparison),
     }

@@ -33,8 +33,9 @@ from by_hand import (
 from pricing.yaml12 import read_yaml
 from simulator.domain.findings import Comparison
 from simulator.run import run
-from simulator.studies.breakeven import break_even, payback
+from simulator.studies.breakeven import break_even
 from simulator.studies.compare import compare
+from simulator.studies.payback import payback
 
 NAMES = sorted(path.stem for path in CASES.glob("*.yaml"))
 

@@ -25,8 +25,8 @@ from by_hand import (
 
 from pricing.errors import NoFeasibleOption
 from simulator.run import run
-from simulator.studies.breakeven import payback
 from simulator.studies.compare import compare
+from simulator.studies.payback import payback
 
 TICKETS, OUTLAY = 50_000, 800 * 2 / 60 * ANNOTATOR_USD + 3 * 800 * 600 * 3 * 3.00 / 1e6 + 16 * ENGINEER_USD
 TUNED = call_usd((120 + 350 + 9, 0.30), (40, 1.20))

@@ -170,6 +170,14 @@ class Crossing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Meeting:
+    """A crossing of any two options that serve every day; `leads` where the cheapest of all changes there."""
+
+    crossing: Crossing
+    leads: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Payback:
     """From when the cumulative cash of the dearer-to-start option stays at or below the other's.
 
@@ -282,7 +290,10 @@ class PriceUsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Every option side by side; of a simulation, `options` hold the mean run and `played` all of them."""
+    """Every option side by side; of a simulation, `options` hold the mean run and `played` all of them.
+
+    `break_even` tells of every option against the baseline along the volume, `meetings` of any two of three or more.
+    """
 
     scenario_name: str
     question: str
@@ -309,6 +320,7 @@ class Comparison:
     fidelity: str | None = None
     seed: int = 0
     played: Runs | None = None
+    meetings: tuple[Meeting, ...] = ()
     version: str = VERSION
 
     def earns_back(self, name: str) -> bool:

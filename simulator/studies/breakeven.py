@@ -1,4 +1,4 @@
-"""Every value of a dial at which the cheaper of two options changes, and when a larger one-off has paid back.
+"""Every value of a dial at which the cheaper of two options changes.
 
 Crossings are plural: caches with a smallest prefix, tiers and whole steps make jumps and stairs. The dial is
 scanned densely, with a point on each side of every known discontinuity, and every change of sign is narrowed.
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
+import itertools
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -19,21 +18,20 @@ from numpy.typing import NDArray
 from pricing.errors import InputError
 from simulator.domain.dials import Dial
 from simulator.domain.drawn import find_dial, with_dials
-from simulator.domain.findings import Answer, BreakEven, Crossing, Payback, SimulationResult
+from simulator.domain.findings import Answer, BreakEven, Crossing, Meeting, SimulationResult
 from simulator.domain.options import HostedOption
-from simulator.domain.plan import closed_reason, concerns, ready_at_once, stages
+from simulator.domain.plan import concerns, ready_at_once
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import OVERLOADED
-from simulator.formats import day as spoken_day
-from simulator.formats import days as spoken
-from simulator.formats import share
 from simulator.run import run
-from simulator.studies.finance import cumulative, discounted, payback_day
+from simulator.studies.payback import common_span, payback
 from simulator.studies.reasons import never_reason, without_effect
-from simulator.studies.scanpoints import scan_points
-from simulator.studies.turns import BEYOND_USD, EQUAL, Change, Turns, turns
+from simulator.studies.scanpoints import WIDTH, scan_points
+from simulator.studies.turns import BEYOND_USD, Change, Turns, turns
 
 Array = NDArray[np.float64]
+Turned = tuple[list[Change], NDArray[np.int64]]
+"""Changes of sign of a difference, and its sign at every point scanned."""
 Basis = Literal["steady_state", "horizon"]
 
 VOLUME = "workload.calls_per_day"
@@ -79,6 +77,34 @@ def break_evens(
     results: Mapping[str, SimulationResult] | None = None,
 ) -> tuple[BreakEven, ...]:
     """The break-evens of several pairs, searched side by side: an option they share is run once for all of them."""
+    return _searched(scenario, pairs, (), (along, low, high), results)[0]
+
+
+def all_crossings(
+    scenario: Scenario, *, results: Mapping[str, SimulationResult] | None = None
+) -> tuple[tuple[BreakEven, ...], tuple[Meeting, ...]]:
+    """Break-evens of every option against the baseline along the volume, and where any two that serve every day meet.
+
+    These count what is paid once. All are searched side by side; with two options there is but the break-even.
+
+    Args:
+        scenario: the question.
+        results: daily results already at hand, by option name.
+    """
+    pairs = [(scenario.baseline, name) for name in scenario.options if name != scenario.baseline]
+    able = [name for _, name in pairs if not common_span(scenario, (name, name))[1]]
+    return _searched(scenario, pairs, tuple(itertools.combinations(able, 2)), (VOLUME, None, None), results)
+
+
+def _searched(
+    scenario: Scenario,
+    pairs: Sequence[tuple[str, str]],
+    beside: tuple[tuple[str, str], ...],
+    asked: tuple[str, float | None, float | None],
+    results: Mapping[str, SimulationResult] | None,
+) -> tuple[tuple[BreakEven, ...], tuple[Meeting, ...]]:
+    """What is found of pairs, and where those beside them meet, along a dial (its path and the ends asked for)."""
+    along, low, high = asked
     dial = find_dial(scenario, along)
     bounds = (dial.low if low is None else low, dial.high if high is None else high)
     if not (dial.least <= bounds[0] < bounds[1] <= dial.most):
@@ -88,57 +114,96 @@ def break_evens(
         )
     # from every volume the same; the upper end, as a scenario of no calls is refused
     alike = with_dials(scenario, {along: bounds[1]}) if along == VOLUME else scenario
-    crossed = _crossed(_Search(digest=alike.digest, pairs=tuple(pairs), along=along, ends=bounds, scenario=alike))
+    crossed, met = _crossed(
+        _Search(digest=alike.digest, pairs=tuple(pairs), beside=beside, along=along, ends=bounds, scenario=alike)
+    )
     return tuple(
         _told(scenario, between, (along, dial, bounds), found, results)
         for between, found in zip(pairs, crossed, strict=True)
-    )
+    ), met
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Search:
     """Pairs, a dial and its range: what crossings are searched for, and what those found are kept under.
 
-    Scenarios are told apart by their digest alone.
+    Of those `beside` nothing but where they cross over the horizon is asked. Scenarios are told apart by their digest.
     """
 
     digest: str
     pairs: tuple[tuple[str, str], ...]
     along: str
     ends: tuple[float, float]
+    beside: tuple[tuple[str, str], ...] = ()
     scenario: Scenario = dataclasses.field(compare=False, repr=False)
 
 
 @functools.lru_cache(maxsize=KEPT)
-def _crossed(asked: _Search) -> tuple[Found, ...]:
-    """What is found of every pair, in their order; a tuple, as all who ask the same are handed the same."""
+def _crossed(asked: _Search) -> tuple[tuple[Found, ...], tuple[Meeting, ...]]:
+    """What is found of every pair, in their order; tuples, as all who ask the same are handed the same."""
     scenario, pairs, along = asked.scenario, asked.pairs, asked.along
     dial = find_dial(scenario, along)
-    spans = {between: _common_span(scenario, between) for between in pairs}
+    spans = {between: common_span(scenario, between) for between in (*pairs, *asked.beside)}
     points = {between: scan_points(span[0], between, along, dial, *asked.ends) for between, span in spans.items()}
-    searches = {
-        (between, basis): (Difference(spans[between][0], between, basis), turns(points[between], dial.whole))
-        for between in pairs
-        for basis in BASES
-    }
-    found = dict(zip(searches, _turned_together(along, list(searches.values())), strict=True))
+    wanted = [*((between, basis) for between in pairs for basis in BASES),
+              *((between, "horizon") for between in asked.beside)]
+    searches = [
+        (Difference(spans[between][0], between, basis), turns(points[between], dial.whole)) for between, basis in wanted
+    ]
+    found = dict(zip(wanted, _turned_together(along, searches), strict=True))
     told = []
     for between in pairs:
         crossings = tuple(
-            Crossing(
-                at=change.at,
-                kind="jump" if change.jump else "root",
-                basis=basis,
-                below=between[0] if change.below > 0 else between[1],
-                above=between[0] if change.above > 0 else between[1],
-                flags=tuple(spans[between][1] + _limit_flags(scenario, between, along, change.at)),
+            _crossing(
+                between, basis, change, spans[between][1] + _limit_flags(scenario, between, along, change.at)
             )
             for basis in BASES
             for change in found[between, basis][0]
         )
         crosses, signs = found[between, "horizon"]
         told.append((crossings, *_answer(signs, bool(crosses), between)))
-    return tuple(told)
+    over_all = {between: crossed for (between, basis), crossed in found.items() if basis == "horizon"}
+    able = {between: crossed for between, crossed in over_all.items() if not spans[between][1]}
+    if not asked.beside:
+        return tuple(told), ()
+    return tuple(told), tuple(
+        Meeting(crossing=one, leads=_leads(one, able))
+        for between in able
+        for one in (_crossing(between, "horizon", change, []) for change in able[between][0])
+    )
+
+
+def _crossing(between: tuple[str, str], basis: Basis, change: Change, flags: Sequence[str]) -> Crossing:
+    """A change of sign of challenger less reference as a crossing."""
+    return Crossing(
+        at=change.at,
+        kind="jump" if change.jump else "root",
+        basis=basis,
+        below=between[0] if change.below > 0 else between[1],
+        above=between[0] if change.above > 0 else between[1],
+        flags=tuple(flags),
+    )
+
+
+def _leads(crossing: Crossing, found: Mapping[tuple[str, str], Turned]) -> bool:
+    """Whether the cheapest of all changes at a crossing: no other option is cheaper than either just beside it."""
+    for (reference, challenger), crossed in found.items():
+        for holder, above in ((crossing.below, False), (crossing.above, True)):
+            other = {reference: challenger, challenger: reference}.get(holder)
+            if other is None or other in (crossing.below, crossing.above):
+                continue
+            dearer = _sign(crossed, crossing.at, above=above)
+            if (dearer if holder == challenger else -dearer) > 0:
+                return False
+    return True
+
+
+def _sign(crossed: Turned, at: float, *, above: bool) -> int:
+    """The sign of a difference just below or above a value; what turns within the width of a search turns there."""
+    changes, signs = crossed
+    beside = at * (1.0 + 4.0 * WIDTH if above else 1.0 - 4.0 * WIDTH)
+    before = [change.above for change in changes if change.at <= beside]
+    return before[-1] if before else changes[0].below if changes else int(np.sign(signs.sum()))
 
 
 def _told(
@@ -153,7 +218,7 @@ def _told(
     crossings, answer, cheaper = found
     reason = None
     if answer != "crosses":
-        together = _common_span(scenario, between)[0]
+        together = common_span(scenario, between)[0]
         unit = "calls a day" if along == VOLUME else dial.unit
         reason = f"{between[1]} is cheaper from {bounds[0]:,.10g} to {bounds[1]:,.10g} {unit}".rstrip()
         if answer == "never":
@@ -183,21 +248,6 @@ def _answer(signs: NDArray[np.int64], crosses: bool, between: tuple[str, str]) -
     return ("always", between[1]) if signs.sum() < 0 else ("never", between[0])
 
 
-def _common_span(scenario: Scenario, between: tuple[str, str]) -> tuple[Scenario, list[str]]:
-    """The scenario cut to the days on which both serve, and what to say of it."""
-    flags, days = [], int(scenario.horizon_days)
-    for name in between:
-        if (reason := closed_reason(scenario, name)) is not None:
-            flags.append(f"{name} is no choice: {reason}")
-        stop = stages(scenario, name)[1]
-        if stop is not None:
-            day = scenario.start + timedelta(days=stop)
-            flags.append(f"{name} stops serving on {day}, inside the horizon")
-            days = min(days, stop)
-    cut = scenario if days == scenario.horizon_days or days < 1 else with_dials(scenario, {"horizon_days": float(days)})
-    return cut, flags
-
-
 def steady(scenario: Scenario, name: str) -> Scenario:
     """The scenario as if an option were ready from the first day: the state its recurring cost settles in."""
     return ready_at_once(scenario, name)
@@ -217,13 +267,13 @@ class Difference(NamedTuple):
 
 def _turned_together(
     along: str, searches: Sequence[tuple[Difference, Turns]]
-) -> list[tuple[list[Change], NDArray[np.int64]]]:
+) -> list[Turned]:
     """The changes of sign and the signs that every search finds, in their order.
 
     The searches go side by side: in each round every one asks for costs at some points, and an option that several ask
     for is run once.
     """
-    found: dict[int, tuple[list[Change], NDArray[np.int64]]] = {}
+    found: dict[int, Turned] = {}
     asked = {index: next(search) for index, (_, search) in enumerate(searches)}
     ready: dict[tuple[int, str], Scenario] = {}
     while asked:
@@ -316,76 +366,3 @@ def _capacity_flags(scenario: Scenario, name: str, along: str, at: float) -> lis
     if near is None or float(near.overload_share.max()) <= OVERLOADED:
         return []
     return [f"{name} serves {near.most_per_s[0]:,.3g} calls a second at most, and is full there"]
-
-
-def payback(
-    scenario: Scenario, between: tuple[str, str], results: Mapping[str, SimulationResult] | None = None
-) -> Payback:
-    """When the option with the larger one-off has paid it back against the other, in cash and discounted.
-
-    Args:
-        scenario: the question.
-        between: the two options.
-        results: daily results already at hand, by option name.
-    """
-    found = {name: (results or {}).get(name) or run(scenario, name) for name in between}
-    paid = {name: [found[name].ledger.spent_usd(one_off=kind)[0] for kind in (True, False)] for name in between}
-    one_offs = {name: float(paid[name][0].sum()) for name in between}
-    other, larger = sorted(between, key=lambda name: (one_offs[name], name == between[1]))
-    flags = tuple(_common_span(scenario, between)[1])
-    if one_offs[larger] <= 0:
-        return Payback(days=None, date=None, reason="neither option pays anything up front", flags=flags)
-    if late := [name for name in between if not found[name].keeps_up]:
-        reason = f"none, as {late[0]} is no choice: {found[late[0]].why_not}"
-        return Payback(days=None, date=None, reason=reason, flags=tuple(flag for flag in flags if flag not in reason))
-    days = min(_served_days(scenario, name) for name in between)
-    one_off, recurring = (paid[larger][kind][:days] - paid[other][kind][:days] for kind in (0, 1))
-    after_one_off, by_end = cumulative(one_off, recurring)
-    day = payback_day(after_one_off, by_end)
-    later = _discounted(scenario, one_off, recurring, told=day.days is not None)
-    more = one_offs[larger] - one_offs[other]
-    spent = f"{larger} pays ${more:,.0f} more up front than {other}"
-    if more <= EQUAL * one_offs[larger]:
-        spent = f"{larger} and {other} pay the same ${one_offs[larger]:,.0f} up front; {larger}"
-    if day.days is None:
-        short = float(by_end[-1]) if len(by_end) else 0.0
-        reason = f"{spent} and is still ${short:,.0f} behind after {spoken(days)}"
-        return dataclasses.replace(later, reason=reason, flags=flags)
-    return dataclasses.replace(
-        later,
-        days=day.days,
-        date=_date(scenario, day.days),
-        reason=f"{spent} and is level after {day.days:,.1f} days",
-        flags=flags + (("fragile",) if day.fragile else ()),
-    )
-
-
-def _date(scenario: Scenario, days: float) -> date:
-    return scenario.start + timedelta(days=math.ceil(days))
-
-
-def _discounted(scenario: Scenario, one_off: Array, recurring: Array, told: bool) -> Payback:
-    """The discounted part of a payback: cash of each day at its present value; that there is none is said if `told`."""
-    rate = scenario.discount_rate
-    if rate <= 0:
-        return Payback(days=None, date=None, reason="")
-    day = payback_day(*cumulative(discounted(one_off, rate), discounted(recurring, rate)))
-    lead = f"discounted at {share(rate)} a year"
-    if day.days is None:
-        words = f"{lead} not level within {spoken(len(one_off))}" if told else None
-        return Payback(days=None, date=None, reason="", discounted=words)
-    when = _date(scenario, day.days)
-    near = " (fragile)" if day.fragile else ""
-    return Payback(
-        days=None,
-        date=None,
-        reason="",
-        discounted_days=day.days,
-        discounted_date=when,
-        discounted=f"{lead} level after {day.days:,.1f} days, on {spoken_day(when)}{near}",
-    )
-
-
-def _served_days(scenario: Scenario, name: str) -> int:
-    stop = stages(scenario, name)[1]
-    return int(scenario.horizon_days) if stop is None else stop

@@ -31,7 +31,7 @@ from simulator.run import run
 from simulator.studies.alternatives import alternatives, control
 from simulator.studies.assumptions import assumptions
 from simulator.studies.averages import averaged
-from simulator.studies.breakeven import VOLUME, break_evens, steady
+from simulator.studies.breakeven import VOLUME, all_crossings, steady
 from simulator.studies.bridge import bridge
 from simulator.studies.diagnose import diagnose
 from simulator.studies.draws import DRAWS
@@ -98,7 +98,7 @@ def compare(
         results = {name: averaged(results[name], drawn.results[name]) for name in results}
     summaries = {name: summary(scenario, result) for name, result in results.items()}
     pairs = [(scenario.baseline, name) for name in scenario.options if name != scenario.baseline]
-    crossings = break_evens(scenario, pairs, results=results)
+    crossings, meetings = all_crossings(scenario, results=results)
     unsure = uncertainty(drawn) if drawn is not None else None
     tuned = _best(scenario, summaries, HostedFineTuned)
     model = control(scenario, results, tuned)
@@ -121,6 +121,7 @@ def compare(
         horizon_days=int(scenario.horizon_days),
         options=summaries,
         break_even=crossings,
+        meetings=meetings,
         verdict=said,
         assumptions=assumptions(scenario),
         prices_used=used,
