@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import answer, pictures, question, shown, take, work
 from dashboard.guard import guarded
 from simulator import as_csv, break_even_json, charts
+from simulator.charts_flip_words import flip_words
 from simulator.domain.findings import Knob
 from simulator.formats import day
 
@@ -51,9 +52,9 @@ def page() -> None:
             _shown(asked, "tornado", charts.tornado(moved))
         elif part == FLIPS:
             with shown.working():
-                flipped, words = answer.flips_of(asked), answer.comparison_of(asked).verdict.flips
+                flipped = answer.flips_of(asked)
             _shown(asked, "flips", charts.flips(flipped))
-            shown.points("In words", words)
+            shown.points("In words, the nearest first", flip_words(flipped))
         else:
             _pair(asked, scenario, names, knobs)
 

@@ -8,6 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from simulator.charts_drawing import Drawing
+from simulator.charts_flip_words import flips_at, nearest_of
 from simulator.charts_style import AXIS, COLOURS, GREY, INK, TICKS_USD, figure
 from simulator.charts_words import text
 from simulator.domain.uncertain import Flips, Sobol, Tornado, Uncertainty, Worth
@@ -22,7 +23,7 @@ LABEL_SHARE = 0.015
 NOTHING = -1.0
 """Relative change that leaves nothing of a dial; the axis of flips ends there unless a dial went through zero."""
 FEWEST = 4
-"""Bars a chart has room for at least, so that a single one is a bar and no block."""
+"""Bars a chart has room for at least; fewer are as thick, and stand apart: a single one is a bar and no block."""
 LOW, HIGH = COLOURS[0], COLOURS[1]
 
 
@@ -118,13 +119,17 @@ def flips(found: Flips) -> go.Figure:
     names = [_named(row.path) for row in rows]
     others = list(dict.fromkeys(row.to for row in rows))
     other = short(others[0]) if len(others) == 1 else "another option"
-    labels = [_reading(row.at, row.unit) + (f": {short(row.to, 18)}" if len(others) > 1 else "") for row in rows]
-    nearest = f"Nearest: {_named(rows[0].path)} by {share(abs(rows[0].change or 0))}." if rows else \
+    labels = [
+        flips_at(row.at, row.unit, row.today) + (f": {short(row.to, 18)}" if len(others) > 1 else "") for row in rows
+    ]
+    nearest = f"Nearest: {_named(rows[0].path)} by {share(abs(rows[0].change or 0))}; " \
+              f"{nearest_of(rows, found.rows)} {'is' if len(found.rows) == 1 else 'are'} drawn." if rows else \
         "No single dial ends it within its span."
     chart = _bars(
         title=f"How far must a dial move to end the lead of {short(found.choice)}?",
         subtitle=f"Smallest relative change of one dial alone that makes {other} the cheapest. {nearest}",
-        alt="Flips: " + "; ".join(f"{row.path} at {row.at:.6g} to {row.to}" for row in rows) + ".",
+        alt=f"Flips, {nearest_of(rows, found.rows)}: "
+            + "; ".join(f"{row.path} at {row.at:.6g} to {row.to}" for row in rows) + ".",
         x_title="Relative change, where 0 is today",
         names=names,
         foot=[f"Not drawn: flips beyond {share(FAR)} or from zero ({len(found.rows) - len(rows)}), dials without a "
@@ -164,9 +169,7 @@ def _bars(
         height=210 + 30 * max(FEWEST, len(names)), left=24 + int(6.6 * max([*(len(name) for name in names), 10])),
         legend_rows=2,
     )
-    chart.update_layout(bargap=0.35)
-    if 0 < len(names) < FEWEST:
-        chart.update_yaxes(range=[len(names) - FEWEST - 0.5, len(names) - 0.5])
+    chart.update_layout(bargap=1.0 - 0.65 * min(1.0, max(1, len(names)) / FEWEST))
     if not names:
         chart.update_xaxes(visible=False)
         chart.update_yaxes(visible=False)

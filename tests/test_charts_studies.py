@@ -61,9 +61,8 @@ def test_a_single_bar_is_a_bar_and_no_block(tmp_path: Path) -> None:
     found = sobol(asked(tmp_path, QUESTION.replace("{low: 20, high: 60}", "40")), 64)
     chart = charts.sobol(found)
     assert len(found.rows) == 1
-    low, high = chart.layout.yaxis.range
-    assert high - low >= 4
-    assert low < 0 < high
+    assert chart.layout.yaxis.range is None
+    assert 1 - chart.layout.bargap <= 0.65 / 4                            # no thicker than one of four
 
 
 def test_the_legend_of_sobol_names_the_upper_bar_first(scenario: Scenario) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulator.charts_flip_words import dial_value, flip_change, flips_at, nearest_of
 from simulator.cli.output import points, say, table
-from simulator.formats import NONE, count, reading, share, usd
+from simulator.formats import NONE, count, share, usd
 
 if TYPE_CHECKING:
     from simulator.domain.uncertain import CostMap
@@ -104,8 +105,8 @@ def _tornado(answer: Mapping[str, Any]) -> None:
     say(table(
         {"dial": "left", "from": "right", "to": "right", "saves at low": "right", "at high": "right", "basis": "fixed"},
         [
-            (row["path"], _value(row["low"], row["unit"]), _value(row["high"], row["unit"]), usd(row["at_low_usd"]),
-             usd(row["at_high_usd"]), row["basis"])
+            (row["path"], dial_value(row["low"], row["unit"]), dial_value(row["high"], row["unit"]),
+             usd(row["at_low_usd"]), usd(row["at_high_usd"]), row["basis"])
             for row in answer["rows"][:SHOWN]
         ],
     ))
@@ -142,8 +143,8 @@ def _worth(answer: Mapping[str, Any]) -> None:
     say("Measure first:", table(
         {"input": "left", "worth": "right", "give or take": "right", "from": "right", "to": "right"},
         [
-            (row["path"], usd(row["usd"]), usd(row["error_usd"]), _value(row["low"], row["unit"]),
-             _value(row["high"], row["unit"]))
+            (row["path"], usd(row["usd"]), usd(row["error_usd"]), dial_value(row["low"], row["unit"]),
+             dial_value(row["high"], row["unit"]))
             for row in rows
         ],
     ))
@@ -153,26 +154,18 @@ def _flips(answer: Mapping[str, Any]) -> None:
     nearest = answer["rows"][0] if answer["rows"] else None
     if nearest is not None and nearest["distance"] < TIE:
         say(f"A tie: {answer['choice']} and {nearest['to']} cost the same as things stand, so that any change decides.")
-    say(f"{answer['choice']} is the choice; the smallest change of one dial that ends this:")
+    shown = answer["rows"][:SHOWN]
+    say(f"{answer['choice']} is the choice; the smallest change of one dial that ends this, "
+        f"{nearest_of(shown, answer['rows'])}:")
     say(table(
         {"dial": "left", "today": "right", "flips at": "right", "change": "right", "to": "left"},
         [
-            (row["path"], _value(row["today"], row["unit"]), _value(row["at"], row["unit"]),
-             _relative(row["change"]),
+            (row["path"], dial_value(row["today"], row["unit"]), flips_at(row["at"], row["unit"], row["today"]),
+             flip_change(row["change"]),
              row["to"] + (" (a jump)" if row["kind"] == "jump" else ""))
-            for row in answer["rows"][:SHOWN]
+            for row in shown
         ],
     ))
-
-
-def _relative(change: float | None) -> str:
-    return "from zero" if change is None else f"{'+' if change > 0 else '-'}{share(abs(change))}"
-
-
-def _value(value: float, unit: str) -> str:
-    if unit == "share":
-        return share(value)
-    return reading(value, unit) if abs(value) >= 10 or unit == "1/day" else f"{value:.4g} {unit}".strip()
 
 
 def _usd(value: float | None) -> str:
@@ -180,4 +173,4 @@ def _usd(value: float | None) -> str:
 
 
 def _ends(values: Any, unit: str) -> str:
-    return f"{_value(float(values[0]), unit)} to {_value(float(values[-1]), unit)}"
+    return f"{dial_value(float(values[0]), unit)} to {dial_value(float(values[-1]), unit)}"
