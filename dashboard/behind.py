@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from simulator.domain.uncertain import Uncertainty
 
 SIDE_PX, DOUBT_PX = 460, 440
+ELSEWHERE = (
+    "Asked here: calls a day, tokens, prices and prompts of the two best, and from where on it lasts. Break-even, What "
+    "would flip it, has every dial and where it first flips."
+)
 SAID = {True: "Yes", False: "No", None: "Not said"}
 
 
@@ -35,7 +39,7 @@ def reasons(comparison: Comparison) -> None:
                 diagnosed.not_yet, diagnosed.worth,
             ])
     with right:
-        shown.points("It would flip", verdict.flips)
+        shown.points("It would flip", [*verdict.flips, ELSEWHERE] if verdict.flips else [])
         shown.points("Careful", cautions(comparison))
     shown.points("Over all draws", _spreads(comparison))
 

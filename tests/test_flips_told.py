@@ -8,6 +8,7 @@ import re
 import pytest
 
 import simulator
+from dashboard import behind, shown
 from simulator import charts
 from simulator.charts_flip_words import flip_words, flips_at
 from simulator.cli import main
@@ -52,6 +53,16 @@ def test_every_value_said_flips_the_choice_as_typed_in() -> None:
         value = float(said.rstrip("M")) * (1e6 if said.endswith("M") else 0.01 if row.unit == "share" else 1.0)
         assert value == pytest.approx(row.at, rel=0.03)
         assert compare(with_dials(scenario, {row.path: value}), flips=False).verdict.choice == row.to, row.path
+
+
+def test_the_first_page_says_that_its_flips_are_not_all_and_where_all_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: dict[str, list[str]] = {}
+    monkeypatch.setattr(shown, "points", lambda title, sentences: said.update({title: list(sentences)}))
+    found = compare(simulator.read_scenario(FILES["support-triage"]))
+    behind.reasons(found)
+    *sentences, last = said["It would flip"]
+    assert sentences == list(found.verdict.flips)
+    assert "Break-even, What would flip it, has every dial" in last
 
 
 def test_few_bars_fill_their_rows_without_an_empty_one() -> None:
