@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from types import TracebackType
 from typing import Any, Self
@@ -62,7 +63,7 @@ class Session:
         await self._socket.send(message.SerializeToString())
         while True:
             answer = ForwardMsg()
-            answer.ParseFromString(bytes(await self._socket.recv()))
+            answer.ParseFromString(bytes(await asyncio.wait_for(self._socket.recv(), TIMEOUT_S)))
             kind = answer.WhichOneof("type")
             if kind == "delta":
                 self._look(answer)

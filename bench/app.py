@@ -39,7 +39,8 @@ options:
     until_ready: long
 """
 
-WARM = 5
+WARM, SERIES = 5, 20
+"""Moves before those that are measured, and how many are measured in a row."""
 
 READY = """() => {
   const charts = [...document.querySelectorAll('.tp-chart')];
@@ -82,22 +83,29 @@ def four_options() -> dict[str, str]:
 
 
 def slider(app: Served, moves: int) -> dict[str, Any]:
-    """Slider to all three charts, four options, most positions asked for the first time.
+    """Slider to all three charts, four options, each position new to server and browser.
 
-    Between moves is a pause, as a reader makes; the charts of the next positions are sent ahead in it.
+    A series goes one way; the next has another growth, so that nothing is known of it. Between moves is a pause, as a
+    reader makes; the charts of the next positions are sent ahead in it.
     """
+    took: list[tuple[float, float]] = []
+    used = 0.0
     with chromium() as browser:
-        page = opened(browser, f"{app.url}/?{urlencode(four_options())}", viewport={"width": 1400, "height": 1000})
-        page.wait_for_timeout(2000)
-        took = [move(page, "ArrowLeft") for _ in range(WARM)]
-        before = cpu_ms(app.process.pid)
-        for turn in range(moves):
-            took.append(move(page, "ArrowRight" if turn % 40 < 20 else "ArrowLeft"))
-            page.wait_for_timeout(150)
-        used = cpu_ms(app.process.pid) - before
+        for series in range(-(-moves // SERIES)):
+            asked = four_options() | {"set": f"workload.growth_per_month={0.02 + series / 1000:.3f}"}
+            page = opened(browser, f"{app.url}/?{urlencode(asked)}", viewport={"width": 1400, "height": 1000})
+            page.wait_for_timeout(2000)
+            for _ in range(WARM):
+                move(page)
+            before = cpu_ms(app.process.pid)
+            for _ in range(min(SERIES, moves - len(took))):
+                took.append(move(page))
+                page.wait_for_timeout(150)
+            used += cpu_ms(app.process.pid) - before
+            page.context.close()
     return {
-        "slider_to_first_chart_ms": summary([first for first, _ in took[WARM:]]),
-        "slider_to_all_charts_ms": summary([last for _, last in took[WARM:]]),
+        "slider_to_first_chart_ms": summary([first for first, _ in took]),
+        "slider_to_all_charts_ms": summary([last for _, last in took]),
         "server_cpu_ms_a_move": round(used / moves, 1),
     }
 
