@@ -13,6 +13,7 @@ from dashboard.guard import guarded
 from simulator import (
     Fit,
     HostedOption,
+    TokenCount,
     Trace,
     count_tokens,
     decode_prompt,
@@ -56,8 +57,8 @@ def _prompt() -> None:
     scenario = work.scenario_of(question.asked())
     rules = {name: scenario.prices[option.price].on(scenario.start).rules.tokens
              for name, option in scenario.options.items() if isinstance(option, HostedOption)}
-    counted = {name: count_tokens(text, rule.encoding, rule.factor) for name, rule in rules.items()}
-    plain = count_tokens(text, own_examples.ENCODING)
+    counted = {name: _counted(text, rule.encoding, rule.factor) for name, rule in rules.items()}
+    plain = _counted(text, own_examples.ENCODING, 1.0)
     shown.table(
         {"option": "", "price": "", "tokens": "n", "counted with": "", "how sure": ""},
         [("any", "", f"{plain.tokens:,}", plain.encoding, "exact" if plain.exact else plain.note),
@@ -77,6 +78,12 @@ def _prompt() -> None:
     if f"options.{option}.prefix_tokens" in st.session_state.laid:
         shown.say(f"{option} now has a shared prompt of {st.session_state.laid[f'options.{option}.prefix_tokens']} "
                   "tokens; see Decide.")
+
+
+@functools.lru_cache(maxsize=8)
+def _counted(text: str, encoding: str | None, factor: float) -> TokenCount:
+    """Tokens of a text, kept while a page is redrawn, as options share encodings: of 20 MB it takes many seconds."""
+    return count_tokens(text, encoding, factor)
 
 
 @functools.lru_cache(maxsize=4)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from dashboard.guard import guarded
 from dashboard.shown import say
 from simulator import Crew
 
@@ -110,10 +111,11 @@ def progress(asked: Hashable, unit: str) -> None:
 
 
 def ended(job: Job) -> None:
-    """Say how a job that came to no good end has ended; what went wrong is raised, so that the page tells it."""
-    if job.problem is not None:
-        raise job.problem
-    if job.state == "stopped":
+    """Say how a job that came to no good end has ended, be it stopped or by a mistake, and what there is of it."""
+    with guarded():
+        if job.problem is not None:
+            raise job.problem
+    if job.state != "done":
         say(f"Stopped after {len(job.found)} of {len(job.tasks)} parts; what follows rests on these."
             if job.found else "Stopped before the first part was done.")
 

@@ -13,6 +13,7 @@ import yaml
 from streamlit.testing.v1 import AppTest
 
 import simulator
+from dashboard import own_data
 from pricing.errors import InputError
 from simulator.cli import main
 from simulator.formats import usd
@@ -282,3 +283,17 @@ def test_a_file_of_a_kind_takes_the_place_of_the_one_before() -> None:
     page = opened(("prompt file", "one.txt", b"hello " * 100))
     page.file_uploader(key="prompt file").upload("two.txt", b"hello " * 200, "text/plain").run()
     assert page.session_state["sent prompt"] == ("two.txt", b"hello " * 200)
+
+
+def test_a_prompt_is_counted_once_for_all_options_that_share_an_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[tuple[Any, ...]] = []
+
+    def count(*given: Any) -> simulator.TokenCount:
+        counted.append(given)
+        return simulator.count_tokens(*given)
+
+    monkeypatch.setattr(own_data, "count_tokens", count)
+    page = opened()
+    page.text_area(key="pasted prompt").set_value("a prompt that no other test has pasted").run()
+    page.run()
+    assert len(counted) == len(set(counted)) > 0

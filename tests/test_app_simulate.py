@@ -174,17 +174,20 @@ def test_a_killed_worker_ends_its_job_with_a_sentence_and_the_next_job_has_new_o
     until(lambda: third.state == "done")
 
 
-def test_a_killed_worker_is_told_on_the_page_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_worker_is_told_in_one_sentence_above_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(self: Crew, function: Any, tasks: Any) -> Job:
         job = Job(function, tasks)
+        job.found[0] = function(tasks[0])
         job.end("failed", InputError(LOST))
         return job
 
     monkeypatch.setattr(Crew, "begin", lost)
-    page = pressed(opened(37), "Simulate")
+    page = pressed(opened(120), "Simulate")
     told = [part.proto.body for part in page.get("html") if '"tp-wrong"' in part.proto.body]
     assert len(told) == 1
     assert "ended from outside" in told[0]
+    assert "Stopped after 1 of 3 parts; what follows rests on these." in words(page)
+    assert "50 runs, fidelity aggregate" in words(page)         # what was found is not lost
     assert not page.exception
 
 
