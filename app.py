@@ -48,10 +48,11 @@ def main() -> None:
         st.Page(batches.page, title="Batch", url_path="batch", icon=":material/grid_on:"),
         st.Page(about.page, title="About the numbers", url_path="about", icon=":material/functions:"),
     ]
-    st.navigation(pages, position="top").run()
-    door.way_out()
+    asked = st.navigation(pages, position="top")
     pictures.load()
     keyboard.load()
+    asked.run()
+    door.way_out()
 
 
 if __name__ == "__main__":  # a worker process that imports this file must not run the page again

@@ -39,8 +39,10 @@ options:
     until_ready: long
 """
 
-WARM, SERIES = 5, 20
-"""Moves before those that are measured, and how many are measured in a row."""
+WARM, SERIES = 5, 15
+"""Moves before those that are measured, and how many are measured in a row: there are 23 stops to the right."""
+PAUSES_MS = (150, 500)
+"""Of a reader between moves: one who hardly looks, and one who reads the chart."""
 
 READY = """() => {
   const charts = [...document.querySelectorAll('.tp-chart')];
@@ -82,25 +84,26 @@ def four_options() -> dict[str, str]:
     return {"yaml": str(pack_link(FOUR.encode()))}
 
 
-def slider(app: Served, moves: int) -> dict[str, Any]:
+def slider(app: Served, moves: int, pause_ms: int) -> dict[str, Any]:
     """Slider to all three charts, four options, each position new to server and browser.
 
-    A series goes one way; the next has another growth, so that nothing is known of it. Between moves is a pause, as a
-    reader makes; the charts of the next positions are sent ahead in it.
+    A series goes one way; the next has another growth, so that nothing is known of it. Between moves is a pause, in
+    which the charts of the next positions are sent ahead.
     """
     took: list[tuple[float, float]] = []
     used = 0.0
     with chromium() as browser:
         for series in range(-(-moves // SERIES)):
-            asked = four_options() | {"set": f"workload.growth_per_month={0.02 + series / 1000:.3f}"}
+            asked = four_options() | {"set": f"workload.growth_per_month={0.02 + series / 1e3 + pause_ms / 1e8:.8f}"}
             page = opened(browser, f"{app.url}/?{urlencode(asked)}", viewport={"width": 1400, "height": 1000})
             page.wait_for_timeout(2000)
             for _ in range(WARM):
                 move(page)
+                page.wait_for_timeout(pause_ms)
             before = cpu_ms(app.process.pid)
             for _ in range(min(SERIES, moves - len(took))):
                 took.append(move(page))
-                page.wait_for_timeout(150)
+                page.wait_for_timeout(pause_ms)
             used += cpu_ms(app.process.pid) - before
             page.context.close()
     return {
@@ -139,7 +142,7 @@ def main() -> None:
     asked.add_argument("--moves", type=int, default=65)
     given = asked.parse_args()
     with served() as app:
-        found = slider(app, given.moves) | first_view(app)
+        found = {f"pause_{pause}_ms": slider(app, given.moves, pause) for pause in PAUSES_MS} | first_view(app)
     print(json.dumps(found, indent=1))
 
 
