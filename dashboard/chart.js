@@ -3,8 +3,9 @@
    what a closed tab hides when it is opened. A newer chart takes the place of one that still waits, and one that stands
    already is not drawn again.
 
-   Charts of the positions that a dial may be moved to next are sent ahead (ahead.py), and drawn when the dial is moved,
-   before the server has heard of it. Its answer brings the same charts, which then stand already. */
+   Charts of the positions that a dial may be moved to next are sent ahead (ahead.py), and shown when the dial is moved,
+   before the server has heard of it. Its answer brings the same charts, which then stand already. Those of the next
+   stop in the direction of the last move are drawn beforehand, out of sight, while nothing else is to be done. */
 
 const LEGEND_MARK_PX = 44; /* line and gaps beside a name in the legend */
 const FONT_PX = 12, SMALL_FONT_PX = 10; /* of a legend; small where two long names then stand side by side */
@@ -80,10 +81,53 @@ function darkened(node) {
   return node;
 }
 
-/* A box on the page, and the chart that is to stand in it. */
+/* Where charts are drawn that nobody sees yet: what is measured of them needs a place in the page. */
+function backstage() {
+  let room = document.querySelector(".tp-backstage");
+  if (!room) {
+    room = document.createElement("div");
+    room.className = "tp-backstage";
+    room.setAttribute("aria-hidden", "true");
+    document.body.append(room);
+  }
+  return room;
+}
+
+/* A chart as it was drawn: the element it is in, the figure's text, and the width, buttons and colours it has. */
+class Drawing {
+  constructor(parent) {
+    this.plot = document.createElement("div");
+    this.putInto(parent);
+  }
+
+  putInto(parent, size = "width: 100%; height: 100%") {
+    this.plot.style.cssText = size;
+    parent.append(this.plot);
+  }
+
+  holds(chart, way) {
+    return chart.figure === this.figure && way === this.way;
+  }
+
+  draw(chart, way) {
+    const [width, config, dark] = JSON.parse(way);
+    const figure = fitted(JSON.parse(chart.figure), chart.room, width);
+    const { data, layout } = dark ? darkened(figure) : figure;
+    window.Plotly.react(this.plot, data, layout, config);
+    Object.assign(this, { figure: chart.figure, way });
+  }
+
+  leave() {
+    window.Plotly?.purge(this.plot);
+    this.plot.remove();
+  }
+}
+
+/* A box on the page, the chart that is to stand in it, its drawing, and another that is likely to be next. */
 class ChartBox {
   constructor(box) {
     this.box = box;
+    this.shown = new Drawing(box);
     this.resized = new ResizeObserver(() => {
       if (this.width !== undefined && Math.abs(box.clientWidth - this.width) > SLACK_PX) this.draw();
     });
@@ -97,13 +141,29 @@ class ChartBox {
     this.resized.disconnect();
     window.removeEventListener("tp-plotly", this.ready);
     this.chart = this.width = undefined;
-    window.Plotly?.purge(this.box);
+    this.shown.leave();
+    this.next?.leave();
     delete this.box.tpChartBox;
   }
 
   get inSight() {
     const { top, bottom } = this.box.getBoundingClientRect();
     return top < window.innerHeight && bottom > 0;
+  }
+
+  /* The figure that is shown, as text. */
+  get drawn() {
+    return this.shown.figure;
+  }
+
+  /* Of a drawing that is not in the box. */
+  get size() {
+    return `width: ${this.width}px; height: ${this.chart.height}px`;
+  }
+
+  /* All that a drawing depends on beside its figure, as one text. */
+  get way() {
+    return JSON.stringify([this.width, this.config, getComputedStyle(this.box).colorScheme === "dark"]);
   }
 
   /* `at` is the position of a dial at which the chart holds (see `keyOf`), where it is on a page of dials. */
@@ -118,17 +178,30 @@ class ChartBox {
   }
 
   draw() {
-    const { chart, config, box } = this;
+    const { chart, box } = this;
     this.width = box.clientWidth;
-    const dark = getComputedStyle(box).colorScheme === "dark";
-    const way = JSON.stringify([this.width, config, dark]);
-    if (!this.width || (way === this.way && chart.figure === this.drawn)) return;
-    const figure = fitted(JSON.parse(chart.figure), chart.room, this.width);
-    const { data, layout } = dark ? darkened(figure) : figure;
-    window.Plotly.react(box, data, layout, config);
-    this.way = way;
-    this.drawn = chart.figure;
+    const { way } = this;
+    if (!this.width || this.shown.holds(chart, way)) return;
+    if (this.next?.holds(chart, way)) this.change();
+    else this.shown.draw(chart, way);
     box.tpDrawn = (box.tpDrawn || 0) + 1; /* for tests and benchmarks, which wait for it to rise */
+  }
+
+  /* Put the drawing that was made ahead in the place of the one that is shown. */
+  change() {
+    [this.shown, this.next] = [this.next, this.shown];
+    this.next.putInto(backstage(), this.size);
+    this.shown.putInto(this.box);
+  }
+
+  /* Draw what is likely to be shown next where nobody sees it; whether there was anything to draw. */
+  prepare(chart) {
+    const { way } = this;
+    if (!this.width || this.shown.holds(chart, way) || this.next?.holds(chart, way)) return false;
+    this.next ??= new Drawing(backstage());
+    this.next.plot.style.cssText = this.size;
+    this.next.draw(chart, way);
+    return true;
   }
 }
 
@@ -136,6 +209,8 @@ class ChartBox {
    meanwhile only after the last of them. */
 const inTaskOfItsOwn = (task) => (window.scheduler?.postTask
   ? scheduler.postTask(task, { priority: "user-blocking" }) : setTimeout(task));
+
+const whenIdle = window.requestIdleCallback ?? ((task) => setTimeout(task, 50));
 
 /* A position as one text: the dial, what stands for all else that its charts depend on, and the stop of the slider. */
 const keyOf = (dial, others, stop) => [dial, others, stop].join();
@@ -145,6 +220,8 @@ class Ahead {
   dial = "";
   others = "";
   stops = new Map(); /* of the slider, each with its charts by name */
+  stop = undefined; /* at which the slider was last */
+  heading = 1; /* of its last move: to the right, or -1 to the left */
 
   constructor() {
     /* The page writes a slider's value into its attribute as it is moved, be it by key, mouse or touch. */
@@ -166,7 +243,9 @@ class Ahead {
   }
 
   keep([dial, others, stop], charts) {
-    if (dial !== this.dial || others !== this.others) Object.assign(this, { dial, others, stops: new Map() });
+    if (dial !== this.dial || others !== this.others) {
+      Object.assign(this, { dial, others, stops: new Map(), stop: undefined });
+    }
     this.stops.set(stop, { ...this.stops.get(stop), ...charts });
   }
 
@@ -177,20 +256,46 @@ class Ahead {
     return now !== stop && chartBox.at === keyOf(this.dial, this.others, now);
   }
 
+  /* The charts that were sent of a stop, each with the box on the page that it belongs in. */
+  charts(stop) {
+    const charts = this.stops.get(stop) || {};
+    return [...document.querySelectorAll(".tp-chart")].filter((box) => box.tpChartBox && charts[box.dataset.name])
+      .map((box) => [box.tpChartBox, charts[box.dataset.name]]);
+  }
+
   /* Draw the charts of the stop at which the slider is, one after another, until it is moved on. */
   draw() {
     const slider = this.slider();
     const stop = slider && Number(slider.value);
-    const charts = (slider && this.stops.get(stop)) || {};
-    const boxes = [...document.querySelectorAll(".tp-chart")].filter((box) => charts[box.dataset.name]);
+    if (!slider || stop === this.stop) return;
+    this.heading = stop < this.stop ? -1 : 1;
+    this.stop = stop;
+    const charts = this.charts(stop);
     const at = keyOf(this.dial, this.others, stop);
     const next = () => {
-      const box = boxes.shift();
-      if (!box?.tpChartBox || Number(slider.value) !== stop) return;
-      box.tpChartBox.show(charts[box.dataset.name], at);
+      const [chartBox, chart] = charts.shift() || [];
+      if (!chartBox || Number(slider.value) !== stop) return;
+      chartBox.show(chart, at);
       inTaskOfItsOwn(next);
     };
     next();
+  }
+
+  /* Draw the charts of the next stop in the direction of the last move, out of sight, one whenever nothing is to do. */
+  prepare() {
+    if (this.prepares) return;
+    this.prepares = true;
+    whenIdle(() => {
+      this.prepares = false;
+      const slider = this.slider();
+      const stop = slider && Number(slider.value);
+      if (!slider) return;
+      this.stop ??= stop;
+      const here = keyOf(this.dial, this.others, stop);
+      const next = this.charts(stop + this.heading);
+      if (next.some(([chartBox]) => chartBox.at !== here)) return; /* what is seen comes first */
+      if (next.some(([chartBox, chart]) => chartBox.prepare(chart))) this.prepare();
+    });
   }
 }
 
@@ -203,6 +308,7 @@ export default function ({ data, parentElement }) {
   const { name, chart, config, at, beside } = JSON.parse(new TextDecoder().decode(data));
   if (beside) {
     for (const [position, charts] of beside) ahead.keep(position, charts);
+    ahead.prepare();
     return;
   }
   const box = parentElement.querySelector(".tp-chart");

@@ -65,6 +65,7 @@ STYLE = """<style>
   position: absolute; top: 0; right: 0; width: auto; z-index: 2; padding: 0 .5rem; border-radius: .4rem;
   background: var(--st-background-color, Canvas)}
 [data-testid=stTopNavLink]:focus-visible {outline: 2px solid; outline-offset: 1px}
+.tp-backstage {position: fixed; top: 0; left: 0; width: 0; height: 0; overflow: hidden; visibility: hidden}
 .st-key-plotly, .st-key-ahead, .st-key-door, .st-key-keyboard {position: absolute; height: 0; overflow: hidden}
 </style>"""
 

@@ -198,6 +198,40 @@ def test_a_moved_slider_draws_its_charts_while_the_server_is_silent(
     other.context.close()
 
 
+WORDS = "[...document.querySelectorAll('.tp-chart .main-svg')].map(layer => layer.textContent.replace(/ /g, '')).join()"
+"""Of all charts that are seen; without spaces, as lines break by the width of the window."""
+WAITING = "[...document.querySelectorAll('.tp-chart')].map(box => box.tpChartBox.next?.figure)"
+
+
+@pytest.mark.parametrize("key", ["ArrowRight", "ArrowLeft"])
+def test_the_charts_of_the_next_stop_are_drawn_before_the_slider_is_moved(
+    ready: Page, app: Served, browser: Browser, key: str
+) -> None:
+    turn(ready, key)
+    settled(ready)
+    stands = ready.evaluate(STANDS)
+    ready.wait_for_function(f"stands => {WAITING}.every((chart, i) => chart && chart !== stands[i])", arg=stands)
+    expected, before = ready.evaluate(WAITING), ready.url
+    ready.evaluate("""() => {
+      const drawn = window.Plotly.react;
+      window.tpReacts = 0;
+      window.Plotly.react = (...given) => { window.tpReacts += 1; return drawn(...given); };
+    }""")
+    with frozen(app):
+        turn(ready, key)
+        ready.wait_for_function(f"stands => {STANDS}.every((chart, i) => chart !== stands[i])", arg=stands)
+        assert ready.evaluate("window.tpReacts") == 0
+        assert ready.evaluate(STANDS) == expected
+        words = ready.evaluate(WORDS)
+    ready.wait_for_url(lambda url: url != before)
+    assert ready.evaluate(WORDS) == words
+    other = opened(browser, ready.url)
+    other.locator(".js-plotly-plot .main-svg").nth(2).wait_for(state="attached")
+    settled(other)
+    assert other.evaluate(WORDS) == words
+    other.context.close()
+
+
 def test_an_answer_that_comes_late_does_not_take_the_chart_back(ready: Page) -> None:
     ready.evaluate(f"""() => {{ window.seen = [];
       new MutationObserver(() => {{ const now = {TODAY}; if (now && now !== seen.at(-1)) seen.push(now); }})

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-PAPERS = "[...document.querySelectorAll('.tp-chart')].map(box => box.layout?.paper_bgcolor)"
-FIGURES = "[...document.querySelectorAll('.tp-chart')].map(box => JSON.parse(JSON.stringify([box.data, box.layout])))"
+PAPERS = "[...document.querySelectorAll('.tp-chart')].map(box => box.firstChild?.layout?.paper_bgcolor)"
+FIGURES = """[...document.querySelectorAll('.tp-chart')].map(({ firstChild: { data, layout } }) =>
+  JSON.parse(JSON.stringify([data, layout])))"""
 EDGES = "[...document.querySelectorAll('.tp-card')].map(card => getComputedStyle(card).borderTopColor)"
 DAY, NIGHT = "white", charts.NIGHT["white"]
 
