@@ -137,10 +137,10 @@ def _said(comparison: Comparison) -> None:
     shown.verdict(comparison)
     shown.cards(headlines(comparison))
     careful = len(behind.cautions(comparison))
+    cautions = f" {careful} {'thing' if careful == 1 else 'things'} to be careful about: see below." if careful else ""
     shown.say(
         f"The most that any alternative can save is {usd(comparison.verdict.max_saving_usd_per_month)} a month, "
-        f"all that {comparison.baseline} costs. {careful} {'thing' if careful == 1 else 'things'} to be careful "
-        "about: see below."
+        f"all that {comparison.baseline} costs.{cautions}"
     )
 
 

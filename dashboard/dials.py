@@ -16,6 +16,7 @@ from dashboard.answer import knobs_of
 from dashboard.shown import say
 from dashboard.work import Question
 from simulator import DIAGNOSIS_QUESTIONS
+from simulator.domain.dials import Dial
 from simulator.domain.findings import Knob
 from simulator.formats import setting
 
@@ -84,13 +85,17 @@ def _short(value: float, shift: int) -> float:
     return round(value, max(0, 4 - shift - math.floor(math.log10(abs(value)))) + shift)
 
 
+def named(dial: Dial) -> str:
+    """What a dial is called, with its unit where neither the name nor the number says it."""
+    said = dial.unit in ("share", "1/day", "USD", "") or dial.unit.lower() in dial.label.lower().split()
+    return dial.label if said else f"{dial.label} ({dial.unit})"
+
+
 def _slider(knob: Knob) -> None:
     """A dial at its value; to move it is to lay a value over its path, as `--set` does."""
     dial, key = knob.dial, _key(knob)
-    said = dial.unit in ("share", "1/day", "USD", "") or dial.unit.lower() in dial.label.lower()
-    unit = "" if said else f" ({dial.unit})"
     st.select_slider(
-        f"{dial.label}{unit}", knob.stops, _stands_at(knob.path, knob.value), key=key,
+        named(dial), knob.stops, _stands_at(knob.path, knob.value), key=key,
         format_func=said_short(knob.stops, dial.unit).__getitem__, on_change=_moved, args=(knob.path, key, knob.value),
         help=f"`{knob.path}`, {setting(knob.value, dial.unit)} as written: {question.plain(knob.source)}",
     )

@@ -7,7 +7,8 @@ const PATIENT_MS = 1200; /* for which the very element may come back, before wha
 const STOPS = "a[href], button, input, select, textarea, [tabindex]";
 
 /* A popover that the focus has left lets Tab stop nowhere in it: what held before stands beside, until it comes back. */
-const reachable = ({ dataset, tabIndex }) => (dataset.tabindex === undefined ? tabIndex >= 0 : dataset.tabindex !== "-1");
+const reachable = ({ dataset, tabIndex }) => (
+  dataset.tabindex === undefined ? tabIndex >= 0 : dataset.tabindex !== "-1");
 
 /* What Tab stops at, in order; of choices that stand for one another, the one that is made. */
 const stopsIn = (popover) => [...popover.querySelectorAll(STOPS)].filter((stop) => reachable(stop) && !stop.disabled
@@ -46,7 +47,8 @@ let acts = 0; /* of the reader, by key or pointer */
 function keepFocus(pressed) {
   const places = []; /* by the keys of Streamlit's elements, from inside out */
   for (let node = pressed; node; node = node.parentElement) {
-    places.push(...[...node.classList].filter((name) => name.startsWith("st-key-")).map((name) => `.${CSS.escape(name)}`));
+    const keys = [...node.classList].filter((name) => name.startsWith("st-key-"));
+    places.push(...keys.map((name) => `.${CSS.escape(name)}`));
   }
   const start = performance.now(), mine = acts;
   let last = pressed;

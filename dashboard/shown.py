@@ -41,7 +41,7 @@ STYLE = """<style>
   margin: 0; padding: 0; font-size: .8rem; line-height: 1.6; min-height: calc(1.6em * var(--lines))}
 @media (max-width: 1100px) {.tp-card dl {min-height: calc(1.6em * var(--narrow))}}
 .tp-card dt {opacity: .75; white-space: nowrap; margin: 0; padding: 0; font-weight: 400}
-.tp-card dd {margin: 0; text-align: right; font-variant-numeric: tabular-nums}
+.tp-card dd {margin: 0; text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal}
 .tp-card h3 .no {color: #d55e00}
 .tp-wrong {border-left: 4px solid #d55e00; background: rgba(213,94,0,.12); padding: .6rem .9rem; margin: 0;
   border-radius: 0 .4rem .4rem 0; overflow-wrap: anywhere}

@@ -36,7 +36,8 @@ def headlines(comparison: Comparison) -> tuple[Headline, ...]:
                 ),
                 saves=None if name == comparison.baseline or difference == 0 else difference < 0,
                 facts={
-                    f"{days(comparison.horizon_days)}" + (f", until {day(until)}" if until else ""): usd(total or 0.0),
+                    days(comparison.horizon_days): usd(total or 0.0),
+                    **({"sold until": day(until)} if until else {}),
                     "a call": per_call(option.per_call_usd),
                     "one more call": per_call(option.unit_usd),
                     "paid once": usd(option.one_off_usd),

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import simulator
+from dashboard import dials
 from simulator.cli import main
+from simulator.domain.dials import Dial
 from simulator.formats import share, usd
 from tests.dashboards import HOSTED, HOSTED_PATH, words
 
@@ -29,6 +32,10 @@ def opened(**asked: Any) -> AppTest:
     page.run()
     assert not page.exception
     return page
+
+
+def shipped(name: str) -> Path:
+    return next(path for path in simulator.shipped_scenarios() if path.stem == name)
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
@@ -124,14 +131,35 @@ def test_a_state_too_long_for_a_link_says_so_and_offers_the_file(monkeypatch: py
 
 
 def test_cautions_are_counted_above_and_said_below(capsys: pytest.CaptureFixture[str]) -> None:
-    page = opened()
-    answer = told(capsys)
+    assert "to be careful about" not in words(opened())  # it has none
+    page = opened(scenario="support-triage")
+    assert main(["compare", str(shipped("support-triage")), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["verdict"]["caveats"]
     shown = words(page)
     found = re.search(r"(\d+) things? to be careful about", shown)
     assert found
     for caveat in answer["verdict"]["caveats"]:
         assert caveat in shown
     assert int(found[1]) >= len(answer["verdict"]["caveats"])
+
+
+def test_what_is_not_sold_to_the_end_says_so_in_a_line_of_its_own() -> None:
+    found = simulator.compare(simulator.read_scenario(shipped("hundred-thousand-a-day")))
+    cards = {one.option: one.facts for one in simulator.headlines(found)}
+    ended = {option: facts for option, facts in cards.items() if "sold until" in facts}
+    assert {option: facts["sold until"] for option, facts in ended.items()} == {"tuned-openai": "14 Jan 2027"}
+    assert max(len(term) for facts in cards.values() for term in facts) <= len("one more call")
+
+
+@pytest.mark.parametrize(("dial", "name"), [
+    (Dial("Time to first token, p95", "s", 0.1, 60), "Time to first token, p95 (s)"),  # "first" has an s
+    (Dial("Training examples", "examples", 1, 2), "Training examples"),
+    (Dial("Calls per day", "1/day", 1, 2), "Calls per day"),
+    (Dial("Work on the data set", "h", 1, 2), "Work on the data set (h)"),
+])
+def test_a_dial_is_named_with_its_unit_unless_its_name_says_it(dial: Dial, name: str) -> None:
+    assert dials.named(dial) == name
 
 
 def test_a_pinned_scenario_stands_beside_the_present_one(drawn: dict[str, Any]) -> None:
@@ -154,8 +182,7 @@ def test_a_pinned_scenario_stands_beside_the_present_one(drawn: dict[str, Any]) 
 
 
 def test_idle_share_is_the_part_of_paid_hours_in_which_a_fleet_waits_rented_or_owned() -> None:
-    fifteen = next(path for path in simulator.shipped_scenarios() if path.stem == "fifteen-percent")
-    found = simulator.compare(simulator.read_scenario(fifteen))
+    found = simulator.compare(simulator.read_scenario(shipped("fifteen-percent")))
     facts = {one.option: one.facts for one in simulator.headlines(found)}
     rented = next(name for name, one in found.options.items() if one.result.fleet is not None)
     lines = {line.line: line.usd.sum() for line in found.options[rented].result.ledger.lines}

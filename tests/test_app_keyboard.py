@@ -37,13 +37,18 @@ def pressed(page: Page, *keys: str) -> dict[str, Any]:
     return found
 
 
+def tabbed(page: Page, label: str) -> None:
+    """Go on by Tab to what is so named."""
+    names = (pressed(page, "Tab")["name"] for _ in range(MOST_STOPS))
+    assert any(label in name and len(name) < 60 for name in names), f"Tab does not come to {label}"
+
+
 def opened(page: Page, app: Served, label: str, path: str = "") -> None:
     """A page whose popover was opened from the keyboard, found by Tab alone."""
     page.goto(f"{app.url}/{path}?scenario={HOSTED}")
     page.get_by_role("button", name=label).wait_for()
     settled(page)
-    names = (pressed(page, "Tab")["name"] for _ in range(MOST_STOPS))
-    assert any(label in name and len(name) < 60 for name in names), f"Tab does not come to {label}"
+    tabbed(page, label)
     pressed(page, "Enter")
     page.locator(f"[data-testid=stPopoverBody] {LATE[label]}").last.wait_for()
 
@@ -88,8 +93,7 @@ def test_a_value_is_laid_and_a_file_saved_without_a_pointer(page: Page, app: Ser
     page.locator(".tp-verdict", has_text="at 123,456 calls a day").wait_for()
 
     opened(page, app, "Take it along")
-    while "Scenario (YAML)" not in pressed(page, "Tab")["name"]:
-        pass
+    tabbed(page, "Scenario (YAML)")
     with page.expect_download() as waiting:
         pressed(page, "Enter")
     assert b"calls_per_day" in Path(waiting.value.path()).read_bytes()
@@ -106,8 +110,7 @@ def test_a_link_to_a_page_that_has_the_focus_shows_it(page: Page, app: Served) -
 
 def test_the_focus_stays_where_a_key_has_pressed(page: Page, app: Served) -> None:
     opened(page, app, "Take it along")
-    while "Scenario (YAML)" not in pressed(page, "Tab")["name"]:
-        pass
+    tabbed(page, "Scenario (YAML)")
     with page.expect_download():
         pressed(page, "Enter")
     page.wait_for_timeout(1500)                                 # the button is off while its file is made

@@ -105,6 +105,7 @@ BAD = {
     BURST: "a header and no row",
     '{"timestamp": 1, "input_length": 5, "output_length": 5}\n{"timestamp": 2, "input_le': "line 2",
     '{"timestamp": 1, "input_length": 5}\n': "line 1",
+    '{"timestamp": 1, "input_length": 5, "output_length": 5, "hash_ids": ' + "[" * 100_000: "line 1",
     '{"timestamp": 1, "input_length": -5, "output_length": 5}\n': "line 1",
     '{"a": 1}\n': "line 1",
 }

@@ -239,6 +239,12 @@ def test_a_log_that_is_nested_beyond_reason_is_refused_in_a_sentence(text: str) 
         parse_usage(text.encode(), "own.json")
 
 
+def test_a_cell_that_is_nested_beyond_reason_counts_as_the_words_it_is() -> None:
+    found = [parse_usage(f"{LANGFUSE}{STAMPS[0]},GENERATION,{MODEL},DEFAULT,x,{cell}\n".encode(), "langfuse.csv")
+             for cell in ("words", '"{""input"":' + "[" * 100_000 + '"')]
+    assert found[0].models == found[1].models
+
+
 def test_a_server_without_room_for_files_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with pytest.raises(InputError, match=r"^own\.json: cannot be laid in .*gone \(No such file or directory\)$"):

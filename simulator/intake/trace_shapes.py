@@ -179,7 +179,7 @@ def _is_good(line: str, shape: Shape, header: list[str]) -> bool:
         stamp, *counts = (record[name] for name in shape.columns)
         whole = all(float(one) == int(one) and 0 <= int(one) <= MOST_TOKENS for one in counts)
         return whole and 0 <= float(stamp) < 2**62 / shape.unit_ns
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

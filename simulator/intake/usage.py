@@ -343,7 +343,7 @@ def _json_of(node: Any) -> Any:
         return node
     try:
         return json.loads(node)
-    except ValueError:
+    except (ValueError, RecursionError):
         return node
 
 
