@@ -69,3 +69,4 @@ def test_what_is_no_choice_pays_nothing_back_for_the_reason_that_is_told_of_it(l
         assert pair.payback.reason == f"none, as {name} is no choice: {found.options[name].result.why_not}"
         assert why_not in pair.payback.reason
         assert not any("no choice" in flag for flag in pair.payback.flags)
+        assert simulator.break_even(scenario, pair.between).payback == pair.payback

@@ -19,6 +19,7 @@ from simulator.formats import days as spoken
 from simulator.formats import share
 from simulator.run import run
 from simulator.studies.finance import cumulative, discounted, payback_day
+from simulator.studies.sizing import kept_promises
 from simulator.studies.turns import EQUAL
 
 Array = NDArray[np.float64]
@@ -47,9 +48,9 @@ def payback(
     Args:
         scenario: the question.
         between: the two options.
-        results: daily results already at hand, by option name.
+        results: daily results already at hand, by option name, judged by whether they keep their promises.
     """
-    found = {name: (results or {}).get(name) or run(scenario, name) for name in between}
+    found = {name: (results or {}).get(name) or kept_promises(scenario, run(scenario, name)) for name in between}
     paid = {name: [found[name].ledger.spent_usd(one_off=kind)[0] for kind in (True, False)] for name in between}
     one_offs = {name: float(paid[name][0].sum()) for name in between}
     other, larger = sorted(between, key=lambda name: (one_offs[name], name == between[1]))
