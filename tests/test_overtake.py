@@ -67,6 +67,21 @@ def test_the_volumes_of_the_first_sentence_come_true_when_typed_in(file: Path) -
                 assert found.choice == said["to"], said[0]
 
 
+def test_where_latency_ends_the_volumes_and_not_the_cost_the_first_sentence_says_so() -> None:
+    """The card costs the least above them too, but its calls come late; with time enough nothing is said of latency."""
+    file, why = SHIPPED[0], " (above, it misses its latency targets)"
+    money = compare(read_scenario(file)).verdict.money
+    (said,) = CLAUSE.finditer(money)
+    assert money.endswith(f"{said['to']} is cheaper{why}.")
+    above = compare(read_scenario(file, [f"workload.calls_per_day={1.03 * number(said['high'])!r}"]), flips=False)
+    results = {name: option.result for name, option in above.options.items()}
+    assert min(results, key=lambda name: results[name].total_usd[0]) == said["to"] != above.verdict.choice
+    assert "misses the latency targets" in str(results[said["to"]].why_not)
+    slow = compare(read_scenario(file, ["workload.slo.ttft_p95_s=60", "workload.slo.e2e_p95_s=60"])).verdict.money
+    assert CLAUSE.search(slow)
+    assert "latency" not in slow
+
+
 THREE = """
 question: Which way is cheaper?
 start: 2026-01-01

@@ -45,13 +45,15 @@ NARROW = 1.1
 class Stretch:
     """Values of a dial, the nearer and the farther end from today, over which `to` is the cheapest.
 
-    `open` tells that the stretch reaches the end of the scan.
+    `open` tells that the stretch reaches the end of the scan; `late` is the end beyond which `to` costs the least still
+    but misses its latency targets.
     """
 
     to: str
     near: float
     far: float
     open: bool
+    late: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -165,40 +167,46 @@ def stretch(
         held = _held(scenario, along, near, far, to, basis, unit)
         if held is None:
             continue
-        closed, near, far = closed or held[1] != far, *held
+        closed, near, far, late = closed or held[1] != far, *held
         outward = far / near if end > today else near / far
         if outward < narrow or near == today:
             continue
         if (yield Ask(along, np.array([near, far]), basis)) == [to, to]:
-            return Stretch(to=to, near=near, far=far, open=not closed)
+            return Stretch(to=to, near=near, far=far, open=not closed, late=late)
     return None
 
 
 def _held(
     scenario: Scenario, along: str, near: float, far: float, to: str, basis: Basis, unit: float
-) -> tuple[float, float] | None:
+) -> tuple[float, float, float | None] | None:
     """The ends moved inwards until the option wins at them as typed in, its machines keeping up and their promises.
 
     A scan asks of a fleet only whether it is full; only its calls served one by one tell whether they come in time.
+    The end that was moved because they come late is told once more.
     """
+
+    def judged(value: float) -> SimulationResult:
+        there = with_dials(scenario, {along: value})
+        return kept_promises(there, run(there, to, daily=False))
+
     fleets = [name for name, option in scenario.options.items() if isinstance(option, SelfHosted | Hybrid)]
     if to not in fleets and (scenario.workload.slo != Slo() or not fleets):  # promises rule out fleets only
-        return near, far
+        return near, far, None
     held = [_typed_in(scenario, along, value, basis) == to for value in (near, far)]
     if not any(held):
         return None
     if all(held):
-        return near, far
+        return near, far, None
     outer, inner = (near, far) if held[1] else (far, near)
     for _ in range(HALVINGS):
-        middle = math.sqrt(outer * inner)
-        there = with_dials(scenario, {along: middle})  # it is the cheapest there by the scan
-        kept = kept_promises(there, run(there, to, daily=False)).feasible
-        outer, inner = (outer, middle) if kept else (middle, inner)
+        middle = math.sqrt(outer * inner)  # it is the cheapest there by the scan
+        outer, inner = (outer, middle) if judged(middle).feasible else (middle, inner)
+    misses = judged(outer).meets_slo is False
     inner = unit * _rounded(inner / unit, 3, up=inner > outer)
     if _typed_in(scenario, along, inner, basis) != to:
         return None
-    return (inner, far) if held[1] else (near, inner)
+    late = inner if misses else None
+    return (inner, far, late) if held[1] else (near, inner, late)
 
 
 def _typed_in(scenario: Scenario, along: str, value: float, basis: Basis) -> str | None:

@@ -204,12 +204,15 @@ def _volume_clause(scenario: Scenario, best: Ranking) -> Search[str]:
     ways = yield from scans(scenario, VOLUME, (low, high), "money")
     for way in ways:
         found = yield from stretch(scenario, best.choice, way, basis="money", digits=5, narrow=1.0)
-        if found is not None and found.open:
-            more = "more" if found.near > now else "fewer"
-            parts.append(f"at {found.near:,.10g} calls a day or {more} {found.to} is cheaper")
-        elif found is not None:
-            between = " and ".join(f"{value:,.10g}" for value in sorted((found.near, found.far)))
-            parts.append(f"between {between} calls a day {found.to} is cheaper")
+        if found is None:
+            continue
+        ends = sorted((found.near, found.far))
+        where = f"between {' and '.join(f'{value:,.10g}' for value in ends)} calls a day"
+        if found.open:
+            where = f"at {found.near:,.10g} calls a day or {'more' if found.near > now else 'fewer'}"
+        beyond = "above" if found.late == ends[1] else "below"
+        why = "" if found.late is None else f" ({beyond}, it misses its latency targets)"
+        parts.append(f"{where} {found.to} is cheaper{why}")
     if parts:
         return " and ".join(parts)
     if all(set(way.won) == {best.choice} for way in ways):
