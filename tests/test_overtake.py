@@ -100,12 +100,15 @@ options:
 
 
 def test_a_third_option_is_named_where_it_overtakes_before_the_runner_up(tmp_path: Path) -> None:
-    """A call costs i + 10 o, 1.5 i + 9 o and 5 i + 0.1 o: c passes a at o = 404.04 and i = 247.5, b at 500 and 200."""
+    """A call costs i + 10 o, 1.5 i + 9 o and 5 i + 0.1 o: c passes a at o = 404.04 and i = 247.5, b at 500 and 200.
+
+    At 1.2 times its price a costs what b does, so that 1.21 is the first number of three digits at which b wins.
+    """
     verdict = compare(asked(tmp_path, THREE)).verdict
     assert (verdict.choice, verdict.runner_up) == ("a", "b")
     assert "c wins if output per call rises to 405 tokens or more." in verdict.flips
     assert "c wins if input per call falls to 247 tokens or less." in verdict.flips
-    assert "b wins if prices of a rise to 1.3 times today's or more." in verdict.flips
+    assert "b wins if prices of a rise to 1.21 times today's or more." in verdict.flips
 
 
 def test_an_option_that_wins_only_between_two_values_is_given_both(tmp_path: Path) -> None:

@@ -329,8 +329,7 @@ def _nearest(scenario: Scenario, choice: str, ways: list[Scan], basis: Basis) ->
     for way in sorted(ways, key=lambda way: way.first_other(choice)):
         if way.first_other(choice) >= far:
             break
-        digits = 2 if way.along.endswith("price_factor") else 3
-        found = yield from stretch(scenario, choice, way, basis=basis, digits=digits)
+        found = yield from stretch(scenario, choice, way, basis=basis)
         if found is not None and (away := abs(math.log(found.near / way.today))) < far:
             nearest, far = found, away
     return nearest
