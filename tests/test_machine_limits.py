@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pricing.errors import InputError
 from pricing.load_serving import bound_replica
 from pricing.serving import Replica
+from simulator.domain.options import SelfHosted
+from simulator.domain.overload import fleet_flags
 from simulator.run import run, serve_calls
+from simulator.studies import machines, sizing
+from simulator.studies.breakeven import break_even
 from tests.command_line import tunepoint
 from tests.questions import asked
 
@@ -211,3 +218,37 @@ def test_an_inline_profile_starts_from_a_copy(tmp_path: Path) -> None:
     assert (same.gpus_per_replica, same.tp_efficiency) == (1, 1.0)
     wrong = refused(tmp_path, GOOD + f"serving: {{{A100}: {{like: vlm/h100-sxm/qwen3-8b/bf16}}}}\n", *COMPARE)
     assert 'like: no serving engine "vlm"; did you mean "vllm"?' in wrong
+
+
+FAST = """start: 2026-12-01
+horizon_days: 30
+baseline: api
+workload: {calls_per_day: 1e9, tokens: {input: 1, output: 1}, slo: {ttft_p95_s: 9}}
+prices: {mine/p: {usd_per_mtok: {input: 9, output: 9}}}
+options:
+  api: {kind: hosted_prompt, price: mine/p}
+  typed: {kind: self_hosted, serving: {tokens_per_s: 8192}, gpu_usd_per_hour: 9}
+  own: {kind: self_hosted, serving: vllm/rtx-4090/qwen3-4b/bf16, gpu_usd_per_hour: 9}
+"""
+
+
+def test_thousands_of_calls_a_second_are_written_out_wherever_a_rate_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a fleet too small or short at times, where it is full, between the ends of its ranges, without a replica."""
+    scenario = asked(tmp_path, FAST)
+    own = scenario.options["own"]
+    assert isinstance(own, SelfHosted)
+    behind = run(scenario, "typed")
+    assert behind.fleet is not None
+    late = dataclasses.replace(behind.fleet, backlog_s=np.array([600.0]))
+    monkeypatch.setattr(sizing, "sizing_hours", lambda *_: [(12_345.6, 0)])
+    monkeypatch.setattr(machines, "served_between", lambda *_: (1_234.5, 2_345.6))
+    (full, *_) = break_even(scenario, ("api", "typed"), low=1e8, high=1e9).crossings
+    rates = [
+        str(behind.why_not), *fleet_flags(late), *full.flags, *machines.machine_caveats(scenario, "own", own),
+        *(words for key, _, words in machines.machine_assumptions(scenario, own) if key == "serving.saturation_per_s"),
+        sizing.meets_slo(scenario, "own")[1],
+    ]
+    assert len(rates) == 6
+    assert all(re.search(r"\d,\d00 (a|calls a) second|1,230 to 2,350", one) for one in rates), rates

@@ -9,12 +9,21 @@ LONGEST_WAIT_S = 86_400.0
 TOLD_OVERLOAD = 0.001
 
 
+def per_second(calls: float) -> str:
+    """Calls a second to read: three significant digits, written out however many or few there are.
+
+    >>> per_second(98.76), per_second(999.7), per_second(12_345.6), per_second(0.0000314), per_second(0)
+    ('98.8', '1,000', '12,300', '0.0000314', '0')
+    """
+    return f"{float(f'{calls:.3g}'):,.12f}".rstrip("0").rstrip(".")
+
+
 def overwhelmed(use: FleetUse) -> str | None:
     """Why a fleet is no choice because calls come faster than it serves, with the backlog; None if it keeps up."""
     if float(use.backlog_s[0]) <= LONGEST_WAIT_S:
         return None
     return (
-        f"calls come faster than its replicas serve ({use.most_per_s[0]:,.3g} a second at most): "
+        f"calls come faster than its replicas serve ({per_second(use.most_per_s[0])} a second at most): "
         f"{100 * use.overload_share[0]:.0f} % of the calls come in such hours, they wait up to "
         f"{use.backlog_s[0] / 86_400:,.1f} days, and {use.end_backlog_calls[0]:,.0f} are unserved at the end; "
         "allow more replicas or a faster one"
@@ -34,5 +43,5 @@ def fleet_flags(use: FleetUse) -> list[str]:
         return []
     return [
         f"{100 * use.overload_share[0]:.1f} % of the calls come in hours beyond what the fleet can serve "
-        f"({use.most_per_s[0]:,.3g} a second) and wait up to {use.backlog_s[0] / 60:,.0f} min"
+        f"({per_second(use.most_per_s[0])} a second) and wait up to {use.backlog_s[0] / 60:,.0f} min"
     ]

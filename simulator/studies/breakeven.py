@@ -20,6 +20,7 @@ from simulator.domain.dials import Dial
 from simulator.domain.drawn import find_dial, with_dials
 from simulator.domain.findings import Answer, BreakEven, Crossing, Meeting, SimulationResult
 from simulator.domain.options import HostedOption
+from simulator.domain.overload import per_second
 from simulator.domain.plan import concerns, ready_at_once
 from simulator.domain.scenario import Scenario
 from simulator.domain.usage import OVERLOADED
@@ -365,4 +366,4 @@ def _capacity_flags(scenario: Scenario, name: str, along: str, at: float) -> lis
     near = run(scenario, name, draws={along: np.array([at * (1.0 - 1e-3), at * (1.0 + 1e-3)])}).fleet
     if near is None or float(near.overload_share.max()) <= OVERLOADED:
         return []
-    return [f"{name} serves {near.most_per_s[0]:,.3g} calls a second at most, and is full there"]
+    return [f"{name} serves {per_second(near.most_per_s[0])} calls a second at most, and is full there"]

@@ -8,6 +8,7 @@ from pricing.book import STALE_DAYS
 from pricing.serving import Replica
 from pricing.table import ALWAYS
 from simulator.domain.options import SelfHosted
+from simulator.domain.overload import per_second
 from simulator.domain.scenario import Scenario
 from simulator.run import saturation
 from simulator.studies.sizing import lengths_of
@@ -49,8 +50,8 @@ def machine_assumptions(scenario: Scenario, option: SelfHosted) -> Iterator[tupl
         yield (
             "serving.saturation_per_s",
             saturation(replica, lengths_of(scenario, option), int(option.fleet.adapters)),
-            f"calls a second that one replica can serve; {slow:,.3g} to {fast:,.3g} at the ends of its ranges "
-            f"({_ends(replica)})",
+            f"calls a second that one replica can serve; {per_second(slow)} to {per_second(fast)} at the ends of its "
+            f"ranges ({_ends(replica)})",
         )
         yield (
             "serving.deployment_factor",
@@ -76,7 +77,7 @@ def machine_caveats(scenario: Scenario, name: str, option: SelfHosted) -> Iterat
             slow, fast = served_between(scenario, option)
             yield (
                 f"{name}: the speed of {option.serving} is estimated ({replica.profile.source.note}); one replica "
-                f"serves {slow:,.3g} to {fast:,.3g} calls a second at the ends of its range."
+                f"serves {per_second(slow)} to {per_second(fast)} calls a second at the ends of its range."
             )
     if option.gpu is None or option.gpu_usd_per_hour is not None:
         return

@@ -10,6 +10,7 @@ from pricing.errors import InputError
 from pricing.serving import Replica
 from simulator.domain.findings import ServingRun, SimulationResult, Sizing
 from simulator.domain.options import Hybrid, SelfHosted
+from simulator.domain.overload import per_second
 from simulator.domain.scenario import Scenario
 from simulator.domain.workload import Slo
 from simulator.run import run, serve_calls, sizing_hours, sizing_rate
@@ -99,7 +100,7 @@ def meets_slo(scenario: Scenario, option: str, seed: int = 0) -> tuple[bool | No
         return None, ""
     for rate, replicas in sizing_hours(scenario, option):
         if replicas == 0 and not above:
-            return False, f"in a shift without a replica {rate:,.3g} calls a second wait for the next one"
+            return False, f"in a shift without a replica {per_second(rate)} calls a second wait for the next one"
         if replicas == 0:
             continue  # all of them overflow
         served = hour(scenario, plain, rate, replicas, seed, overflow_above=above)
