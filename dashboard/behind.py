@@ -130,15 +130,17 @@ def saving(asked: Question) -> None:
 
 
 def side_by_side(states: Mapping[str, tuple[str, Comparison]]) -> None:
-    """States beside each other: the cash, the verdict and the bills of each.
+    """States beside each other: the cash on axes of one range, the verdict and the bills of each.
 
     Args:
         states: by heading, what was asked in words, and its answer.
     """
     st.html('<h4 class="tp-head">Side by side</h4>')
-    for column, (title, (words, found)) in zip(st.columns(len(states)), states.items(), strict=True):
+    cash = [charts.cumulative_cost(found) for _, found in states.values()]
+    charts.share_axes(cash)
+    for column, figure, (title, (words, found)) in zip(st.columns(len(states)), cash, states.items(), strict=True):
         with column:
-            figure, picture = charts.cumulative_cost(found), f"cumulative-cost {title.lower()}"
+            picture = f"cumulative-cost {title.lower()}"
             st.html(f'<h4 class="tp-head">{title}</h4>')
             pictures.show(picture, figure, SIDE_PX, narrow=True)
             shown.say(f"{words}; {days(found.horizon_days)} from {day(found.start)}")

@@ -16,7 +16,17 @@ from simulator.charts_fleet import fleet_week, fleet_weeks
 from simulator.charts_latency import latency
 from simulator.charts_map import cost_map
 from simulator.charts_moves import flips, sobol, tornado, worth
-from simulator.charts_page import NIGHT, PLOT_PX, SHOWN, page_config, page_json, page_room, plotted, standalone
+from simulator.charts_page import (
+    NIGHT,
+    PLOT_PX,
+    SHOWN,
+    page_config,
+    page_json,
+    page_room,
+    plotted,
+    share_axes,
+    standalone,
+)
 from simulator.charts_played import (
     cost_fan,
     event_rows,
@@ -38,8 +48,8 @@ __all__ = ["CONFIG", "NIGHT", "PLOT_PX", "SHOWN", "Figure", "backtests", "batch_
            "cost_per_day", "crossing_words", "cumulative_cost", "decisions", "event_rows", "events", "fleet_week",
            "fleet_weeks", "flips", "gpu_price_over_time", "latency", "moving_pictures", "outlook", "page_config",
            "page_json", "page_room", "payback_chances", "pictures", "placed", "played_pictures", "plotly_script",
-           "plotted", "price_over_time", "rehearsed", "sobol", "standalone", "timeline", "tornado", "unsure_pictures",
-           "worth", "write_page"]
+           "plotted", "price_over_time", "rehearsed", "share_axes", "sobol", "standalone", "timeline", "tornado",
+           "unsure_pictures", "worth", "write_page"]
 
 
 def pictures(comparison: Comparison, curve: CostCurve, explored: Explored | None = None) -> dict[str, go.Figure]:

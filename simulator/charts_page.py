@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -35,6 +35,9 @@ TOP_PX, BOTTOM_PX, LEGEND_PX = 96, 66, 20
 
 LINE_PX, MOST_LINES = 16, 3
 """Of the words below a title."""
+
+SPARE = 0.05
+"""Part of a range that is left free beyond the last point, as Plotly leaves it where it chooses the range itself."""
 
 WIDE, NARROW = 76, 28
 """Characters of a line below the title of a chart, and of a line of the title itself on half a page."""
@@ -89,6 +92,27 @@ def page_room(figure: go.Figure, *, narrow: bool = False) -> dict[str, Any]:
     under = figure.layout.title.subtitle.text
     return {"words": "" if narrow or not under else _plain(under), "top": TOP_PX, "bottom": BOTTOM_PX,
             "row": LEGEND_PX, "line": LINE_PX, "lines": MOST_LINES}
+
+
+def share_axes(beside: Sequence[go.Figure]) -> None:
+    """Give charts of lines that stand beside each other one range, which holds all, so that they compare by eye.
+
+    Args:
+        beside: charts of the same kind, each with a range of its own along x; from $0 or less along y.
+
+    >>> one, other = (go.Figure({"data": [{"x": [0, to], "y": [0, to]}], "layout": {"xaxis": {"range": [0, to]}}})
+    ...               for to in (2, 100))
+    >>> share_axes([one, other])
+    >>> one.layout.xaxis.range == other.layout.xaxis.range == (0, 100), one.layout.yaxis.range[1]
+    (True, 105.0)
+    """
+    across = [end for figure in beside for end in figure.layout.xaxis.range]
+    up = [0.0, *(y for figure in beside for trace in figure.data for y in trace.y)]
+    low, high = min(up), max(up)
+    spare = SPARE * (high - low)
+    for figure in beside:
+        figure.layout.xaxis.range = (min(across), max(across))
+        figure.layout.yaxis.range = (low and low - spare, high + spare)
 
 
 def page_config(name: str, picture: str = "png") -> dict[str, Any]:
