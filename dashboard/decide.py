@@ -118,6 +118,9 @@ def _answer(asked: Question, rooms: Rooms, *, drawn: bool) -> None:
         _said(comparison)
         if question.link(asked) is None:
             shown.say("This is too long for a link, so the address bar does not hold it; its file does: Take it along.")
+        if question.leaves_out_pinned(asked):
+            shown.say("The pinned state finds no room in the link, nor in the address bar; its file holds it: "
+                      "Take it along.")
     doubt = behind.doubt_pictures(comparison)
     with rooms.saved:
         one, two = st.columns(2)
@@ -145,7 +148,7 @@ def _said(comparison: Comparison) -> None:
 
 
 def _pin(asked: Question) -> None:
-    if "pinned" in st.session_state:
+    if question.pinned() is not None:
         st.button("Unpin", icon=":material/keep_off:", width="stretch",
                   on_click=lambda: st.session_state.pop("pinned"))
     else:
@@ -161,11 +164,14 @@ def _keep(asked: Question) -> None:
 
 def _side_by_side(asked: Question, comparison: Comparison) -> None:
     """The pinned state and the present one, where one is pinned."""
-    pinned = st.session_state.get("pinned")
+    pinned = question.pinned()
     if pinned is not None:
         with guarded():
-            with shown.working():
-                before = answer.comparison_of(pinned)
+            try:
+                with shown.working():
+                    before = answer.comparison_of(pinned)
+            except TunepointError as error:
+                raise TunepointError(f"the pinned state: {error}") from None
             behind.side_by_side({"Pinned": (_state(pinned), before), "Now": (_state(asked), comparison)})
 
 

@@ -29,6 +29,10 @@ def show(asked: Question, comparison: Comparison, curve: CostCurve, doubt: Mappi
         name = question.called(asked)
         _button("Scenario (YAML)", f"{name}.yaml", "application/yaml",
                 lambda: scenario_yaml(asked.raw, asked.name, asked.flags))
+        pinned = question.pinned()
+        if pinned is not None and question.leaves_out_pinned(asked):
+            _button("Pinned scenario (YAML)", f"{question.called(pinned)}-pinned.yaml", "application/yaml",
+                    lambda: scenario_yaml(pinned.raw, pinned.name, pinned.flags))
         _button("Full report (HTML)", f"{name}-report.html", "text/html",
                 lambda: report_html(comparison, curve, answer.explored_of(asked)))
         _button("Every line of every bill (CSV)", f"{name}-ledger.csv", "text/csv",
@@ -71,6 +75,8 @@ def _link(asked: Question) -> None:
         say("This scenario is too long for a link; send its file, which holds the whole state.")
     else:
         st.code(address, language=None, wrap_lines=True)
+        if question.leaves_out_pinned(asked):
+            say("The pinned state is not in this link, as both are too long for one; send its file too.")
 
 
 def _points(figure: Figure) -> str:

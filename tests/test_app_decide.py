@@ -162,43 +162,6 @@ def test_a_dial_is_named_with_its_unit_unless_its_name_says_it(dial: Dial, name:
     assert dials.named(dial) == name
 
 
-def test_a_pinned_scenario_stands_beside_the_present_one(drawn: dict[str, Any]) -> None:
-    page = opened(scenario="small-volume")
-    pinned = words(page)
-    next(button for button in page.button if button.label == "Pin to compare with").click()
-    page.run()
-    page.selectbox[0].set_value("editorial-voice")
-    page.run()
-    shown = words(page)
-    assert re.search(r"\bPinned\s+small-volume; .*\bNow\s+editorial-voice; ", shown, re.DOTALL)
-    verdict = simulator.compare(simulator.read_scenario(
-        next(path for path in simulator.shipped_scenarios() if path.stem == "small-volume"))).verdict.money
-    assert verdict in pinned
-    assert verdict in shown
-    assert {"cumulative-cost pinned", "cumulative-cost now"} <= set(drawn)
-    saved = [button.proto.label for button in page.get("download_button")]
-    for state in ("pinned", "now"):
-        assert {f"cumulative-cost {state} (HTML)", f"cumulative-cost {state} (CSV)"} <= set(saved)
-
-
-def test_the_charts_of_both_states_have_one_range_before_and_after_a_slider_moves(drawn: dict[str, Any]) -> None:
-    page = opened(scenario="small-volume")
-    next(button for button in page.button if button.label == "Pin to compare with").click()
-    page.run()
-    page.selectbox[0].set_value(HOSTED)
-    page.run()
-    for calls in (50_000.0, 120_000.0, 1_000.0):
-        volume = next(dial for dial in page.select_slider if dial.label == "Calls per day")
-        volume.set_value(calls).run()
-        pinned, now = (drawn[f"cumulative-cost {state}"] for state in ("pinned", "now"))
-        for axis in ("xaxis", "yaxis"):
-            assert pinned.layout[axis].range == now.layout[axis].range
-        dates, usd_range = now.layout.xaxis.range, now.layout.yaxis.range
-        for trace in (*pinned.data, *now.data):
-            assert dates[0] <= min(trace.x) <= max(trace.x) <= dates[1]
-            assert usd_range[0] <= min(trace.y) <= max(trace.y) < usd_range[1]
-
-
 def test_idle_share_is_the_part_of_paid_hours_in_which_a_fleet_waits_rented_or_owned() -> None:
     found = simulator.compare(simulator.read_scenario(shipped("fifteen-percent")))
     facts = {one.option: one.facts for one in simulator.headlines(found)}
