@@ -14,6 +14,7 @@ from simulator.formats import NONE, day, days, reading, share, usd
 if TYPE_CHECKING:
     from dashboard.work import Question
     from simulator.charts import Figure
+    from simulator.domain.advice import Question as Asked
     from simulator.domain.findings import Comparison
     from simulator.domain.uncertain import Uncertainty
 
@@ -35,13 +36,19 @@ def reasons(comparison: Comparison) -> None:
             shown.points("Is tuning due?", ["Answer the questions at the end of the dials, and it is told here."])
         else:
             shown.points("Is tuning due?", [
-                *(f"{one.question} {SAID[one.answer]}: {one.why}" for one in diagnosed.answers if one.answer is False),
+                *(_said(one) for one in (*diagnosed.answers, *diagnosed.signs) if one.answer is False),
                 diagnosed.not_yet, diagnosed.worth,
             ])
     with right:
         shown.points("It would flip", [*verdict.flips, ELSEWHERE] if verdict.flips else [])
         shown.points("Careful", cautions(comparison))
     shown.points("Over all draws", _spreads(comparison))
+
+
+def _said(one: Asked) -> str:
+    """A question of the diagnosis with its answer, and the reason where it is more than the answer."""
+    said = SAID[one.answer]
+    return f"{one.question} {said}." if one.why == said.lower() else f"{one.question} {said}: {one.why}."
 
 
 def cautions(comparison: Comparison) -> list[str]:

@@ -93,7 +93,8 @@ def title(name: str, question: str) -> None:
 def verdict(comparison: Comparison) -> None:
     """The question and the sentence that answers it."""
     found = comparison.verdict
-    said = [words for words in (found.with_quality, found.money) if words]
+    due = "" if comparison.diagnosed is None else comparison.diagnosed.not_yet
+    said = [words for words in (found.with_quality, found.money, due) if words]
     paragraphs = "".join(f"<p>{html.escape(words)}</p>" for words in said)
     st.html(
         f'<p class="tp-question">{html.escape(comparison.question or comparison.scenario_name)}</p>'

@@ -150,3 +150,15 @@ def test_a_scenario_with_a_diagnosis_says_both_halves_in_its_verdict(tmp_path: P
     assert told.startswith("Not yet, because a good prompt with 3 to 5 examples was not really tried.")
     assert found.diagnosed is not None
     assert {sign.key: sign.answer for sign in found.diagnosed.signs}["examples_in_prompt"] is True
+
+
+@pytest.mark.parametrize(("said", "lead"), [
+    ("{prompt_tried: false}", "Not yet; once tuning is due, choose tuned: "),
+    ("{prompt_tried: true, narrow: true, prompt_cannot: true}", "Choose tuned: "),
+    ("{prompt_tried: true}", "Choose tuned: "),                     # nothing speaks against it, not all is known
+])
+def test_a_verdict_for_tuning_is_no_surer_that_it_is_due_than_its_user(tmp_path: Path, said: str, lead: str) -> None:
+    _, found = answered(tmp_path, f"{QUESTION}diagnosis: {said}\n")
+    assert found.verdict.money.startswith(lead)
+    _, prompted = answered(tmp_path, f"{QUESTION}diagnosis: {said}\n", "options.tuned.one_off_usd.build=1e6")
+    assert prompted.verdict.money.startswith("Keep today: ")

@@ -144,6 +144,17 @@ def test_cautions_are_counted_above_and_said_below(capsys: pytest.CaptureFixture
     assert int(found[1]) >= len(answer["verdict"]["caveats"])
 
 
+def test_an_answer_of_the_diagnosis_changes_the_words_of_the_verdict() -> None:
+    for said, lead, due in (("false", "Not yet; once tuning is due, choose tuned: ", "Not yet, because a good prompt"),
+                            ("true", "Choose tuned: ", "All four questions speak for tuning.")):
+        answers = [f"diagnosis.{name}={said}" for name in ("prompt_tried", "narrow", "prompt_cannot")]
+        page = opened(set=answers)
+        box = next(block.body for block in page.get("html") if "tp-verdict" in block.body and "role" in block.body)
+        assert f"<p>{lead}" in box
+        assert due in box
+        assert "No: no" not in words(page)
+
+
 def test_what_is_not_sold_to_the_end_says_so_in_a_line_of_its_own() -> None:
     found = simulator.compare(simulator.read_scenario(shipped("hundred-thousand-a-day")))
     cards = {one.option: one.facts for one in simulator.headlines(found)}

@@ -154,13 +154,17 @@ def stretch(
         closed = after < len(won)
         if closed and max(points[first - 1], points[after]) < narrow * min(points[first - 1], points[after]):
             continue
-        cuts = [np.linspace(points[first - 1], points[first], PARTS + 1)]
-        if closed:
-            cuts.append(np.linspace(points[after], points[after - 1], PARTS + 1))
-        at_cuts = yield Ask(along, np.concatenate(cuts), basis)
-        near = _inside(cuts[0], at_cuts[: PARTS + 1], to)
-        far = _inside(cuts[1], at_cuts[PARTS + 1 :], to) if closed else float(points[-1])
         unit = today if along.endswith("price_factor") else 1.0
+        ends = [(float(points[first - 1]), float(points[first]))]  # of each end, a point outside and one inside
+        if closed:
+            ends.append((float(points[after]), float(points[after - 1])))
+        while True:
+            cuts = [np.linspace(*pair, PARTS + 1) for pair in ends]
+            won_at = iter((yield Ask(along, np.concatenate(cuts), basis)))
+            ends = [_closer(cut, list(itertools.islice(won_at, PARTS + 1)), to) for cut in cuts]
+            if all(abs(outside - inside) <= unit * _step(inside / unit, digits) for outside, inside in ends):
+                break
+        near, far = ends[0][1], ends[-1][1] if closed else float(points[-1])
         near = unit * _rounded(near / unit, digits, up=end > today)
         if closed:
             far = unit * _rounded(far / unit, digits, up=end < today)
@@ -264,11 +268,18 @@ def _cost(result: SimulationResult, basis: Basis) -> Array:
     return np.where(result.feasible_draws, cost, np.inf)
 
 
-def _inside(cuts: Array, won: list[str], to: str) -> float:
-    """The end of a stretch between a point outside and one inside it, the last of the cuts, on the inner side."""
+def _closer(cuts: Array, won: list[str], to: str) -> tuple[float, float]:
+    """The last of the cuts that is outside a stretch and the first inside it; the last cut of all is inside."""
     without = [index for index, name in enumerate(won) if name != to]
     # A scan of many lengths at once knows a fleet less exactly than this one does: it may win all along.
-    return float(cuts[min(without[-1] + 1, PARTS) if without else 0])
+    inside = min(without[-1] + 1, PARTS) if without else 0
+    return float(cuts[max(inside - 1, 0)]), float(cuts[inside])
+
+
+def _step(value: float, digits: int) -> float:
+    """The distance of numbers of so many significant digits near a value."""
+    step: float = 10.0 ** (math.floor(math.log10(value)) + 1 - digits)
+    return max(step, 1.0) if value >= 10 else step  # nobody types a part of a call or of a token
 
 
 def _rounded(value: float, digits: int, *, up: bool) -> float:
@@ -279,7 +290,6 @@ def _rounded(value: float, digits: int, *, up: bool) -> float:
     >>> _rounded(2.5, 2, up=True), _rounded(16.47, 5, up=False)
     (2.5, 16.0)
     """
-    step = 10.0 ** (math.floor(math.log10(value)) + 1 - digits)
-    step = max(step, 1.0) if value >= 10 else step  # nobody types a part of a call or of a token
+    step = _step(value, digits)
     steps = math.ceil(value / step - 1e-9) if up else math.floor(value / step + 1e-9)
     return float(f"{steps * step:.{digits}g}")

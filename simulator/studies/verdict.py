@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from simulator.domain.advice import Control, Diagnosed
 from simulator.domain.drawn import find_dial
 from simulator.domain.findings import BreakEven, OptionSummary, PriceUsed, Verdict
-from simulator.domain.options import HostedOption, Hybrid, SelfHosted
+from simulator.domain.options import HostedOption, HostedPrompt, Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import Uncertainty
 from simulator.formats import count, days, line_name, per_call, share, usd, usd_exact
@@ -95,6 +95,8 @@ def verdict(
         near.append(_wavering(unsure))
     close = [sentence for sentence in near if sentence]
     basis: Basis = "with_quality" if judged else "money"
+    tuned = not isinstance(scenario.options[money.choice], HostedPrompt)
+    early = tuned and diagnosed is not None and diagnosed.justified is False
     clause, flips = "", list[tuple[float, str] | None]()
     if look:
         wanted = [_flip(scenario, best, basis, *asked) for asked in _asked(scenario, best)]
@@ -111,7 +113,7 @@ def verdict(
         too_close=bool(close),
         confidence=None if unsure is None else unsure.options[best.choice].cheapest_share,
         money=("" if best.choice == money.choice else "In money alone: ")
-        + _sentence(scenario, options, money, clause, lead=lambda word: _lead(money, unsure, word))
+        + _sentence(scenario, options, money, clause, lead=lambda word: _lead(money, unsure, word, early=early))
         + _chance(unsure, money.choice),
         with_quality=_quality_sentence(scenario, options, money, quality),
         quality_gap_to_flip=_quality_gap(scenario, options, money),
@@ -154,15 +156,15 @@ def _chance(unsure: Uncertainty | None, choice: str) -> str:
     )
 
 
-def _lead(best: Ranking, unsure: Uncertainty | None, word: str) -> str:
-    """How the verdict begins: no surer of the choice than the numbers are."""
+def _lead(best: Ranking, unsure: Uncertainty | None, word: str, *, early: bool) -> str:
+    """How the verdict begins: no surer of the choice than the numbers are, nor than the user is that tuning is due."""
     saving = best.usd[best.runner_up] - best.usd[best.choice] if best.runner_up else math.inf
     share_of = abs(best.usd[best.runner_up]) if best.runner_up else 0.0
     if saving <= TIE * share_of:
         return f"A tie; {word.lower()} {best.choice}"
     if saving < TOO_CLOSE * share_of or (unsure is not None and unsure.choice == best.choice and _wavering(unsure)):
         return f"Too close to call; {best.choice} leads"
-    return f"{word} {best.choice}"
+    return f"Not yet; once tuning is due, {word.lower()} {best.choice}" if early else f"{word} {best.choice}"
 
 
 def _sentence(
@@ -203,7 +205,7 @@ def _volume_clause(scenario: Scenario, best: Ranking) -> Search[str]:
     parts = []
     ways = yield from scans(scenario, VOLUME, (low, high), "money")
     for way in ways:
-        found = yield from stretch(scenario, best.choice, way, basis="money", digits=5, narrow=1.0)
+        found = yield from stretch(scenario, best.choice, way, basis="money", digits=6, narrow=1.0)
         if found is None:
             continue
         ends = sorted((found.near, found.far))
