@@ -114,7 +114,7 @@ def saving(asked: Question) -> None:
                        on_change="rerun")
     if not fold.open:
         return
-    with fold:
+    with fold, st.container(key="saving"):
         with shown.working():
             whole = answer.priced_everywhere(asked)
         if whole.bridge is not None:
@@ -150,8 +150,9 @@ def side_by_side(states: Mapping[str, tuple[str, Comparison]]) -> None:
             picture = f"cumulative-cost {title.lower()}"
             st.html(f'<h4 class="tp-head">{title}</h4>')
             pictures.show(picture, figure, SIDE_PX, narrow=True)
-            shown.say(f"{words}; {days(found.horizon_days)} from {day(found.start)}")
-            shown.points("Verdict", [found.verdict.money])
+            with st.container(key=f"beside-{title.lower()}"):  # of one height, so that no chart below is pushed
+                shown.say(f"{words}; {days(found.horizon_days)} from {day(found.start)}")
+                shown.points("Verdict", [found.verdict.money])
             shown.table(
                 {"option": "", "a month": "n", days(found.horizon_days): "n", "hits": "n"},
                 [(name, usd(option.monthly_usd), usd(option.total_usd or option.total_until or 0.0),

@@ -60,12 +60,16 @@ STYLE = """<style>
   .st-key-dials {max-height: calc(100vh - 13rem); padding-bottom: 2rem;
     mask-image: linear-gradient(#000 calc(100% - 2rem), transparent)}
 }
-.st-key-said {min-height: 25rem; position: relative}
-.st-key-said [data-testid=stElementContainer]:has([data-testid=stSpinner], [data-testid=stSkeleton]) {
+.st-key-said {min-height: 25rem}
+.st-key-said, .st-key-saving {position: relative}
+:is(.st-key-said, .st-key-saving)
+  [data-testid=stElementContainer]:has([data-testid=stSpinner], [data-testid=stSkeleton]) {
   position: absolute; top: 0; right: 0; width: auto; z-index: 2; padding: 0 .5rem; border-radius: .4rem;
   background: var(--st-background-color, Canvas)}
 [data-testid=stTopNavLink]:focus-visible {outline: 2px solid; outline-offset: 1px}
 .tp-backstage {position: fixed; top: 0; left: 0; width: 0; height: 0; overflow: hidden; visibility: hidden}
+[class*=st-key-beside] {min-height: 12rem}
+@media (max-width: 1100px) {[class*=st-key-beside] {min-height: 18rem}}
 .st-key-plotly, .st-key-ahead, .st-key-door, .st-key-keyboard {position: absolute; height: 0; overflow: hidden}
 </style>"""
 

@@ -280,6 +280,25 @@ def test_nothing_jumps_while_a_slider_moves_even_to_where_machines_no_longer_ser
 
 
 @pytest.mark.parametrize("width", [900, 1400])
+def test_nothing_jumps_below_a_pinned_state_whose_words_are_shorter_or_longer_than_the_present_ones(
+    page: Page, app: Served, width: int
+) -> None:
+    wide(page, f"{app.url}/?scenario=support-triage", width)
+    page.get_by_role("button", name="Pin to compare with").click()
+    page.locator(".tp-head", has_text="Side by side").wait_for()
+    page.get_by_text("Where does the saving come from").click()
+    page.locator("[role=figure] .main-svg:first-of-type").nth(5).wait_for(state="attached")
+    settled(page)
+    watched(page)
+    slider = page.get_by_role("slider", name="Calls per day")
+    for key, calls in (("Home", "10 calls"), ("End", "10M calls")):
+        slider.press(key)
+        page.locator(".st-key-beside-now", has_text=f"at {calls}").wait_for()
+        settled(page)
+    assert len(page.evaluate("[...window.tops]")) == 1
+
+
+@pytest.mark.parametrize("width", [900, 1400])
 def test_nothing_jumps_where_inputs_are_ranges_even_to_where_nothing_is_worth_measuring(
     page: Page, app: Served, width: int
 ) -> None:
