@@ -40,8 +40,9 @@ KINDS = ("Tokens and training", "GPUs and serving")
 def page() -> None:
     """The list, one price, what changed, what to look after, and an override."""
     shown.title("Prices", "What does it cost, since when, and who says so?")
-    with guarded():
+    with guarded():  # what was typed wrong is taken back under My own price
         question.keep_in_address(question.asked())
+    with guarded():
         kind = st.segmented_control("What is priced", KINDS, default=KINDS[0], key="kind", required=True,
                                     label_visibility="collapsed")
         if kind != KINDS[0]:
@@ -138,6 +139,14 @@ def _ahead(book: PriceBook) -> None:
 
 def _own() -> None:
     """Rates typed for this session; the link and the saved scenario carry them."""
+    with guarded():  # what was typed wrong is taken back below
+        _form()
+    for changed in list(st.session_state.rates):
+        st.button(f"Back to the book: {changed}", on_click=st.session_state.rates.pop, args=(changed,))
+    question.unlay("prices")
+
+
+def _form() -> None:
     asked = question.asked()
     bound = work.scenario_of(asked).prices
     if not bound:
@@ -156,9 +165,6 @@ def _own() -> None:
         st.form_submit_button("Use in this session", on_click=_use, args=(bound[price], start, keys))
     shown.say("What is typed holds from the first day on, whatever is announced. Length tiers, daily windows, rules "
               "and dates stay as in the book; a rate left empty is not sold.")
-    for changed in list(st.session_state.rates):
-        st.button(f"Back to the book: {changed}", on_click=st.session_state.rates.pop, args=(changed,))
-    question.unlay("prices")
 
 
 def _asked(path: str) -> str:

@@ -6,6 +6,7 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Mapping
+from datetime import date
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -165,7 +166,7 @@ def asked(laid: Mapping[str, str] | None = None) -> Question:
     for key, own in (("prices", st.session_state.rates), ("gpus", st.session_state.machines)):
         if own:
             before = tuple(flag for flag in flags if re.match(rf"{key}\b", flag))
-            typed = _beside(plain.raw, plain.name, before, key, json.dumps(own))
+            typed = _beside(plain.raw, plain.name, before, key, json.dumps(own, default=date.isoformat))
             flags = [*(flag for flag in flags if flag not in before), typed]
     return Question(name=plain.name, raw=plain.raw, folder=plain.folder, flags=tuple(flags))
 

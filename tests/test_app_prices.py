@@ -278,6 +278,32 @@ def test_the_training_rate_of_a_price_can_be_typed() -> None:
     assert scenario.prices["tinker/qwen3-8b-ft"].on(scenario.start).training["sft"].usd_per_mtok == 9.0
 
 
+def test_a_price_that_retires_can_be_typed_and_what_cannot_be_asked_is_taken_back() -> None:
+    def pressed(label: str) -> list[str]:
+        next(button for button in page.button if button.label == label).click().run()
+        assert not page.exception
+        return [part.proto.body for part in page.get("html") if '"tp-wrong"' in part.proto.body]
+
+    told = "recorded: 2026-01-01, source: {title: a, seen_on: 2026-01-01, confidence: reported}"
+    versions = (f"{{effective: 2026-01-01, {told}, usd_per_mtok: {{input: 3, output: 15}}, "
+                f"lifecycle: {{retires_on: 2028-06-01}}}}, "
+                f"{{effective: 2027-06-01, {told}, usd_per_mtok: {{input: 3, output: 12}}}}")
+    text = QUESTION.replace("{usd_per_mtok: {input: 3, output: 15}}", f"{{versions: [{versions}]}}")
+    page = AppTest.from_string(PAGE, default_timeout=120)
+    page.query_params["yaml"] = simulator.pack_link(text.encode())
+    page.run()
+    next(box for box in page.number_input if box.label.startswith("output")).set_value(7.0)
+    assert pressed("Use in this session") == []
+    (flag,) = kept if isinstance(kept := page.query_params["set"], list) else [kept]
+    typed = simulator.parse_scenario(text, "x.yaml", [flag]).prices["mine/big"].on(date(2026, 12, 1))
+    assert (typed.usd_per_mtok.output, typed.lifecycle.retires_on) == (7.0, date(2028, 6, 1))
+    page.session_state.laid = {"prices.": "1"}
+    page.run()
+    assert "Back to the book: mine/big" in [button.label for button in page.button]
+    pressed("Back to the book: mine/big")
+    assert "Back to the book: mine/big" not in [button.label for button in page.button]
+
+
 OWN_PRICES = ("{usd_per_mtok: {input: 3, output: 15}, batch: {output: 2}, rules: {tokens: {factor: 1.2}}}",
               "{versions: [{effective: 2026-01-01, recorded: 2026-01-01, rules: {tokens: {factor: 1.2}}, "
               "source: {title: a, seen_on: 2026-01-01, confidence: reported}, "
