@@ -142,7 +142,7 @@ def _own() -> None:
     with guarded():  # what was typed wrong is taken back below
         _form()
     for changed in list(st.session_state.rates):
-        st.button(f"Back to the book: {changed}", on_click=st.session_state.rates.pop, args=(changed,))
+        st.button(f"Back to the book: {changed}", on_click=_back, args=(changed,))
     question.unlay("prices")
 
 
@@ -155,13 +155,15 @@ def _form() -> None:
     price = st.selectbox("Price of this scenario", sorted(bound), key=f"own price {st.session_state.round}")
     start = work.scenario_of(asked).start
     stands = {one.path: one.after for one in differences(None, bound[price].on(start)) if not one.path.startswith(KEPT)}
-    services = {path: usd for path, usd in stands.items() if path.startswith(SERVICES)}
+    services = [path for path in stands if path.startswith(SERVICES)]
     keys = {path: f"own {price} {path} {st.session_state.round}" for path in (*METERS, *stands)}
+    for path, key in keys.items():  # a field that is told a number itself can not be emptied
+        st.session_state.setdefault(key, stands.get(path))
     with st.form("own rates"):
-        shown.fields({keys[path]: (_asked(path), stands.get(path)) for path in keys if path not in services})
+        shown.fields({keys[path]: (_asked(path), None) for path in keys if path not in services})
         if services:
             with st.expander("Batch, flex and priority"):
-                shown.fields({keys[path]: (_asked(path), usd) for path, usd in services.items()})
+                shown.fields({keys[path]: (_asked(path), None) for path in services})
         st.form_submit_button("Use in this session", on_click=_use, args=(bound[price], start, keys))
     shown.say("What is typed holds from the first day on, whatever is announced. Length tiers, daily windows, rules "
               "and dates stay as in the book; a rate left empty is not sold.")
@@ -186,6 +188,13 @@ def _use(table: PriceTable, start: date, keys: Mapping[str, str]) -> None:
     typed = {path: st.session_state[key] for path, key in keys.items()}
     before = st.session_state.rates.get(table.id, {})
     st.session_state.rates[table.id] = before | typed_anew(table, start, typed)
+
+
+def _back(price: str) -> None:
+    """The price as in the book, in its fields too."""
+    st.session_state.rates.pop(price)
+    for key in [key for key in st.session_state if str(key).startswith(f"own {price} ")]:
+        del st.session_state[key]
 
 
 def _changes(found: Sequence[Difference]) -> str:

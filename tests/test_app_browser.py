@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
@@ -140,6 +142,30 @@ def test_a_script_in_a_file_is_text(desk: Page) -> None:
     page.locator(".tp-question", has_text="<script>").wait_for()
     page.wait_for_timeout(500)
     assert page.evaluate("window.fooled") is False
+
+
+def test_a_rate_that_is_emptied_is_sold_no_longer_until_the_price_is_taken_back(page: Page, app: Served) -> None:
+    def pressed(name: str, sold: str) -> None:
+        page.get_by_role("button", name=name).click()
+        page.wait_for_function("sold => location.search.includes('set=') === (sold === '')", arg=sold)
+        settled(page)
+        assert page.locator(".tp-wrong").count() == 0
+        assert cached.input_value() == sold
+
+    page.goto(f"{app.url}/prices?scenario=regulatory-framework")
+    page.get_by_role("tab", name="My own price").click()
+    cached = page.get_by_label("cached input, USD per million tokens", exact=True)
+    cached.wait_for()
+    sold = cached.input_value()
+    assert float(sold) == 0.075
+    cached.fill("")
+    pressed("Use in this session", "")
+    path = next(path for path in simulator.shipped_scenarios() if path.stem == "regulatory-framework")
+    (flag,) = parse_qs(urlsplit(page.url).query)["set"]
+    plain, typed = (one.prices["openai/gpt-5.4-mini"].on(one.start).usd_per_mtok
+                    for one in (simulator.read_scenario(path), simulator.read_scenario(path, [flag])))
+    assert typed == dataclasses.replace(plain, cached_input=None)
+    pressed("Back to the book: openai/gpt-5.4-mini", sold)
 
 
 def upload(page: Page, content: bytes, *, again: bool = False) -> None:
