@@ -135,12 +135,10 @@ def _met(curve: CostCurve, known: Sequence[Found], meetings: Sequence[Meeting]) 
         at = one.crossing.at
         if not curve.x[0] <= at <= curve.x[-1] or _pair(one.crossing) in pairs:
             continue
-        here = [other.crossing for other in found if _far(curve, other.crossing.at, at) < SAME]
+        here = any(_far(curve, other.crossing.at, at) < SAME for other in found)
         if one.leads or not here:
-            flags = dict.fromkeys(flag for other in here for flag in other.flags)
-            crossing = replace(one.crossing, flags=(*one.crossing.flags, *flags))
-            height = _height(curve, crossing.above, at)
-            found.append(Found(crossing=crossing, usd_per_month=height, leads=one.leads, small=not one.leads))
+            height = _height(curve, one.crossing.above, at)
+            found.append(Found(crossing=one.crossing, usd_per_month=height, leads=one.leads, small=not one.leads))
     return found
 
 

@@ -13,7 +13,7 @@ from dashboard import work
 from simulator import charts
 from simulator.domain.findings import BreakEven, Comparison, CostCurve, Crossing, Meeting, Payback
 from simulator.run import run
-from simulator.studies.breakeven import VOLUME, break_even
+from simulator.studies.breakeven import VOLUME, all_crossings, break_even
 from simulator.studies.compare import compare, cost_curve
 from simulator.studies.reign import reigns
 
@@ -97,11 +97,33 @@ def test_where_a_line_ends_only_what_becomes_the_cheapest_is_marked_beside_the_b
     pair = BreakEven(between=("base", "full"), along=VOLUME, unit="1/day", answer="crosses", cheaper=None,
                      crossings=(jump("base", "full is full"),), reason=None,
                      payback=Payback(days=None, date=None, reason=""))
-    met = [Meeting(crossing=jump(name), leads=name == "low") for name in ("base", "mid", "low")]
+    met = [Meeting(crossing=jump(name, "full is full"), leads=name == "low") for name in ("base", "mid", "low")]
     chart = charts.cost_against_volume(curve, [pair], meetings=met)
     (drawn,) = (one for one in chart.data if one.mode == "markers")
     assert list(zip(drawn.x, drawn.y, strict=True)) == [(10.0, 9.0), (10.0, 2.0)]
     assert drawn.name == "flagged jump"                                  # beyond what it can serve both are flagged
+
+
+def test_a_crossing_without_the_baseline_is_flagged_as_it_is_when_its_pair_is_asked_about() -> None:
+    """Above 223,873 calls a day `base-cards` is full; none of its crossings with the baseline lies there."""
+    scenario = read("bursty-million")
+    found, curve = compare(scenario, flips=False), cost_curve(scenario)
+    for one in (meeting.crossing for meeting in found.meetings):
+        told = break_even(scenario, (one.below, one.above)).crossings
+        assert one.flags in [other.flags for other in told if other.at == pytest.approx(one.at, rel=SAME)]
+    chart = charts.cost_against_volume(curve, found.break_even, found, meetings=found.meetings)
+    (drawn,) = (one for one in chart.data if one.name == "flagged jump of others")
+    assert [round(at) for at in drawn.x] == [223_873]
+    assert drawn.text[0].endswith("base-cards serves 17.2 calls a second at most, and is full there")
+
+
+def test_a_rate_limit_flags_a_crossing_of_two_hosted_options_without_the_baseline() -> None:
+    scenario = read("support-triage", "options.tuned-api.limits.rpm=1")
+    met = [one.crossing for one in all_crossings(scenario)[1]]
+    limited = [one for one in met if "tuned-api" in (one.below, one.above) and scenario.baseline not in (
+        one.below, one.above)]
+    assert limited
+    assert all(any(flag.startswith("tuned-api: ") for flag in one.flags) for one in limited)
 
 
 def test_what_is_no_choice_meets_none() -> None:

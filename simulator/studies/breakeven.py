@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -152,12 +152,11 @@ def _crossed(asked: _Search) -> tuple[tuple[Found, ...], tuple[Meeting, ...]]:
         (Difference(spans[between][0], between, basis), turns(points[between], dial.whole)) for between, basis in wanted
     ]
     found = dict(zip(wanted, _turned_together(along, searches), strict=True))
+    limits = functools.cache(functools.partial(_limit_flags, scenario, along))  # many cross where one is full
     told = []
     for between in pairs:
         crossings = tuple(
-            _crossing(
-                between, basis, change, spans[between][1] + _limit_flags(scenario, between, along, change.at)
-            )
+            _crossing(between, basis, change, [*spans[between][1], *_of_both(between, limits, change.at)])
             for basis in BASES
             for change in found[between, basis][0]
         )
@@ -170,7 +169,10 @@ def _crossed(asked: _Search) -> tuple[tuple[Found, ...], tuple[Meeting, ...]]:
     return tuple(told), tuple(
         Meeting(crossing=one, leads=_leads(one, able))
         for between in able
-        for one in (_crossing(between, "horizon", change, []) for change in able[between][0])
+        for one in (
+            _crossing(between, "horizon", change, _of_both(between, limits, change.at))
+            for change in able[between][0]
+        )
     )
 
 
@@ -184,6 +186,10 @@ def _crossing(between: tuple[str, str], basis: Basis, change: Change, flags: Seq
         above=between[0] if change.above > 0 else between[1],
         flags=tuple(flags),
     )
+
+
+def _of_both(between: tuple[str, str], limits: Callable[[str, float], list[str]], at: float) -> list[str]:
+    return [flag for name in between for flag in limits(name, at)]
 
 
 def _leads(crossing: Crossing, found: Mapping[tuple[str, str], Turned]) -> bool:
@@ -345,20 +351,15 @@ class _Costs:
         return cost[np.searchsorted(self.points, points)] if self.turned else np.broadcast_to(cost, points.shape)
 
 
-def _limit_flags(scenario: Scenario, between: tuple[str, str], along: str, at: float) -> list[str]:
-    """What limits the options at a crossing: rate limits of hosted ones, the capacity of fleets."""
-    flags = []
-    for name in between:
-        option = scenario.options[name]
-        if not isinstance(option, HostedOption):
-            flags += _capacity_flags(scenario, name, along, at)
-            continue
-        limits = (option.limits, scenario.price_on(option.price, 0).limits)
-        if any(limit.rpm is not None or limit.tpm is not None for limit in limits):
-            flags += [
-                f"{name}: {flag}" for flag in run(with_dials(scenario, {along: at}), name).flags if "limit is" in flag
-            ]
-    return flags
+def _limit_flags(scenario: Scenario, along: str, name: str, at: float) -> list[str]:
+    """What limits an option at a crossing: rate limits of a hosted one, the capacity of a fleet."""
+    option = scenario.options[name]
+    if not isinstance(option, HostedOption):
+        return _capacity_flags(scenario, name, along, at)
+    limits = (option.limits, scenario.price_on(option.price, 0).limits)
+    if not any(limit.rpm is not None or limit.tpm is not None for limit in limits):
+        return []
+    return [f"{name}: {flag}" for flag in run(with_dials(scenario, {along: at}), name).flags if "limit is" in flag]
 
 
 def _capacity_flags(scenario: Scenario, name: str, along: str, at: float) -> list[str]:
