@@ -22,6 +22,7 @@ from simulator import (
     price_task,
     shipped_batches,
 )
+from simulator.charts_style import places
 from simulator.formats import usd
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def page() -> None:
             points, problems = _priced(sent, job)
             shown.points("Could not be priced", problems)
             if len(points):
-                _found(points)
+                _found(points, batch)
 
 
 def _asked() -> Files:
@@ -117,7 +118,7 @@ def _priced(sent: Files, job: Job) -> tuple[BatchPoints, list[str]]:
     return batch_points(batch, [(one.piece, one.content) for one in done if one.problem is None]), list(problems)
 
 
-def _found(points: BatchPoints) -> None:
+def _found(points: BatchPoints, batch: Batch) -> None:
     kept = _filtered(points)
     if not len(kept):
         shown.say("No point passes the filters.")
@@ -126,7 +127,7 @@ def _found(points: BatchPoints) -> None:
     low, high = kept.span("total_usd") if "total_usd" in kept.numbers else (0.0, 0.0)
     span = f" The choice costs {usd(low)} to {usd(high)}." if high else ""
     shown.say(f"{len(kept):,} of {len(points):,} points. Cheapest: {chosen}.{span}")
-    _drawn(kept, points)
+    _drawn(kept, points, batch)
     with st.container(horizontal=True):
         st.download_button("These points (CSV)", lambda: as_csv(kept.rows()), "batch.csv", "text/csv",
                            on_click="ignore")
@@ -162,7 +163,7 @@ def _filtered(points: BatchPoints) -> BatchPoints:
     return points.where(words, spans)
 
 
-def _drawn(points: BatchPoints, every: BatchPoints) -> None:
+def _drawn(points: BatchPoints, every: BatchPoints, batch: Batch) -> None:
     """Any two columns of numbers against each other; each word looks the same whatever is filtered."""
     if len(points.numbers) < 2:
         return
@@ -174,8 +175,10 @@ def _drawn(points: BatchPoints, every: BatchPoints) -> None:
                      else 1, key="batch y", format_func=charts.column_name)
     colour = by.selectbox("Coloured by", ["choice", "scenario", "runner_up"], key="batch colour",
                           format_func=lambda name: name.replace("_", "-"))
-    order = every.words(colour) if colour == "scenario" else (*_options_asked(), *every.options)
-    figure = charts.batch_scatter(points, x, y, colour, order)
+    met = every.words(colour)
+    looks = places(met) if colour == "scenario" else places(
+        _options_asked(), *(member.scenario.options for member in batch.members), of=met)
+    figure = charts.batch_scatter(points, x, y, colour, looks)
     pictures.show("batch", figure)
     take.charts_of("batch", {"batch": figure})
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import answer, pictures, question, shown, take
 from simulator import charts
+from simulator.charts_style import places
 from simulator.formats import NONE, day, days, reading, share, usd
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ def side_by_side(states: Mapping[str, tuple[str, Comparison]]) -> None:
         states: by heading, what was asked in words, and its answer.
     """
     st.html('<h4 class="tp-head">Side by side</h4>')
-    cash = [charts.cumulative_cost(found) for _, found in states.values()]
+    looks = places(*[found.options for _, found in states.values()][::-1])  # of the last, as on its cards
+    cash = [charts.cumulative_cost(found, looks) for _, found in states.values()]
     charts.share_axes(cash)
     for column, figure, (title, (words, found)) in zip(st.columns(len(states)), cash, states.items(), strict=True):
         with column:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from simulator.charts_style import COLOURS, GREY, SYMBOLS, TICKS_USD, figure
+from simulator.charts_style import COLOURS, GREY, SYMBOLS, TICKS_USD, figure, places
 from simulator.charts_words import text, wrapped
 from simulator.domain.batch import OPTION_TOTAL
 from simulator.domain.batch_points import NO_CHOICE, BatchPoints
@@ -51,13 +51,13 @@ def batch_answers(points: BatchPoints, of: int, x: str, y: str, source: str) -> 
     shares = [f"{short(str(words[at]))} {100.0 * counts[at] / len(points):.0f} %" for at in np.argsort(-counts)]
     number = f"{of:,} points" if len(points) == of else f"{len(points):,} of {of:,} points, evenly spread"
     return _scatter(
-        points, x, y, "choice", points.options, title="Which option is the cheapest?",
+        points, x, y, "choice", places(points.options), title="Which option is the cheapest?",
         subtitle=f"{', '.join(shares)} of the points.", shown=number, foot=wrapped(f"{number}. {source}.", most=3),
     )
 
 
 def batch_scatter(
-    points: BatchPoints, x: str, y: str, by: str = "choice", order: Sequence[str] = ()
+    points: BatchPoints, x: str, y: str, by: str = "choice", looks: Mapping[str, int] | None = None
 ) -> go.Figure:
     """Points of a batch over two of its columns.
 
@@ -65,32 +65,33 @@ def batch_scatter(
         points: those that are wanted.
         x, y: columns of numbers.
         by: the column of words that colours them.
-        order: its words in the order of their colours; others come after them.
+        looks: the place of each of its words, by which it is coloured, as `places` gives them; None for their order.
     """
     both = np.isfinite(points.columns[x]) & np.isfinite(points.columns[y])
     found = int(both.sum())
     kept = math.ceil(found / max(1, math.ceil(found / MOST_POINTS)))
     shown = f"{kept:,} of {len(points):,} points" if kept < len(points) else f"{len(points):,} points"
     return _scatter(
-        points, x, y, by, order, title=f"{column_name(y)} against {column_name(x)}",
+        points, x, y, by, places(points.words(by)) if looks is None else looks,
+        title=f"{column_name(y)} against {column_name(x)}",
         subtitle=f"{shown}, coloured by {by}.", shown=shown, foot=[],
     )
 
 
 def _scatter(
-    points: BatchPoints, x: str, y: str, by: str, order: Sequence[str], *,
+    points: BatchPoints, x: str, y: str, by: str, looks: Mapping[str, int], *,
     title: str, subtitle: str, shown: str, foot: Sequence[str],
 ) -> go.Figure:
     both = np.isfinite(points.columns[x]) & np.isfinite(points.columns[y])
-    places = np.flatnonzero(both)
-    drawn = places[:: max(1, math.ceil(len(places) / MOST_POINTS))]
+    whole = np.flatnonzero(both)
+    drawn = whole[:: max(1, math.ceil(len(whole) / MOST_POINTS))]
     groups = [word for word in points.words(by) if np.any(points.columns[by][drawn] == word)]
     chart = figure(
         title=title,
         subtitle=subtitle,
         foot=foot,
         alt=f"{column_name(y)} against {column_name(x)}: {shown}, "
-            + ", ".join(f"{int(np.sum(points.columns[by][places] == word)):,} with {by} {word}" for word in groups)
+            + ", ".join(f"{int(np.sum(points.columns[by][whole] == word)):,} with {by} {word}" for word in groups)
             + ".",
         x={"title": {"text": text(column_name(x))}, "showgrid": True} | _scale(points, x, drawn),
         y={"title": {"text": text(column_name(y))}} | _scale(points, y, drawn),
@@ -98,14 +99,13 @@ def _scatter(
     )
     hover = np.array([f"{text(str(name))}: {text(str(choice))}" for name, choice in zip(
         points.columns["scenario"][drawn], points.columns["choice"][drawn], strict=True)], dtype=object)
-    known = list(dict.fromkeys((*order, *points.words(by))))
     for word in groups:
-        place = known.index(word)
+        place = looks.get(word, len(looks))
         colour = GREY if word == NO_CHOICE else COLOURS[place % len(COLOURS)]
         mine = points.columns[by][drawn] == word
         chart.add_scatter(
             x=points.columns[x][drawn][mine], y=points.columns[y][drawn][mine], mode="markers",
-            name=f"{text(short(word))}  {count(float(np.sum(points.columns[by][places] == word)))}",
+            name=f"{text(short(word))}  {count(float(np.sum(points.columns[by][whole] == word)))}",
             marker={"color": colour, "symbol": SYMBOLS[place % len(SYMBOLS)], "size": 7, "opacity": 0.75},
             text=hover[mine], hovertemplate="%{text}<br>%{x:,.4~r}, %{y:,.4~r}<extra></extra>",
         )

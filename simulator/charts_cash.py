@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from simulator.charts_drawing import Drawing
-from simulator.charts_style import INK, RED, TICKS_USD, figure, label, line_style
+from simulator.charts_style import INK, RED, TICKS_USD, figure, label, line_style, places
 from simulator.charts_words import UNDER_ITS_NAME, barred, by_cost, ending, foot_lines, moment, named, text
 from simulator.domain.findings import Comparison, OptionSummary
 from simulator.formats import day, days, short
@@ -66,8 +66,14 @@ def cash_path(option: OptionSummary, start: date) -> Cash:
     return path
 
 
-def cumulative_cost(comparison: Comparison) -> go.Figure:
-    """Each option's cumulative cash by day, payback marked with its date, retirement as the end of a line."""
+def cumulative_cost(comparison: Comparison, looks: Mapping[str, int] | None = None) -> go.Figure:
+    """Each option's cumulative cash by day, payback marked with its date, retirement as the end of a line.
+
+    Args:
+        comparison: every option side by side.
+        looks: beside a chart of another scenario, the place of each option among those of both, as `places` gives them.
+    """
+    looks = looks or places(comparison.options)
     paths = {name: cash_path(option, comparison.start) for name, option in comparison.options.items()}
     order = by_cost(comparison)
     paid = list(paybacks(comparison))
@@ -85,7 +91,7 @@ def cumulative_cost(comparison: Comparison) -> go.Figure:
         legend_rows=len(paths) + 2,
     )
     chart.update_layout(hovermode="x unified")
-    for place, (name, option) in enumerate(comparison.options.items()):
+    for name, option in comparison.options.items():
         total = f"  {text(ending(comparison, name))}" if option.result.feasible else ""
         rank = order.index(name)
         chart.add_scatter(
@@ -93,7 +99,7 @@ def cumulative_cost(comparison: Comparison) -> go.Figure:
             name=named(name, comparison) + total, meta=named(name, comparison),
             hovertemplate=f"%{{y:$,.0f}}{UNDER_ITS_NAME}",
             legendrank=(1000 - rank) if option.result.feasible else 2000 + rank,
-            **line_style(place, option.result.feasible),
+            **line_style(looks[name], option.result.feasible),
         )
     earned = [
         Mark(at=at, usd=float(np.interp(at, paths[name].days, paths[name].usd)),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -80,6 +81,36 @@ def line_style(place: int, feasible: bool = True) -> dict[str, Any]:
         "line": {"color": COLOURS[place % len(COLOURS)], "width": 2.5, "dash": "solid" if feasible else "dash"},
         "marker": {"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 8, "maxdisplayed": 7},
     }
+
+
+def places(*scenarios: Iterable[str], of: Collection[str] | None = None) -> dict[str, int]:
+    """Where options of several scenarios meet in a picture: the place of each name, by which it is coloured.
+
+    Those of the first scenario have the places that every chart of it gives them. Each other name has its own place in
+    the scenario it first comes in if that colour is free, else the first that is; only when all are taken does a colour
+    come twice, with another symbol.
+
+    Args:
+        scenarios: the options of each, in order.
+        of: the options of the picture, as others of the scenarios keep no colour from them; None for all.
+
+    >>> places(["today", "tuned"], ["tuned", "own", "rented"]), places(["today", "tuned"], ["own"], of=["own", "tuned"])
+    ({'today': 0, 'tuned': 1, 'own': 2, 'rented': 3}, {'tuned': 1, 'own': 0})
+    """
+    found: dict[str, int] = {}
+    for number, options in enumerate(scenarios):
+        for own, name in enumerate(options):
+            if name not in found and (of is None or name in of):
+                found[name] = _nearest_free(own, found.values()) if number else own
+    return found
+
+
+def _nearest_free(own: int, taken: Collection[int]) -> int:
+    """A place that is not taken, of a colour that is taken least: the own one, else the first."""
+    worn = Counter(place % len(COLOURS) for place in taken)
+    free = (place for place in (own, *range(len(COLOURS) * (len(taken) + 1))) if place not in taken)
+    found: int = min(free, key=lambda place: worn[place % len(COLOURS)])
+    return found
 
 
 def line_looks(keys: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from simulator.charts_style import COLOURS, GREY, INK, SHARES, TICKS_USD, VEIL, figure, line_style
+from simulator.charts_style import COLOURS, FAINT, GREY, INK, SHARES, TICKS_USD, VEIL, figure, line_style
 from simulator.charts_words import foot_lines, text
 from simulator.domain.advice import Backtest, Bridge
 from simulator.domain.findings import Comparison
@@ -103,7 +103,7 @@ def bridge(found: Bridge, comparison: Comparison | None = None) -> go.Figure:
         x=names, y=values, measure=["absolute", *["relative"] * len(parts), "total"],
         text=words, textposition="none", showlegend=False,
         increasing={"marker": {"color": COSTS}}, decreasing={"marker": {"color": SAVES}},
-        totals={"marker": {"color": COLOURS[0]}}, connector={"line": {"color": GREY, "width": 1}},
+        totals={"marker": {"color": FAINT}}, connector={"line": {"color": GREY, "width": 1}},
         hovertemplate="%{x}: %{text}<extra></extra>",
     )
     for place, (amount, at) in enumerate(zip(words, _label_places(values), strict=True)):

@@ -94,22 +94,50 @@ def test_a_chart_draws_every_point_once_on_scales_that_suit(priced: BatchPoints)
     assert "20 points" in chart.layout.meta["alt"]
 
 
+def looks(page: AppTest) -> dict[str, tuple[str, str]]:
+    """Colour and symbol of each word of the chart that the page shows."""
+    told = next(part.proto.bytes for part in page.get("bidi_component") if b"figure" in part.proto.bytes)
+    groups = json.loads(json.loads(told)["chart"]["figure"])["data"]
+    return {group["name"].split("  ")[0]: (group["marker"]["color"], group["marker"]["symbol"]) for group in groups}
+
+
+def on_cards(path: Path) -> dict[str, str]:
+    """The colour of each option on the cards of its scenario."""
+    asked = simulator.read_scenario(path)
+    return {one.option: one.colour for one in simulator.headlines(simulator.compare(asked, flips=False))}
+
+
 def test_an_option_looks_as_on_the_pages_of_its_scenario_whatever_is_filtered() -> None:
     page = ran(opened(sent_batch=SENT["sent batch"]))
-    asked = simulator.read_scenario(simulator.default_scenario_path())
-    looks = {one.option: one.colour for one in simulator.headlines(simulator.compare(asked, flips=False))}
-    seen = {}
+    cards = on_cards(simulator.default_scenario_path())
+    seen: dict[str, tuple[str, str]] = {}
     for wanted in ([], ["own-4090"], ["tuned"]):
         page.multiselect(key="only choice").set_value(wanted)
         page.run()
-        told = next(part.proto.bytes for part in page.get("bidi_component") if b"figure" in part.proto.bytes)
-        groups = json.loads(json.loads(told)["chart"]["figure"])["data"]
-        now = {group["name"].split("  ")[0]: group["marker"]["color"] for group in groups}
+        now = looks(page)
         seen = now | seen
         assert {option: seen[option] for option in now} == now
-    both = seen.keys() & looks.keys()
+    both = seen.keys() & cards.keys()
     assert len(both) > 1
-    assert {option: seen[option] for option in both} == {option: looks[option] for option in both}
+    assert {option: seen[option][0] for option in both} == {option: cards[option] for option in both}
+
+
+@pytest.mark.parametrize("asked", ["support-triage", "hundred-thousand-a-day", "support-triage-2024-09"])
+def test_where_options_of_many_scenarios_meet_no_two_share_a_colour_while_there_is_another(asked: str) -> None:
+    page = AppTest.from_string(PAGE, default_timeout=60)
+    page.query_params["scenario"] = asked
+    page.run()
+    page.selectbox(key="batch of 2").set_value("article-cases").run()
+    cards = on_cards(next(path for path in simulator.shipped_scenarios() if path.stem == asked))
+    seen = looks(ran(page))
+    assert len(seen) == len({colour for colour, _ in seen.values()}) == 7
+    assert {option: seen[option][0] for option in seen.keys() & cards.keys()} == {
+        option: colour for option, colour in cards.items() if option in seen}
+    page.selectbox(key="batch colour").set_value("runner_up").run()
+    more = looks(page)
+    assert len(more) == len(set(more.values())) == 14
+    assert {option: more[option][0] for option in more.keys() & cards.keys()} == {
+        option: colour for option, colour in cards.items() if option in more}
 
 
 def test_the_table_names_options_in_the_order_of_their_scenario(priced: BatchPoints) -> None:

@@ -191,3 +191,20 @@ def test_idle_share_is_the_part_of_paid_hours_in_which_a_fleet_waits_rented_or_o
     facts = {one.option: one.facts for one in simulator.headlines(
         dataclasses.replace(found, options={**found.options, rented: owned}))}
     assert facts[rented]["idle"] == "25 %"
+
+
+def test_an_option_of_two_scenarios_side_by_side_has_the_colour_of_its_card_in_both(drawn: dict[str, Any]) -> None:
+    page = opened(scenario="hundred-thousand-a-day")
+    next(button for button in page.button if button.label == "Pin to compare with").click()
+    page.run()
+    page.selectbox[0].set_value("support-triage").run()
+    assert not page.exception
+    colours = {state: {line.name.split("  ")[0]: line.line.color for line in drawn[f"cumulative-cost {state}"].data
+                       if line.line.color} for state in ("pinned", "now")}
+    asked = simulator.read_scenario(simulator.default_scenario_path())
+    cards = {one.option: one.colour for one in simulator.headlines(simulator.compare(asked, flips=False))}
+    assert colours["now"] == cards
+    assert len(both := cards.keys() & colours["pinned"].keys()) > 1
+    assert {name: colours["pinned"][name] for name in both} == {name: cards[name] for name in both}
+    whole = cards | colours["pinned"]
+    assert len(set(whole.values())) == min(len(whole), 7)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from questions import asked
 
-from simulator import charts
+from simulator import charts, charts_style
 from simulator.answers_unsure import bridge_json
 from simulator.domain.advice import Bridge, BridgePart
 from simulator.domain.scenario import Scenario
@@ -92,6 +92,12 @@ def test_the_axis_of_flips_ends_where_nothing_is_left_of_a_dial_and_its_label_go
     assert label.text == chart.data[0].text[0]
     through = charts.flips(dataclasses.replace(found, rows=(dataclasses.replace(row, change=-1.4),)))
     assert through.layout.xaxis.range[0] == -1.4
+
+
+def test_the_ends_of_a_bridge_have_the_colour_of_no_option() -> None:
+    parts = (BridgePart(part="price", usd=60.0),)
+    chart = charts.bridge(Bridge(between=("a", "b"), days=(365, 365), from_usd=100.0, to_usd=40.0, parts=parts))
+    assert chart.data[0].totals.marker.color not in charts_style.COLOURS
 
 
 @pytest.mark.parametrize("parts", [(99.0, -1.0), (50.0, 49.9), (104.0, -8.0), (120.0, 5.0), (-30.0, 129.5), (100.5,)])
