@@ -67,7 +67,7 @@ def _asked() -> Files:
     sent: Files | None = st.session_state.get("sent batch")
     names = [*([sent[0]] if sent else []), *shipped]
     chosen, own = st.columns([0.6, 0.4], vertical_alignment="bottom")
-    name = chosen.selectbox("Batch", names, key=f"batch of {len(names)}")
+    name = chosen.selectbox("Batch", names, key="which batch")
     with own.popover("Upload your own (YAML)", width="stretch"):
         st.file_uploader("Batch file, and the scenarios it names", type=["yaml", "yml"], key="batch files",
                          accept_multiple_files=True, on_change=_take_up)
@@ -79,11 +79,16 @@ def _asked() -> Files:
 
 
 def _take_up() -> None:
-    """Keep what was sent: the batch is the file with a line that begins with `scenarios:`."""
+    """Keep what was sent and show it: the batch is the newest file with a line that begins with `scenarios:`.
+
+    The uploader adds files up, the newest last: a corrected batch follows the one it replaces.
+    """
     files = [(file.name, file.getvalue()) for file in st.session_state["batch files"] or ()]
-    lead = next((file for file in files if b"\nscenarios:" in b"\n" + file[1]), files[0] if files else None)
-    if lead is not None:
-        st.session_state["sent batch"] = (*lead, tuple(file for file in files if file is not lead))
+    batches = [file for file in files if b"\nscenarios:" in b"\n" + file[1]] or files[-1:]
+    if batches:
+        lead = batches[-1]
+        st.session_state["sent batch"] = (*lead, tuple(file for file in files if file not in batches))
+        st.session_state["which batch"] = lead[0]
 
 
 @functools.lru_cache(maxsize=8)

@@ -187,6 +187,21 @@ def test_a_batch_with_a_mistake_is_told_in_one_sentence() -> None:
     assert "tunepoint-" not in told[0]
 
 
+def test_the_batch_that_was_sent_last_is_shown_with_the_scenarios_sent_before_it() -> None:
+    page = opened()
+    bad = ("bad.yaml", b"scenarios: [../../../../etc/passwd]\n", "text/yaml")
+    mine = ("mine.yaml", simulator.default_scenario_path().read_bytes(), "text/yaml")
+    page.file_uploader(key="batch files").set_value([bad, mine]).run()
+    assert "neither sent nor shipped" in words(page)
+    good = ("good.yaml", SMALL.replace(b"../support-triage.yaml", b"mine.yaml"), "text/yaml")
+    page.file_uploader(key="batch files").set_value([bad, mine, good]).run()
+    assert "20 points of 2 scenarios" in words(page)
+    page.selectbox(key="which batch").select("article-cases").run()
+    page.file_uploader(key="batch files").set_value([bad, mine, good, ("last.yaml", bad[1], bad[2])]).run()
+    assert page.selectbox(key="which batch").value == "last.yaml"
+    assert "neither sent nor shipped" in words(page)
+
+
 def test_a_batch_too_large_for_a_page_is_sent_to_the_command_line() -> None:
     large = SMALL.replace(b"points: 5", b"points: 50000")
     page = opened(sent_batch=("large.yaml", large, ()))

@@ -71,12 +71,15 @@ def test_who_stops_a_simulation_stops_nobody_else_and_other_pages_answer_meanwhi
     other.close()
 
 
-def test_a_sent_batch_is_run_filtered_and_saved(page: Page, app: Served) -> None:
+def test_a_batch_is_sent_corrected_run_filtered_and_saved(page: Page, app: Served) -> None:
     page.goto(f"{app.url}/batch")
     page.get_by_role("button", name="Upload your own (YAML)").click()
-    page.locator("input[type=file]").first.set_input_files(
-        files=[{"name": "own.yaml", "mimeType": "application/yaml", "buffer": BATCH}])
-    page.get_by_text("9 points of 1 scenario,").wait_for()
+    for said, sent in ((page.get_by_text("neither sent nor shipped"), b"scenarios: [../../x.yaml]\n"),
+                       (page.get_by_text("9 points of 1 scenario,"), BATCH)):
+        page.locator("input[type=file]").first.set_input_files(
+            files=[{"name": f"own-{len(sent)}.yaml", "mimeType": "application/yaml", "buffer": sent}])
+        said.wait_for()
+    assert wrong(page) == []
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Run the batch").click()
     page.locator("[data-testid=stDataFrame]").wait_for()
