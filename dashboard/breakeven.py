@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import answer, pictures, question, shown, take, work
+from dashboard import answer, pictures, question, shown, take, view, work
 from dashboard.guard import guarded
 from simulator import as_csv, break_even_json, charts
 from simulator.charts_flip_words import flip_words
@@ -39,9 +39,7 @@ def page() -> None:
             shown.say(f"{names[0]} is the only option of this scenario; there is nothing to compare it with.")
             return
         knobs = {knob.path: knob for knob in answer.knobs_of(asked, ())}
-        part = st.segmented_control(
-            "What to look at", PARTS, default=PARTS[0], key="part", required=True, label_visibility="collapsed"
-        )
+        part = view.switch(st.container(), "What to look at", PARTS, PARTS[0], "part", label_visibility="collapsed")
         if part == MAP:
             _map(asked, knobs)
         elif part == MOVES:
@@ -84,12 +82,11 @@ def _pair(asked: Question, scenario: Scenario, names: list[str], knobs: dict[str
 
 def _map(asked: Question, knobs: dict[str, Knob]) -> None:
     """The cheapest option over two dials, how clearly, and the lines on which two cost the same."""
-    turn = st.session_state.round
     paths = [knob.path for knob in knobs.values() if knob.at_hand]
     prompts = [path for path in paths if path.endswith("prefix_tokens")] or paths[1:]
     across, up = st.columns(2)
-    x = across.selectbox("Across", paths, paths.index(VOLUME), key=f"across {turn}", format_func=_labelled(knobs))
-    y = up.selectbox("Upwards", paths, paths.index(prompts[0]), key=f"up {turn}", format_func=_labelled(knobs))
+    x = view.choice(across, "Across", paths, VOLUME, "across", format_func=_labelled(knobs))
+    y = view.choice(up, "Upwards", paths, prompts[0], "up", format_func=_labelled(knobs))
     with shown.working("Pricing every option at 100 by 100 pairs of values; with machines it takes a while."):
         found = answer.map_of(asked, x, y)
     _shown(asked, "map", charts.cost_map([found]))
@@ -103,20 +100,17 @@ def _chosen(
     asked: Question, scenario: Scenario, names: list[str], knobs: dict[str, Knob]
 ) -> tuple[tuple[str, str], Knob, tuple[float, float]]:
     """The pair, the dial, and the ends of its range."""
-    turn = st.session_state.round
     with shown.working():
         best = answer.comparison_of(asked).verdict
     against = best.runner_up if best.runner_up not in (None, scenario.baseline) else best.choice
     first, second, dial = st.columns([1, 1, 2])
-    one = first.selectbox("Between", names, names.index(scenario.baseline), key=f"first {turn}")
-    other = second.selectbox("and", names, names.index(against), key=f"second {turn}")
-    path = dial.selectbox(
-        "Along", list(knobs), list(knobs).index(VOLUME), key=f"along {turn}", format_func=_labelled(knobs),
-    )
+    one = view.choice(first, "Between", names, scenario.baseline, "first")
+    other = view.choice(second, "and", names, str(against), "second")
+    path = view.choice(dial, "Along", list(knobs), VOLUME, "along", format_func=_labelled(knobs))
     knob = knobs[path]
     low, high = st.columns(2)
-    begin = low.number_input("From", value=float(knob.dial.low), key=f"from {path} {turn}", format="%.6g")
-    end = high.number_input("To", value=float(knob.dial.high), key=f"to {path} {turn}", format="%.6g")
+    begin = view.number(low, "From", float(knob.dial.low), f"from {path}", format="%.6g")
+    end = view.number(high, "To", float(knob.dial.high), f"to {path}", format="%.6g")
     return (one, other), knob, (begin, end)
 
 

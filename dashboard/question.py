@@ -50,6 +50,8 @@ def begin() -> None:
     texts = asked.get("set", [])
     st.session_state.laid = _pairs(texts[:MOST_LAID])
     st.session_state.linked = dict(st.session_state.laid)
+    views = asked.get("view", [])
+    st.session_state.view = _pairs(views[:MOST_LAID])
     with guarded():
         if "pinned" in asked:
             st.session_state.pinned = _pinned_by(asked["pinned"][-1])
@@ -58,8 +60,10 @@ def begin() -> None:
                          "shown is another")
     if len(texts) > MOST_LAID:
         raise InputError(f"the link: sets {len(texts):,} values, and the first {MOST_LAID} are taken")
-    if bare := [text for text in texts if "=" not in text]:
-        raise InputError(f'the link: "set={short(bare[0], 40)}" is no PATH=VALUE; all else of it holds')
+    if bare := [f"set={text}" for text in texts if "=" not in text]:
+        raise InputError(f'the link: "{short(bare[0], 44)}" is no PATH=VALUE; all else of it holds')
+    if bare := [f"view={text}" for text in views if "=" not in text]:
+        raise InputError(f'the link: "{short(bare[0], 45)}" is no NAME=CHOICE; all else of it holds')
 
 
 def _linked_source(
@@ -189,7 +193,7 @@ def called(question: Question) -> str:
 
 
 def parameters(question: Question) -> list[tuple[str, str]] | None:
-    """What stands after the question mark of the link, or None where it would be too long.
+    """What stands after the question mark of the link, what pages show of it too, or None where it would be too long.
 
     A pinned state stands there too, as its own link would say it, unless both together are too long.
     """
@@ -197,7 +201,8 @@ def parameters(question: Question) -> list[tuple[str, str]] | None:
     if scenario is None:
         return None
     default = scenario == [("scenario", default_scenario_path().stem)]
-    found = _short_enough([*([] if default else scenario), *_laid_over(question)])
+    views = [("view", f"{name}={chosen}") for name, chosen in st.session_state.view.items()]
+    found = _short_enough([*([] if default else scenario), *_laid_over(question), *views])
     if found is None or pinned() is None:
         return found
     return _short_enough([*found, *_pinned_beside(question)]) or found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import pictures, question, shown, take, work, workshop
+from dashboard import pictures, question, shown, take, view, work, workshop
 from dashboard.guard import guarded
 from simulator import charts, rehearsal_parts, rehearse
 from simulator.formats import NONE, days, share, usd
@@ -53,18 +53,14 @@ def page() -> None:
 
 
 def _chosen(scenario: Scenario) -> How:
-    """Runs, seed and fidelity; kept for the session, as widgets are forgotten when another page is opened."""
+    """Runs, seed and fidelity."""
     plan = scenario.simulation
-    kept: How = st.session_state.get("how", (min(int(plan.runs), MOST_RUNS), 0, plan.fidelity))
     one, two, three = st.columns([1, 1, 2])
-    runs = one.number_input("Runs", 1, MOST_RUNS, kept[0], step=50, key="runs")
-    seed = two.number_input("Seed", 0, 2**53 - 1, kept[1], key="seed", help="The same seed gives the same numbers.")
-    fidelity = three.segmented_control(
-        "Fidelity", list(FIDELITIES), default=kept[2], key="fidelity", required=True, format_func=FIDELITIES.__getitem__
-    )
-    how = (int(runs), int(seed), str(fidelity))
-    st.session_state.how = how
-    return how
+    runs = view.number(one, "Runs", min(int(plan.runs), MOST_RUNS), "runs", 1, MOST_RUNS, step=50)
+    seed = view.number(two, "Seed", 0, "seed", 0, 2**53 - 1, help="The same seed gives the same numbers.")
+    fidelity = view.switch(three, "Fidelity", list(FIDELITIES), plan.fidelity, "fidelity",
+                           format_func=FIDELITIES.__getitem__)
+    return int(runs), int(seed), fidelity
 
 
 def _is_over(job: Job | None) -> bool:

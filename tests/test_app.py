@@ -149,6 +149,7 @@ def test_a_link_that_was_cut_short_is_told_in_one_sentence() -> None:
 
 @pytest.mark.parametrize(("link", "said"), [
     ({"set": ["horizon_days=90", "foo"]}, '"set=foo" is no PATH=VALUE'),
+    ({"view": ["along=horizon_days", "foo"]}, '"view=foo" is no NAME=CHOICE'),
     ({"set": ["horizon_days=90"] * 201}, "sets 201 values, and the first 200 are taken"),
     ({"file": ["mine"]}, "mine was too long for one, so open its file"),
 ])
