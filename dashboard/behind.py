@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import answer, pictures, question, shown, take
 from simulator import charts
 from simulator.charts_style import places
-from simulator.formats import NONE, day, days, reading, share, usd
+from simulator.formats import NONE, day, days, reading, share, short, usd
 
 if TYPE_CHECKING:
     from dashboard.work import Question
@@ -135,6 +135,26 @@ def saving(asked: Question) -> None:
             )
         else:
             shown.say("No other price in the book would be cheaper for the same tokens.")
+
+
+def difference(pinned: Comparison, now: Comparison) -> str:
+    """What the choice of the one state costs and that of the other: over the horizon, or a month where these differ."""
+    alike = pinned.horizon_days == now.horizon_days
+    period = f"over {days(now.horizon_days)}" if alike else "a month"
+    (before, was), (after, costs) = (
+        (found.verdict.choice, _total(found) if alike else found.options[found.verdict.choice].monthly_usd)
+        for found in (pinned, now)
+    )
+    gap = costs - was
+    words = f"{usd(abs(gap))} {'less' if gap < 0 else 'more'}" if gap else "the same"
+    return (f"Pinned: {short(before)}, {usd(was)} {period}. Now: {short(after)}, {usd(costs)}, {words}. "
+            "Both stand side by side below.")
+
+
+def _total(found: Comparison) -> float:
+    """What the choice costs over the horizon, or until it stops serving."""
+    option = found.options[found.verdict.choice]
+    return option.total_usd or option.total_until or 0.0
 
 
 def side_by_side(states: Mapping[str, tuple[str, Comparison]]) -> None:

@@ -130,7 +130,7 @@ def _answer(asked: Question, rooms: Rooms, *, drawn: bool) -> None:
             _pin(asked)
     with rooms.behind:  # first what stays as tall as it is while a dial moves, so that no chart is pushed
         behind.doubt(comparison, doubt)
-        _side_by_side(asked, comparison)
+        _side_by_side(asked, comparison, rooms)
         behind.saving(asked)
         behind.reasons(comparison)
 
@@ -162,17 +162,21 @@ def _keep(asked: Question) -> None:
     st.session_state.pinned = asked
 
 
-def _side_by_side(asked: Question, comparison: Comparison) -> None:
-    """The pinned state and the present one, where one is pinned."""
+def _side_by_side(asked: Question, comparison: Comparison, rooms: Rooms) -> None:
+    """The pinned state beside the present one; above the charts already, in one line, the difference in money."""
     pinned = question.pinned()
-    if pinned is not None:
-        with guarded():
-            try:
-                with shown.working():
-                    before = answer.comparison_of(pinned)
-            except TunepointError as error:
-                raise TunepointError(f"the pinned state: {error}") from None
-            behind.side_by_side({"Pinned": (_state(pinned), before), "Now": (_state(asked), comparison)})
+    if pinned is None:
+        return
+    before = None
+    with rooms.saved, st.container(key="difference"), guarded():
+        try:
+            with rooms.said, shown.working():
+                before = answer.comparison_of(pinned)
+        except TunepointError as error:
+            raise TunepointError(f"the pinned state: {error}") from None
+        shown.say(behind.difference(before, comparison))
+    if before is not None:
+        behind.side_by_side({"Pinned": (_state(pinned), before), "Now": (_state(asked), comparison)})
 
 
 def _state(asked: Question) -> str:

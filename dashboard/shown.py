@@ -70,6 +70,7 @@ STYLE = """<style>
 .tp-backstage {position: fixed; top: 0; left: 0; width: 0; height: 0; overflow: hidden; visibility: hidden}
 [class*=st-key-beside] {min-height: 12rem}
 @media (max-width: 1100px) {[class*=st-key-beside] {min-height: 18rem}}
+.st-key-difference {min-height: 2.8rem}
 .st-key-plotly, .st-key-ahead, .st-key-door, .st-key-keyboard {position: absolute; height: 0; overflow: hidden}
 </style>"""
 

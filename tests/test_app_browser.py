@@ -201,13 +201,15 @@ def long_named() -> str:
 
 
 @pytest.mark.parametrize("width", [900, 1400])
-@pytest.mark.parametrize("asked", [f"scenario={HOSTED}", long_named()], ids=["hosted", "long names"])
+@pytest.mark.parametrize(("asked", "charts"), [
+    (f"scenario={HOSTED}", 3), (long_named(), 3), (f"{long_named()}&pinned=set%3Dworkload.calls_per_day%3D500000", 5),
+], ids=["hosted", "long names", "pinned"])
 def test_nothing_is_wider_than_the_window_and_nothing_in_a_chart_is_cut_off(
-    page: Page, app: Served, width: int, asked: str
+    page: Page, app: Served, width: int, asked: str, charts: int
 ) -> None:
-    wide(page, f"{app.url}/?{asked}", width)
+    wide(page, f"{app.url}/?{asked}", width, charts)
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
-    assert page.locator(".js-plotly-plot .legend").count() == 3
+    assert page.locator(".js-plotly-plot .legend").count() == charts
     cut = page.evaluate("""() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(chart => {
       const frame = chart.getBoundingClientRect();
       const parts = '.g-gtitle, .legend, .xtitle, .ytitle, .xtick, .ytick, .annotation';
@@ -277,7 +279,8 @@ def test_the_kind_of_picture_that_was_chosen_outlasts_the_popover(desk: Page) ->
 
 
 def watched(page: Page) -> None:
-    """Begin to write down where verdict, cards and charts stand, as often as the browser draws."""
+    """Begin to write down where verdict, cards and charts stand, as often as the browser draws, once all are there."""
+    settled(page)
     page.evaluate("""() => {
       window.tops = new Set();
       const look = () => {
@@ -290,10 +293,11 @@ def watched(page: Page) -> None:
 
 
 @pytest.mark.parametrize("width", [900, 1400])
+@pytest.mark.parametrize(("pinned", "charts"), [("", 3), ("&pinned=", 5)], ids=["alone", "pinned"])
 def test_nothing_jumps_while_a_slider_moves_even_to_where_machines_no_longer_serve(
-    page: Page, app: Served, width: int
+    page: Page, app: Served, width: int, pinned: str, charts: int
 ) -> None:
-    wide(page, f"{app.url}/?scenario=support-triage", width)
+    wide(page, f"{app.url}/?scenario=support-triage{pinned}", width, charts)
     watched(page)
     slider = page.get_by_role("slider", name="Calls per day")
     for key in ("ArrowRight", "ArrowRight", "End", "ArrowLeft"):
@@ -303,6 +307,23 @@ def test_nothing_jumps_while_a_slider_moves_even_to_where_machines_no_longer_ser
     page.locator(".tp-card .no").nth(1).wait_for()
     settled(page)
     assert len(page.evaluate("[...window.tops]")) == 1
+
+
+def test_the_line_of_a_pinned_state_keeps_its_room_where_it_becomes_shorter(page: Page, app: Served) -> None:
+    text = HOSTED_PATH.read_text("utf-8").replace("long-prompt", "long")
+    for mark in ("  tuned:", ".tuned."):
+        text = text.replace(mark, mark.replace("tuned", "tuned-on-the-answers-of-2024"))
+    wide(page, f"{app.url}/?yaml={simulator.pack_link(text.encode())}&pinned=", 1200, charts=5)
+    settled(page)
+
+    def tall(part: str) -> int:
+        return int(page.locator(part).evaluate("part => part.clientHeight"))
+
+    words, room = tall(".st-key-difference .tp-note"), tall(".st-key-difference")
+    page.get_by_role("slider", name="Calls per day").press("Home")
+    page.locator(".st-key-difference", has_text="Now: long,").wait_for()
+    assert tall(".st-key-difference .tp-note") < words
+    assert tall(".st-key-difference") == room
 
 
 @pytest.mark.parametrize("width", [900, 1400])

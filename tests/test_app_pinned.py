@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 import simulator
 from dashboard.question import LONGEST_LINK
 from dashboard.work import Question
+from simulator.formats import usd
 from tests.dashboards import HOSTED, HOSTED_PATH, words
 
 PAGE = "from dashboard import decide, question\nquestion.begin()\ndecide.page()\n"
@@ -97,6 +98,21 @@ def test_a_pinned_scenario_stands_beside_the_present_one(drawn: dict[str, Any]) 
     saved = [button.proto.label for button in page.get("download_button")]
     for state in ("pinned", "now"):
         assert {f"cumulative-cost {state} (HTML)", f"cumulative-cost {state} (CSV)"} <= set(saved)
+
+
+@pytest.mark.parametrize(("flag", "period"), [
+    ("workload.calls_per_day=120000", "over 730 days"), ("workload.calls_per_day=1000", "over 730 days"),
+    ("horizon_days=365", "a month"), ("", "over 730 days"),
+])
+def test_the_difference_in_money_stands_above_the_charts(flag: str, period: str) -> None:
+    found = [simulator.compare(simulator.read_scenario(HOSTED_PATH, flags)) for flags in ([], [flag] if flag else [])]
+    choices = [one.options[one.verdict.choice] for one in found]
+    was, costs = ((one.total_usd if "over" in period else one.monthly_usd) or 0.0 for one in choices)
+    gap = f"{usd(abs(costs - was))} {'less' if costs < was else 'more'}" if flag else "the same"
+    names = [one.verdict.choice for one in found]
+    said = words(opened(scenario=HOSTED, set=[flag] if flag else [], pinned=""))
+    line = f"Pinned: {names[0]}, {usd(was)} {period}. Now: {names[1]}, {usd(costs)}, {gap}."
+    assert line in said.partition("Side by side")[0]
 
 
 def test_the_charts_of_both_states_have_one_range_before_and_after_a_slider_moves(drawn: dict[str, Any]) -> None:
