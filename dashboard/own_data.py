@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -57,8 +58,9 @@ def _prompt() -> None:
     scenario = work.scenario_of(question.asked())
     rules = {name: scenario.prices[option.price].on(scenario.start).rules.tokens
              for name, option in scenario.options.items() if isinstance(option, HostedOption)}
-    counted = {name: _counted(text, rule.encoding, rule.factor) for name, rule in rules.items()}
-    plain = _counted(text, own_examples.ENCODING, 1.0)
+    count_in = own_kept.once("prompt", _counting, text)
+    counted = {name: count_in(rule.encoding, rule.factor) for name, rule in rules.items()}
+    plain = count_in(own_examples.ENCODING, 1.0)
     shown.table(
         {"option": "", "price": "", "tokens": "n", "counted with": "", "how sure": ""},
         [("any", "", f"{plain.tokens:,}", plain.encoding, "exact" if plain.exact else plain.note),
@@ -80,15 +82,13 @@ def _prompt() -> None:
                   "tokens; see Decide.")
 
 
-@functools.lru_cache(maxsize=8)
-def _counted(text: str, encoding: str | None, factor: float) -> TokenCount:
-    """Tokens of a text, kept while a page is redrawn, as options share encodings: of 20 MB it takes many seconds."""
-    return count_tokens(text, encoding, factor)
+def _counting(text: str) -> Callable[[str | None, float], TokenCount]:
+    """Counts the tokens of a text, in each encoding once, as options share them: of 20 MB it takes many seconds."""
+    return functools.cache(functools.partial(count_tokens, text))
 
 
-@functools.lru_cache(maxsize=4)
 def _read(raw: bytes, name: str) -> tuple[Trace, dict[str, Any]]:
-    """A trace and what it says, kept while a page is redrawn."""
+    """A trace and what it says."""
     trace = parse_trace(raw, name)
     return trace, describe_trace(trace)
 
@@ -98,7 +98,7 @@ def _trace() -> None:
         "trace", "Drop a log of calls: CSV or gzip with TIMESTAMP, ContextTokens, GeneratedTokens", ["csv", "gz"])
     if file is None:
         return
-    trace, told = _read(file.raw, file.name)
+    trace, told = own_kept.once("trace", _read, file.raw, file.name)
     shown.say(f"{told['rows']:,} calls over {measured(told['span_s'])} s; {count(told['input_tokens'])} tokens in, "
               f"{count(told['output_tokens'])} out.")
     names = ("mean", "p50", "p95", "p99", "max")
@@ -112,25 +112,18 @@ def _trace() -> None:
     _bill(trace)
     shown.send("trace", trace_settings(trace), "Means and spreads alone")
     with guarded():
-        _fit(file.raw, file.name)
+        _fit(trace)
 
 
-@functools.lru_cache(maxsize=4)
-def _fitted(raw: bytes, name: str) -> Fit:
-    """The fit of a trace, with the notes of both."""
-    found: Fit = fit_trace(_read(raw, name)[0])
-    return found
-
-
-def _fit(raw: bytes, name: str) -> None:
-    """How calls come, fitted, beside what the log shows."""
-    fit, told = _fitted(raw, name), _read(raw, name)[0].notes
+def _fit(trace: Trace) -> None:
+    """How calls come, fitted, beside what the log shows; the fit tells the notes of both."""
+    fit: Fit = own_kept.once("trace", fit_trace, trace)
     shown.table(
         {"fitted": "", "of the log": "n", "of the fit": "n"},
         [(what, *("" if value is None else measured(value) for value in (seen, modelled)))
          for what, seen, modelled in fit.rows],
     )
-    shown.points("", [note for note in fit.notes if note not in told])
+    shown.points("", [note for note in fit.notes if note not in trace.notes])
     shown.send("fit", fit_settings(fit), "The whole fit: hours, levels and bursts too")
 
 

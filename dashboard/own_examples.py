@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from datetime import date
 
 import streamlit as st
@@ -35,7 +34,7 @@ def show() -> None:
     if file is None:
         shown.say("Every line is checked, and nothing is sent anywhere.")
         return
-    check = _read(file.raw, file.name)
+    check = own_kept.once("examples", _read, file.raw, file.name)
     told = describe_dataset(check)
     shown.say(f"{check.records:,} records ({check.shape}), {check.tokens:,} tokens ({ENCODING}); "
               f"{told['split']['train']:,} to train on and {told['split']['validation']:,} to measure on.")
@@ -53,9 +52,8 @@ def show() -> None:
     _settings(check)
 
 
-@functools.lru_cache(maxsize=4)
 def _read(raw: bytes, name: str) -> DatasetCheck:
-    """A checked file, kept while a page is redrawn."""
+    """A checked file."""
     found: DatasetCheck = parse_dataset(raw, name, lambda text: count_tokens(text, ENCODING).tokens)
     return found
 

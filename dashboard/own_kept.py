@@ -1,12 +1,19 @@
-"""What a reader has sent or typed, kept for the session: Streamlit forgets it when another page is opened."""
+"""What a reader has sent or typed, and what was read from it: kept for the session, and nowhere else.
+
+Streamlit itself forgets what was sent and typed when another page is opened.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, TypeVarTuple
 
 import streamlit as st
 
 from dashboard import shown
+
+Given = TypeVarTuple("Given")
+Found = TypeVar("Found")
 
 
 class Sent(NamedTuple):
@@ -34,6 +41,18 @@ def file(kind: str, label: str, types: list[str]) -> Sent | None:
     return found
 
 
+def once(kind: str, read: Callable[[*Given], Found], *given: *Given) -> Found:
+    """What a function finds in what was sent of a kind, worked out once however often its page is redrawn.
+
+    A cache of the function would keep what was sent for as long as the server runs.
+    """
+    found: dict[Any, Any] = st.session_state.setdefault(f"found {kind}", {})
+    if read not in found or found[read][0] != given:
+        found[read] = given, read(*given)
+    last: Found = found[read][1]
+    return last
+
+
 def typed(key: str) -> dict[str, Any]:
     """What makes a widget keep what is typed into it, with its key."""
     if key not in st.session_state and f"kept {key}" in st.session_state:
@@ -43,14 +62,14 @@ def typed(key: str) -> dict[str, Any]:
 
 def _take_up(kind: str) -> None:
     sent = st.session_state[f"{kind} file"]
-    if sent is None:
-        _take_off(kind)
-    else:
+    _take_off(kind)
+    if sent is not None:
         st.session_state[f"sent {kind}"] = Sent(sent.name, sent.getvalue())
 
 
 def _take_off(kind: str) -> None:
-    st.session_state.pop(f"sent {kind}", None)
+    for key in (f"sent {kind}", f"found {kind}"):
+        st.session_state.pop(key, None)
 
 
 def _keep(key: str) -> None:

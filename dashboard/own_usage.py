@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import math
 
@@ -30,7 +29,7 @@ def show() -> None:
     if file is None:
         shown.say("Nothing is sent anywhere: the log is read by this server, and forgotten with this session.")
         return
-    usage = _read(file.raw, file.name, _columns(typed))
+    usage: Usage = own_kept.once("usage", parse_usage, file.raw, file.name, _columns(typed) or None, ASKED_BY)
     paid = "" if usage.usd is None else f"; {usd_exact(usage.usd)} paid"
     if usage.usd is not None and usage.unpaid_rows:
         paid += f", and {count(usage.unpaid_rows)} of {count(usage.rows)} rows have no cost"
@@ -49,20 +48,13 @@ def show() -> None:
     _settings(usage)
 
 
-@functools.lru_cache(maxsize=4)
-def _read(raw: bytes, name: str, columns: tuple[tuple[str, str], ...]) -> Usage:
-    """A log, summed up, kept while a page is redrawn."""
-    found: Usage = parse_usage(raw, name, dict(columns) or None, ASKED_BY)
-    return found
-
-
-def _columns(typed: str) -> tuple[tuple[str, str], ...]:
-    """Pairs of field and column, as typed."""
+def _columns(typed: str) -> dict[str, str]:
+    """The column of each field, as typed."""
     pairs = [part.strip().partition("=") for part in typed.replace("\n", ",").split(",") if part.strip()]
     for field, equals, column in pairs:
         if not equals or not column.strip():
             raise InputError(f'{ASKED_BY}: "{field}" is no pair; write FIELD=COLUMN, as in time=created_at')
-    return tuple((field.strip(), column.strip()) for field, _, column in pairs)
+    return {field.strip(): column.strip() for field, _, column in pairs}
 
 
 def _bill(usage: Usage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import html
 import json
 import re
@@ -275,6 +276,7 @@ def test_what_was_sent_and_typed_is_there_after_another_page_until_it_is_taken_o
         page.button(key=f"take off {kind}").click().run()
     assert "sent before" not in words(page)
     assert "1,800 calls over" not in words(page)
+    assert "found trace" not in page.session_state
     page.text_area(key="pasted prompt").set_value("").run()
     assert "Nothing is sent anywhere: the tokens are counted" in words(page)
 
@@ -297,3 +299,22 @@ def test_a_prompt_is_counted_once_for_all_options_that_share_an_encoding(monkeyp
     page.text_area(key="pasted prompt").set_value("a prompt that no other test has pasted").run()
     page.run()
     assert len(counted) == len(set(counted)) > 0
+
+
+def test_nothing_of_what_was_sent_outlives_its_session() -> None:
+    kinds = {simulator.TokenCount, simulator.Trace, simulator.Fit, simulator.Usage, simulator.DatasetCheck}
+
+    def found() -> list[Any]:
+        gc.collect()
+        return [one for one in gc.get_objects() if type(one) in kinds and not any(one is other for other in before)]
+
+    before: list[Any] = []
+    before += found()
+    page = opened(("trace file", "mine.csv", trace()), scenario="support-triage-2024-09")
+    page.file_uploader(key="usage file").upload("openai.csv", OPENAI.encode(), "text/csv")
+    page.file_uploader(key="examples file").upload(TOY.name, TOY.read_bytes(), "text/plain")
+    page.text_area(key="pasted prompt").set_value("a prompt of this session alone").run()
+    assert mistakes(page) == []
+    assert {type(one) for one in found()} == kinds
+    del page
+    assert found() == []
