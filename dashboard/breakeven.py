@@ -10,8 +10,8 @@ import streamlit as st
 from dashboard import answer, pictures, question, shown, take, view, work
 from dashboard.guard import guarded
 from simulator import as_csv, break_even_json, charts
-from simulator.charts_flip_words import flip_words
 from simulator.domain.findings import Knob
+from simulator.flip_words import flip_words
 from simulator.formats import day
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import Any
 import plotly.graph_objects as go
 
 from simulator.charts_drawing import Drawing
-from simulator.charts_flip_words import flips_at, nearest_of
 from simulator.charts_style import AXIS, COLOURS, GREY, INK, TICKS_USD, figure
 from simulator.charts_words import text
 from simulator.domain.uncertain import Flips, Sobol, Tornado, Uncertainty, Worth
+from simulator.flip_words import flips_at, nearest_of
 from simulator.formats import reading, share, short, usd
 
 MOST = 15
@@ -123,7 +123,7 @@ def flips(found: Flips) -> go.Figure:
         flips_at(row.at, row.unit, row.today) + (f": {short(row.to, 18)}" if len(others) > 1 else "") for row in rows
     ]
     nearest = f"Nearest: {_named(rows[0].path)} by {share(abs(rows[0].change or 0))}; " \
-              f"{nearest_of(rows, found.rows)} {'is' if len(found.rows) == 1 else 'are'} drawn." if rows else \
+              f"{nearest_of(rows, found.rows)} {'is' if len(rows) == 1 else 'are'} drawn." if rows else \
         "No single dial ends it within its span."
     chart = _bars(
         title=f"How far must a dial move to end the lead of {short(found.choice)}?",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
+import math
 import re
 
 import pytest
@@ -10,9 +13,12 @@ import pytest
 import simulator
 from dashboard import behind, shown
 from simulator import charts
-from simulator.charts_flip_words import flip_words, flips_at
 from simulator.cli import main
+from simulator.cli.studies_shown import show_sensitivity
 from simulator.domain.drawn import with_dials
+from simulator.domain.scenario import Scenario
+from simulator.domain.uncertain import Flips
+from simulator.flip_words import dial_value, flip_words, flips_at
 from simulator.studies.compare import compare
 from simulator.studies.flip import flips
 from simulator.studies.moves import explicit
@@ -21,11 +27,22 @@ FILES = {path.stem: path for path in simulator.shipped_scenarios()}
 TOLD = ("support-triage", "how-sure")
 
 
+@functools.cache
+def asked(name: str) -> tuple[Scenario, Flips]:
+    scenario = explicit(simulator.read_scenario(FILES[name]))
+    return scenario, flips(scenario)
+
+
+def typed(said: str) -> float:
+    """The number that is said, as it is typed in."""
+    return float(said.split(" ")[0].replace(",", "")) * (0.01 if said.endswith(" %") else 1.0)
+
+
 @pytest.mark.parametrize("name", TOLD)
 def test_chart_words_and_command_line_tell_the_same_flips_the_nearest_first(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = flips(simulator.read_scenario(FILES[name]))
+    _, found = asked(name)
     words = flip_words(found)
     assert main(["sensitivity", str(FILES[name]), "--method", "flips", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
@@ -46,13 +63,35 @@ def test_chart_words_and_command_line_tell_the_same_flips_the_nearest_first(
 
 
 def test_every_value_said_flips_the_choice_as_typed_in() -> None:
-    scenario = explicit(simulator.read_scenario(FILES["support-triage"]))
-    found = flips(scenario)
+    scenario, found = asked("support-triage")
     for row in found.rows:
-        said = re.sub(r"[^\d.M]", "", flips_at(row.at, row.unit, row.today).split(" ")[0])
-        value = float(said.rstrip("M")) * (1e6 if said.endswith("M") else 0.01 if row.unit == "share" else 1.0)
-        assert value == pytest.approx(row.at, rel=0.03)
+        value = typed(flips_at(row.at, row.unit, row.today))
         assert compare(with_dials(scenario, {row.path: value}), flips=False).verdict.choice == row.to, row.path
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_value_said_is_beyond_where_the_choice_flips_by_less_than_its_last_digit(name: str) -> None:
+    """And what is said of today is as exact, as the change is told from one to the other."""
+    for row in asked(name)[1].rows:
+        value, beyond = typed(flips_at(row.at, row.unit, row.today)), math.copysign(1.0, row.at - row.today)
+        unit = 10.0 ** (math.floor(math.log10(abs(row.at))) - 3)
+        assert -1e-5 * unit <= beyond * (value - row.at) <= unit, row.path
+        assert value == pytest.approx(row.at, rel=0.005), row.path
+        assert typed(dial_value(row.today, row.unit)) == pytest.approx(row.today, rel=0.005), row.path
+
+
+def test_a_value_is_said_to_as_many_digits_at_any_size() -> None:
+    for tens in range(-4, 8):
+        assert typed(flips_at(1.23456 * 10.0**tens, "USD", 0.0)) == pytest.approx(1.235 * 10.0**tens, rel=1e-12)
+        assert typed(flips_at(1.23456 * 10.0**tens, "USD", 1e9)) == pytest.approx(1.234 * 10.0**tens, rel=1e-12)
+
+
+def test_one_flip_or_none_is_told_in_words_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    found = asked("support-triage")[1]
+    one = charts.flips(dataclasses.replace(found, rows=found.rows[:1]))
+    assert "; the only one is drawn." in one.layout.title.subtitle.text + str(one.layout.annotations)
+    show_sensitivity({"method": "flips", "choice": "a", "rows": []})
+    assert capsys.readouterr().out == "a is the choice; no change of one dial within its span ends this.\n"
 
 
 def test_the_first_page_says_that_its_flips_are_not_all_and_where_all_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +105,7 @@ def test_the_first_page_says_that_its_flips_are_not_all_and_where_all_are(monkey
 
 
 def test_few_bars_fill_their_rows_without_an_empty_one() -> None:
-    found = flips(simulator.read_scenario(FILES["support-triage"]))
+    _, found = asked("support-triage")
     chart = charts.flips(found)
     assert len(chart.data[0].y) == 3
     assert chart.layout.yaxis.range is None                              # one row each, and none besides

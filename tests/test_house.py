@@ -33,7 +33,7 @@ FINDINGS = tuple(f"simulator.domain.{name}" for name in ("findings", "uncertain"
 STUDIES = ("simulator.studies", "simulator.studies.*")
 RUN = ("simulator.run", "simulator.run.*")
 BILLING = ("simulator.billing", "simulator.billing.*")
-FORMATS = ("simulator.formats",)                                 # how a number is written where a person reads it
+FORMATS = ("simulator.formats", "simulator.flip_words")           # how a figure is written where a person reads it
 SIDE = ("simulator.files*", "simulator.intake*", "simulator.charts*", "simulator.report*")
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulator.charts_flip_words import dial_value, flip_change, flips_at, nearest_of
 from simulator.cli.output import points, say, table
+from simulator.flip_words import dial_value, flip_change, flips_at, nearest_of
 from simulator.formats import NONE, count, share, usd
 
 if TYPE_CHECKING:
@@ -154,6 +154,9 @@ def _flips(answer: Mapping[str, Any]) -> None:
     nearest = answer["rows"][0] if answer["rows"] else None
     if nearest is not None and nearest["distance"] < TIE:
         say(f"A tie: {answer['choice']} and {nearest['to']} cost the same as things stand, so that any change decides.")
+    if nearest is None:
+        say(f"{answer['choice']} is the choice; no change of one dial within its span ends this.")
+        return
     shown = answer["rows"][:SHOWN]
     say(f"{answer['choice']} is the choice; the smallest change of one dial that ends this, "
         f"{nearest_of(shown, answer['rows'])}:")
