@@ -122,14 +122,14 @@ def flips(found: Flips) -> go.Figure:
     labels = [
         flips_at(row.at, row.unit, row.today) + (f": {short(row.to, 18)}" if len(others) > 1 else "") for row in rows
     ]
+    told = "; ".join(f"{row.path} at {flips_at(row.at, row.unit, row.today)} to {row.to}" for row in rows)
     nearest = f"Nearest: {_named(rows[0].path)} by {share(abs(rows[0].change or 0))}; " \
               f"{nearest_of(rows, found.rows)} {'is' if len(rows) == 1 else 'are'} drawn." if rows else \
         "No single dial ends it within its span."
     chart = _bars(
         title=f"How far must a dial move to end the lead of {short(found.choice)}?",
         subtitle=f"Smallest relative change of one dial alone that makes {other} the cheapest. {nearest}",
-        alt=f"Flips, {nearest_of(rows, found.rows)}: "
-            + "; ".join(f"{row.path} at {row.at:.6g} to {row.to}" for row in rows) + ".",
+        alt=f"Flips, {nearest_of(rows, found.rows)}{': ' if told else ''}{told}.",
         x_title="Relative change, where 0 is today",
         names=names,
         foot=[f"Not drawn: flips beyond {share(FAR)} or from zero ({len(found.rows) - len(rows)}), dials without a "

@@ -60,6 +60,9 @@ def test_chart_words_and_command_line_tell_the_same_flips_the_nearest_first(
     few = f"the nearest {len(drawn)} of {len(rows)}" if len(drawn) < len(rows) else f"all {len(rows)}"
     assert few in chart.layout.title.subtitle.text + str(chart.layout.annotations) + chart.layout.title.text
     assert few in chart.layout.meta["alt"]
+    labels = [*chart.data[0].text, *(note.text for note in chart.layout.annotations)]
+    for said in re.findall(r" at (.*?) to ", chart.layout.meta["alt"]):          # the same figures, seen or read out
+        assert any(label and label.startswith(said) for label in labels), said
 
 
 def test_every_value_said_flips_the_choice_as_typed_in() -> None:
