@@ -120,10 +120,13 @@ def quantity(value: float) -> str:
 def measured(value: float) -> str:
     """What was measured or fitted: whole from a thousand on, else four digits, as it is not surer than that.
 
-    >>> measured(28816.0223), measured(0.067189882)
-    ('28,816', '0.06719')
+    >>> measured(28816.0223), measured(0.067189882), measured(999.97), measured(-0.00001), measured(0)
+    ('28,816', '0.06719', '1,000', '-0.00001', '0')
     """
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    if not math.isfinite(value):
+        return NONE
+    size = _significant(abs(value), 4)
+    return f"{value:,.0f}" if size >= 1000 else f"{'-' if value < 0 else ''}{_decimals(size, 4, least=0)}"
 
 
 def decade(value: float) -> str:

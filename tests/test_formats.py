@@ -35,6 +35,16 @@ def test_dollars_read_back_within_half_a_percent(value: float) -> None:
 
 
 @given(SIZES)
+@example(999.97)
+@example(1e-5)
+def test_what_was_measured_reads_back_within_its_fourth_digit_without_an_exponent(value: float) -> None:
+    said = formats.measured(value)
+    assert read(said) == pytest.approx(value, rel=0.000501)
+    assert "e" not in said
+    assert ("," in said) == (read(said) >= 1000)
+
+
+@given(SIZES)
 @example(9.96)
 @example(999_999.6)
 def test_counts_read_back_within_their_last_digit(value: float) -> None:

@@ -14,6 +14,7 @@ from simulator.domain.overload import ROOM_UNSURE
 from simulator.expected.gpu_training import run_hours, tokens_per_s
 from simulator.expected.scaling import BAND, Policy, backlog, busy_replicas, replicas_running
 from simulator.files import read_scenario
+from simulator.formats import rate
 from simulator.run import run, saturation, serve_calls, sizing_rate
 from simulator.simulated.steptime import step_time
 from simulator.studies.compare import compare
@@ -239,6 +240,12 @@ def test_gpu_commands_print_the_keys_of_the_contract() -> None:
     assert (shown["kv_tokens"], shown["measured"]) == (41_408, True)
     listed = tunepoint("gpu", "list", "--gpu", "rtx-4090", "--on", "2026-11-23", "--json").json
     assert {"owned/rtx-4090", "runpod-secure/rtx-4090"} <= {row["id"] for row in listed}
+    table = tunepoint("gpu", "list", "--gpu", "rtx-4090", "--on", "2026-11-23").out
+    for row in listed:                                                  # a rent is a price, and told to its last cent
+        if row["usd_per_gpu_hour"] is not None:
+            line = next(one for one in table.splitlines()
+                        if {row["id"], row["commitment"], str(row["effective"])} <= set(one.split()))
+            assert rate(row["usd_per_gpu_hour"]) in line.split()
     sized = tunepoint("size", str(TRIAGE), "--option", "own-4090", "--json").json
     assert {"replicas", "binds", "latency", "utilisation", "usd_per_month"} <= set(sized)
     assert sized["replicas"] == 1

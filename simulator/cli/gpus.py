@@ -11,6 +11,7 @@ from pricing.errors import InputError
 from simulator.cli.flags import Bare, Csv, Json, On, Set, day_or_today, one_form, typed_number
 from simulator.cli.output import emit_csv, emit_json, points, say, table
 from simulator.formats import NONE, measured, usd
+from simulator.formats import rate as usd_rate
 
 if TYPE_CHECKING:
     from simulator.domain.findings import ServingRun
@@ -174,7 +175,7 @@ def _seconds(value: float) -> str:
 
 
 def _usd(value: Any) -> str:
-    return "" if value is None else measured(value)
+    return "" if value is None else usd_rate(value)
 
 
 def _plain(value: Any) -> str:
