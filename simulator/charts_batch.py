@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from simulator.charts_style import COLOURS, GREY, SYMBOLS, TICKS_USD, figure, places
-from simulator.charts_words import text, wrapped
+from simulator.charts_words import series, text, wrapped
 from simulator.domain.batch import OPTION_TOTAL
 from simulator.domain.batch_points import NO_CHOICE, BatchPoints
 from simulator.formats import count, decade, short
@@ -106,6 +106,7 @@ def _scatter(
         chart.add_scatter(
             x=points.columns[x][drawn][mine], y=points.columns[y][drawn][mine], mode="markers",
             name=f"{text(short(word))}  {count(float(np.sum(points.columns[by][whole] == word)))}",
+            meta=series(word),
             marker={"color": colour, "symbol": SYMBOLS[place % len(SYMBOLS)], "size": 7, "opacity": 0.75},
             text=hover[mine], hovertemplate="%{text}<br>%{x:,.4~r}, %{y:,.4~r}<extra></extra>",
         )

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from simulator.charts_drawing import Drawing
 from simulator.charts_style import INK, RED, TICKS_USD, figure, label, line_style, places
-from simulator.charts_words import UNDER_ITS_NAME, barred, by_cost, ending, foot_lines, moment, named, text
+from simulator.charts_words import UNDER_ITS_NAME, barred, by_cost, ending, foot_lines, moment, named, series, text
 from simulator.domain.findings import Comparison, OptionSummary
 from simulator.formats import day, days, short
 
@@ -96,7 +96,7 @@ def cumulative_cost(comparison: Comparison, looks: Mapping[str, int] | None = No
         rank = order.index(name)
         chart.add_scatter(
             x=[moment(comparison, at) for at in paths[name].days], y=paths[name].usd,
-            name=named(name, comparison) + total, meta=named(name, comparison),
+            name=named(name, comparison) + total, meta=series(name, named(name, comparison)),
             hovertemplate=f"%{{y:$,.0f}}{UNDER_ITS_NAME}",
             legendrank=(1000 - rank) if option.result.feasible else 2000 + rank,
             **line_style(looks[name], option.result.feasible),

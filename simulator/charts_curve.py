@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from simulator.charts_drawing import Drawing
 from simulator.charts_style import INK, RED, TICKS_USD, VEIL, figure, label, line_style
-from simulator.charts_words import feasible, foot_lines, named, text
+from simulator.charts_words import feasible, foot_lines, named, series, text
 from simulator.domain.findings import BreakEven, Comparison, CostCurve, Crossing, Meeting
 from simulator.domain.uncertain import Reign
 from simulator.formats import decade, reading, reign_words, short, usd
@@ -80,8 +80,9 @@ def cost_against_volume(
     chart.update_layout(hovermode="x unified")
     for place, (name, values) in enumerate(curve.usd_per_month.items()):
         chart.add_scatter(
-            x=curve.x, y=values, name=named(name, comparison), customdata=[text(usd(one)) for one in values],
-            hovertemplate="%{customdata}", **line_style(place, feasible(name, comparison)),
+            x=curve.x, y=values, name=named(name, comparison), meta=series(name),
+            customdata=[text(usd(one)) for one in values], hovertemplate="%{customdata}",
+            **line_style(place, feasible(name, comparison)),
         )
     _draw_crossings(chart, curve, found)
     _label_crossings(chart, curve, found)

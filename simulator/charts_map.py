@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from simulator.charts_style import AXIS, COLOURS, INK, figure
-from simulator.charts_words import text
+from simulator.charts_words import series, text
 from simulator.domain.uncertain import CostMap
 from simulator.formats import count, decade, reading, share, short
 
@@ -94,7 +94,8 @@ def _draw(chart: go.Figure, one: CostMap, place: dict[str, int], *, legend: bool
     for i, name in enumerate(one.names):
         if i in shown:
             chart.add_scatter(
-                x=[None], y=[None], mode="markers", name=text(short(name)), showlegend=legend, **place,
+                x=[None], y=[None], mode="markers", name=text(short(name)), meta=series(name),
+                showlegend=legend, **place,
                 marker={"size": 12, "symbol": "square", "color": COLOURS[i % len(COLOURS)]},
             )
         others = np.delete(usd, i, axis=0)

@@ -79,7 +79,7 @@ def page_json(figure: go.Figure, height: int = PLOT_PX, *, narrow: bool = False)
 
 
 def _plain(words: str) -> str:
-    return html.unescape(words).replace("<br>", " ")
+    return html.unescape(words.replace("<br>", " "))
 
 
 def page_room(figure: go.Figure, *, narrow: bool = False) -> dict[str, Any]:
@@ -127,17 +127,28 @@ def standalone(figure: go.Figure) -> str:
 
 
 def plotted(figure: go.Figure) -> list[dict[str, Any]]:
-    """Every point of a chart as a row: the name it carries in the legend, x and y, and z where a trace has a grid.
+    """Every point of a chart as a row: the plain name of its line, x and y, and z where a trace has a grid.
 
-    >>> plotted(go.Figure(data=[{"name": "a", "x": [1, 2], "y": [3.0, 4.0]}]))
-    [{'series': 'a', 'x': 1, 'y': 3.0}, {'series': 'a', 'x': 2, 'y': 4.0}]
+    >>> plotted(go.Figure(data=[{"name": "a &amp; b", "x": [1], "y": [3.0]}]))
+    [{'series': 'a & b', 'x': 1, 'y': 3.0}]
+    >>> plotted(go.Figure(data=[{"name": "a  &#36;5", "meta": {"series": "a"}, "x": ["one<br>part"], "y": [4.0]}]))
+    [{'series': 'a', 'x': 'one part', 'y': 4.0}]
     """
     grid = any(getattr(trace, "z", None) is not None for trace in figure.data)
     return [
-        {"series": trace.name or "", "x": x, "y": y} | ({"z": z} if grid else {})
+        {"series": _series(trace), "x": _cell(x), "y": _cell(y)} | ({"z": z} if grid else {})
         for trace in figure.data
         for x, y, z in _points(trace)
     ]
+
+
+def _series(trace: Any) -> str:
+    """What a trace is called whatever its legend adds, which a moved dial would change."""
+    return str(trace.meta["series"]) if trace.meta else _plain(trace.name or "")
+
+
+def _cell(value: Any) -> Any:
+    return _plain(value) if isinstance(value, str) else value
 
 
 def _points(trace: Any) -> Iterator[tuple[Any, Any, Any]]:

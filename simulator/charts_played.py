@@ -11,7 +11,7 @@ from simulator.charts_drawing import Drawing
 from simulator.charts_fleet import drawn_week
 from simulator.charts_latency import latency, timed_fleets
 from simulator.charts_style import COLOURS, INK, SHARES, SYMBOLS, TICKS_USD, WASH, figure, line_style
-from simulator.charts_words import UNDER_ITS_NAME, on_date, text
+from simulator.charts_words import UNDER_ITS_NAME, on_date, series, text
 from simulator.domain.findings import Comparison
 from simulator.domain.rehearsed import Rehearsal
 from simulator.formats import day, days, share, short, usd
@@ -78,13 +78,15 @@ def cost_fan(found: Rehearsal) -> go.Figure:
         if runs > 1:
             edge = {"mode": "lines", "legendgroup": name, "showlegend": False, "hoverinfo": "skip",
                     "line": {"color": looks["line"]["color"], "width": 0}}
-            chart.add_scatter(x=x, y=low, name=f"{text(short(name))}, 5 % of runs", **edge)
+            chart.add_scatter(x=x, y=low, name=f"{text(short(name))}, 5 % of runs",
+                              meta=series(f"{name}, 5 % of runs"), **edge)
             chart.add_scatter(x=x, y=high, name=f"{text(short(name))}, 95 % of runs", fill="tonexty",
+                              meta=series(f"{name}, 95 % of runs"),
                               fillcolor=f"{COLOURS[place % len(COLOURS)]}{WASH}", **edge)
         chart.add_scatter(
             x=x, y=middle, name=_named(found, name, usd(spans[name][1])), legendgroup=name,
             legendrank=order.index(name),
-            meta=_named(found, name), hovertemplate=f"%{{customdata}}{UNDER_ITS_NAME}", **looks,
+            meta=series(name, _named(found, name)), hovertemplate=f"%{{customdata}}{UNDER_ITS_NAME}", **looks,
             customdata=[text(usd(half) + (f" ({usd(least)} to {usd(most)})" if runs > 1 else ""))
                         for least, half, most in zip(low, middle, high, strict=True)],
         )
@@ -116,7 +118,7 @@ def payback_chances(found: Rehearsal) -> go.Figure:
         at = [0.0, *waited.tolist(), float(found.horizon_days)]
         chart.add_scatter(
             x=[on_date(found.start, one) for one in at], y=[0.0, *steps.tolist(), steps[-1] if len(steps) else 0.0],
-            name=_named(found, name), mode="lines", line={**looks["line"], "shape": "hv"},
+            name=_named(found, name), meta=series(name), mode="lines", line={**looks["line"], "shape": "hv"},
             hovertemplate="paid back in %{customdata} of runs",
             customdata=[share(one) for one in (0.0, *steps.tolist(), steps[-1] if len(steps) else 0.0)],
         )
@@ -186,7 +188,7 @@ def _numbered(chart: Drawing, found: Rehearsal, name: str, moments: list[tuple[i
     place = found.options.index(name)
     chart.add_scatter(
         x=[on_date(found.start, at) for at in by_day], y=[text(short(name, 20))] * len(by_day), mode="markers+text",
-        name=text(short(name)), showlegend=False,
+        name=text(short(name)), meta=series(name), showlegend=False,
         marker={"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 13, "color": COLOURS[place % len(COLOURS)]},
         text=[str(before + 1 + index) for index in range(len(by_day))], textposition="top center",
         textfont={"size": 12, "color": INK}, hovertext=[text("; ".join(words)) for words in by_day.values()],

@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from simulator.charts_style import COLOURS, FAINT, GREY, INK, SHARES, TICKS_USD, VEIL, figure, line_style
-from simulator.charts_words import foot_lines, text
+from simulator.charts_words import foot_lines, series, text
 from simulator.domain.advice import Backtest, Bridge
 from simulator.domain.findings import Comparison
 from simulator.domain.uncertain import Uncertainty
@@ -49,11 +49,12 @@ def cost_distribution(found: Uncertainty, comparison: Comparison | None = None) 
         looks = line_style(place, risk.feasible_share == 1.0)
         levels = np.linspace(0, 1, len(risk.quantiles_usd))
         chart.add_scatter(x=risk.quantiles_usd, y=levels, name=text(short(name)), mode="lines", line=looks["line"],
-                          legendgroup=name, hovertemplate="%{customdata}",
+                          legendgroup=name, meta=series(name), hovertemplate="%{customdata}",
                           customdata=[text(f"{share(level)} below {usd(limit)}") for level, limit
                                       in zip(levels.tolist(), risk.quantiles_usd, strict=True)])
         chart.add_scatter(x=risk.interval_usd, y=[0.05, 0.5, 0.95], mode="markers", showlegend=False, legendgroup=name,
-                          marker={**looks["marker"], "color": looks["line"]["color"]}, hoverinfo="skip")
+                          marker={**looks["marker"], "color": looks["line"]["color"]}, meta=series(name),
+                          hoverinfo="skip")
     return chart.figure()
 
 
@@ -174,7 +175,7 @@ def backtests(found: Sequence[Backtest]) -> go.Figure:
     for name in names:
         looks = line_style(every.index(name))
         chart.add_scatter(x=days, y=[_a_day(one, name) for one in found], name=text(short(name)),
-                          mode="lines+markers", line=looks["line"], marker=looks["marker"],
+                          meta=series(name), mode="lines+markers", line=looks["line"], marker=looks["marker"],
                           hovertemplate="%{y:$,.2f} a day")
     chosen = [_a_day(one, one.choice) if one.choice else None for one in found]
     chart.add_scatter(

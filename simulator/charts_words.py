@@ -12,8 +12,8 @@ from simulator.formats import day, days, short, usd
 
 FOOT_CHARACTERS = 118
 """Characters of 11 px that fit a chart of 780 px."""
-UNDER_ITS_NAME = "<extra>%{meta}</extra>"
-"""End of what is read under the pointer where the legend says more than a name: `meta` of the line is the name."""
+UNDER_ITS_NAME = "<extra>%{meta.shown}</extra>"
+"""End of what is read under the pointer where the legend says more than a name: `meta` of the line, as `series`."""
 
 
 def text(words: str) -> str:
@@ -56,6 +56,15 @@ def feasible(name: str, comparison: Comparison | None) -> bool:
 def named(name: str, comparison: Comparison | None) -> str:
     """An option as a legend shows it: shortened, and marked where it is no choice."""
     return text(short(name)) + ("" if feasible(name, comparison) else " (no choice)")
+
+
+def series(name: str, shown: str = "") -> dict[str, str]:
+    """`meta` of a trace: what its rows are called in a table, whatever the legend adds, and what is shown instead.
+
+    >>> series("tuned $5", "tuned &#36;5 (no choice)")
+    {'series': 'tuned $5', 'shown': 'tuned &#36;5 (no choice)'}
+    """
+    return {"series": name} | ({"shown": shown} if shown else {})
 
 
 def ending(comparison: Comparison, name: str) -> str:

@@ -254,6 +254,7 @@ def test_an_option_has_one_colour_by_its_place_in_the_scenario_in_every_chart(
     lines = [charts.cumulative_cost(comparison), charts.cost_against_volume(curve, comparison.break_even, comparison)]
     colours = [[trace(chart, name).line.color for name in ("today", "tuned", "old (no choice)")] for chart in lines]
     assert colours == [list(charts_style.COLOURS[:3])] * 2
+    assert all({"today", "tuned", "old"} <= {row["series"] for row in charts.plotted(chart)} for chart in lines)
 
 
 def test_a_line_of_the_bill_has_one_look_and_no_two_share_it() -> None:

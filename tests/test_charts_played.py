@@ -43,7 +43,7 @@ def test_the_fan_ends_where_the_runs_end(played: simulator.Rehearsal) -> None:
 def test_the_fan_is_read_under_the_pointer_as_the_table_writes_it(played: simulator.Rehearsal) -> None:
     for trace in charts.cost_fan(played).data:
         if trace.hoverinfo != "skip":
-            low, middle, high = played.runs.interval_usd(trace.meta)
+            low, middle, high = played.runs.interval_usd(trace.meta["series"])
             assert trace.customdata[-1].replace("&#36;", "$") == f"{usd(middle)} ({usd(low)} to {usd(high)})"
 
 
