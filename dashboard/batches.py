@@ -178,7 +178,8 @@ def _drawn(points: BatchPoints, every: BatchPoints, batch: Batch) -> None:
                          format_func=charts.column_name)
     y = up.selectbox("Upwards", points.numbers, points.numbers.index("total_usd") if "total_usd" in points.numbers
                      else 1, key="batch y", format_func=charts.column_name)
-    colour = by.selectbox("Coloured by", ["choice", "scenario", "runner_up"], key="batch colour",
+    words = [name for name in ("choice", "scenario", "runner_up", "best") if name in every.columns]
+    colour = by.selectbox("Coloured by", words, key="batch colour",
                           format_func=lambda name: name.replace("_", "-"))
     met = every.words(colour)
     looks = places(met) if colour == "scenario" else places(

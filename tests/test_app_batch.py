@@ -122,6 +122,15 @@ def test_an_option_looks_as_on_the_pages_of_its_scenario_whatever_is_filtered() 
     assert {option: seen[option][0] for option in both} == {option: cards[option] for option in both}
 
 
+def test_a_batch_of_decisions_is_shown_and_coloured_by_what_was_best_afterwards() -> None:
+    page = opened()
+    page.selectbox(key="batch of 2").set_value("decided-monthly").run()
+    ran(page)
+    assert "27 of 27 points" in words(page)
+    page.selectbox(key="batch colour").set_value("best").run()
+    assert set(looks(page)) <= {"long-prompt", "gpt-4o", "tuned"}
+
+
 @pytest.mark.parametrize("asked", ["support-triage", "hundred-thousand-a-day", "support-triage-2024-09"])
 def test_where_options_of_many_scenarios_meet_no_two_share_a_colour_while_there_is_another(asked: str) -> None:
     page = AppTest.from_string(PAGE, default_timeout=60)

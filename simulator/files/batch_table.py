@@ -54,7 +54,7 @@ def _block(batch: Batch, piece: Piece, content: bytes) -> dict[str, NDArray[Any]
     found = {"scenario": np.full(size, member.name, dtype=object)}
     for name in table.column_names:
         values = table[name].combine_chunks()
-        if name in CHOSEN:
+        if name in CHOSEN or pa.types.is_dictionary(values.type):
             found[name] = np.array([word or NO_CHOICE for word in values.to_pylist()], dtype=object)
         elif pa.types.is_boolean(values.type):
             found[name] = np.array(["yes" if so else "no" for so in values.to_pylist()], dtype=object)
