@@ -55,6 +55,7 @@ def page() -> None:
             shown.points("In words, the nearest first", flip_words(flipped))
         else:
             _pair(asked, scenario, names, knobs)
+        take.scenario(asked)
 
 
 def _shown(asked: Question, name: str, figure: Figure, height: int = TALL_PX) -> None:

@@ -50,6 +50,7 @@ def page() -> None:
             workshop.ended(job)
             if job.found:
                 _found(asked, _merged(job))
+        take.scenario(asked)
 
 
 def _chosen(scenario: Scenario) -> How:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
 from dashboard import answer, question
-from dashboard.shown import say
+from dashboard.shown import say, working
 from dashboard.work import CHARTS
 from simulator import as_csv, as_json, charts, comparison_json, ledger_rows, report_html, scenario_yaml
 
 if TYPE_CHECKING:
+    from streamlit.elements.lib.mutable_popover_container import PopoverContainer
+
     from dashboard.work import Question
     from simulator.charts import Figure
     from simulator.domain.findings import Comparison, CostCurve
@@ -21,9 +23,28 @@ if TYPE_CHECKING:
 
 def show(asked: Question, comparison: Comparison, curve: CostCurve, doubt: Mapping[str, Figure]) -> None:
     """The popover with everything that can be saved, `doubt` among its charts; what is large is made when asked for."""
-    fold = st.popover("Take it along", icon=":material/download:", key="take", on_change="rerun", width="stretch")
-    if not fold.open:
-        return
+    fold = _fold("stretch")
+    if fold.open:
+        _whole(fold, asked, comparison, curve)
+        with fold:
+            _charts(question.called(asked),
+                    {title: one.figure(comparison, curve) for title, one in CHARTS.items()} | dict(doubt))
+
+
+def scenario(asked: Question) -> None:
+    """The same on a page that answers something else, without charts; worked out when it is opened."""
+    fold = _fold()
+    if fold.open:
+        with fold, working():
+            look, comparison = answer.look_at(asked), answer.comparison_of(asked)
+        _whole(fold, asked, comparison, look.curve)
+
+
+def _fold(width: Literal["content", "stretch"] = "content") -> PopoverContainer:
+    return st.popover("Take it along", icon=":material/download:", key="take", on_change="rerun", width=width)
+
+
+def _whole(fold: PopoverContainer, asked: Question, comparison: Comparison, curve: CostCurve) -> None:
     with fold:
         _link(asked)
         name = question.called(asked)
@@ -38,7 +59,6 @@ def show(asked: Question, comparison: Comparison, curve: CostCurve, doubt: Mappi
         _button("Every line of every bill (CSV)", f"{name}-ledger.csv", "text/csv",
                 lambda: as_csv(ledger_rows(comparison)))
         _button("Everything (JSON)", f"{name}.json", "application/json", lambda: as_json(comparison_json(comparison)))
-        _charts(name, {title: one.figure(comparison, curve) for title, one in CHARTS.items()} | dict(doubt))
 
 
 def charts_of(name: str, pictures: Mapping[str, Figure]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from simulator.cli import main
@@ -45,3 +46,17 @@ def test_a_crossing_is_said_in_the_words_of_the_command_line(capsys: pytest.Capt
     row = next(line for line in capsys.readouterr().out.splitlines() if ",horizon," in line)
     at = float(row.split(",")[6])
     assert f"Above {at:,.0f} calls a day tuned is cheaper than long-prompt" in words
+
+
+@pytest.mark.parametrize("name", ["breakeven", "simulate"])
+def test_what_can_be_taken_along_of_a_scenario_stands_on_its_other_pages_too(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamlit.popover", lambda label, **_: st.expander(label, expanded=True, on_change="rerun"))
+    page = AppTest.from_string(PAGE.replace("breakeven", name), default_timeout=60)
+    page.query_params["scenario"] = HOSTED
+    page.run()
+    assert not page.exception
+    assert any(f"scenario={HOSTED}" in code.value for code in page.code)
+    assert {"Scenario (YAML)", "Full report (HTML)", "Everything (JSON)"} <= {
+        button.proto.label for button in page.get("download_button")}
