@@ -81,6 +81,18 @@ def test_a_flag_replaces_the_node_whole_and_the_last_flag_holds(tmp_path: Path) 
     assert (scenario.options["long"].prefix_tokens, scenario.horizon_days) == (0, 60)
 
 
+def test_a_flag_below_a_block_that_was_copied_leaves_the_rest_of_the_block(tmp_path: Path) -> None:
+    scopes, whole = "options.tuned.caching.scopes=2", "options.tuned.caching={scopes: 2}"
+    told = read(tmp_path, "options.long.caching.ttl=60", scopes).options
+    assert (told["long"].caching.scopes, told["tuned"].caching.scopes, told["tuned"].cache_hit_rate) == (3, 2, 0.5)
+    assert told == read(tmp_path, scopes, "options.long.caching.ttl=60").options, "in either order"
+    assert told["tuned"].caching.ttl == 60
+    assert read(tmp_path, whole).options["tuned"].cache_hit_rate is None, "a block that was written stands whole"
+    assert read(tmp_path, scopes, whole).options == read(tmp_path, whole).options
+    own = TEXT.replace("prefix_tokens: 120", "caching: {ttl: 60}")
+    assert read(tmp_path, scopes, text=own).options["tuned"].cache_hit_rate is None
+
+
 def test_a_flag_may_say_the_same_thing_in_the_other_way(tmp_path: Path) -> None:
     (tmp_path / "p.md").write_text("Sort the ticket.")
     assert read(tmp_path, "options.long.cache_hit_rate=0.9").options["long"].cache_hit_rate == 0.9

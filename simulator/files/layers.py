@@ -125,15 +125,25 @@ def with_copies(page: Layered) -> Layered:
         if not isinstance(copied, dict):
             raise InputError(f"{page.where(here)}: {model} holds no keys and values to copy")
         own = {key: inner for key, inner in own.items() if key != "like"}
-        inherited = {key: inner for key, inner in copied.items() if key not in own and _fits(key, own, copied)}
+        inherited = {key: inner for key, inner in copied.items() if _fits(key, own, copied)}
+        full[name] = _under(own, inherited, ("options", name), page.typed)
         for known in (lines, typed):
-            _follow(known, ("options", model), ("options", name), inherited)
-        full[name] = {**inherited, **own}
+            _follow(known, ("options", model), ("options", name), inherited.keys() - own.keys())
         _give_way(full[name], own)
         return full[name]
 
     whole = {name: resolve(name, ()) for name in options}
     return Layered(name=page.name, value={**page.value, "options": whole}, lines=lines, typed=typed)
+
+
+def _under(own: dict[Key, Any], copied: dict[Key, Any], here: Place, typed: dict[Place, str]) -> dict[Key, Any]:
+    """What is copied with own keys over it: whole, but for a block that is only on the way to what a flag wrote."""
+    laid = dict(own)
+    for key, inner in own.items():
+        place, below = (*here, key), copied.get(key)
+        if typed.get(place, dotted(place)) != dotted(place) and isinstance(inner, dict) and isinstance(below, dict):
+            laid[key] = _under(inner, below, place, typed)
+    return {**copied, **laid}
 
 
 def _fits(key: Key, own: dict[Key, Any], copied: dict[Key, Any]) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
-from simulator.domain.dials import stops, walk_dials
+from simulator.domain.dials import DialAt, stops, walk_dials
+from simulator.domain.drawn import with_dials
 from simulator.domain.findings import Knob
 from simulator.domain.scenario import Scenario
 from simulator.studies.assumptions import DEFAULT, UNSAID, assumptions
@@ -27,7 +29,7 @@ ALWAYS_OF_AN_OPTION = r"options\.[^.]+\.(price_factor|caching\.reach)"
 
 
 def board(scenario: Scenario, also: Mapping[str, float] | None = None) -> tuple[Knob, ...]:
-    """Every dial of a scenario that has a value, group by group.
+    """Every dial of a scenario that has a value and can be moved alone, group by group.
 
     Args:
         scenario: the question.
@@ -39,6 +41,9 @@ def board(scenario: Scenario, also: Mapping[str, float] | None = None) -> tuple[
         typed = at.path in scenario.set_paths
         group = next(name for name, paths in GROUPS.items() if re.fullmatch(paths, at.path))
         further = (at.value,) if also is None or at.path not in also else (at.value, also[at.path])
+        positions = _accepted(scenario, at, further)
+        if len(positions) < 2:
+            continue
         found.append(
             Knob(
                 path=at.path,
@@ -46,10 +51,33 @@ def board(scenario: Scenario, also: Mapping[str, float] | None = None) -> tuple[
                 option=at.path.split(".")[1] if at.path.startswith("options.") else "",
                 dial=at.dial,
                 value=at.value,
-                stops=stops(at.dial, *further),
+                stops=positions,
                 source=sources.get(at.path) or at.dial.default_from or (UNSAID if typed else DEFAULT),
                 at_hand=typed or at.path in AT_HAND or re.fullmatch(ALWAYS_OF_AN_OPTION, at.path) is not None,
             )
         )
     order = list(GROUPS)
     return tuple(sorted(found, key=lambda knob: order.index(knob.group)))
+
+
+def _accepted(scenario: Scenario, at: DialAt, further: tuple[float, ...]) -> tuple[float, ...]:
+    """The positions that what the dial belongs to accepts while all else stays as it is, and those asked for.
+
+    Nothing may be ready later where nothing serves until then; the fewest replicas end at the most.
+    """
+    *above, name = at.path.split(".")
+    owner: Any = scenario
+    for key in above:
+        owner = owner[key] if isinstance(owner, Mapping) else getattr(owner, key)
+
+    def stands(value: float) -> bool:
+        try:
+            with_dials(owner, {name: value})
+        except ValueError:
+            return False
+        return True
+
+    found = stops(at.dial, *further)
+    if stands(found[0]) and stands(found[-1]):
+        return found
+    return tuple(value for value in found if value in further or stands(value))
