@@ -113,6 +113,24 @@ def test_where_prefill_outweighs_decoding_the_law_says_that_it_is_out_of_its_dep
     assert not in_domain(station(engine, [512], [1]))
 
 
+@pytest.mark.parametrize(("prompt", "further"), [(500, 0.0), (500, 0.001), (500, 0.5), (50, 0.0), (50, 0.01), (5, 1.0)])
+def test_calls_that_hardly_decode_share_a_step_until_its_tokens_or_sequences_are_used_up(
+    prompt: int, further: float
+) -> None:
+    # a share of the calls writes a second token: what one replica can serve is finite, and what the kernel measures
+    step = StepTime(overhead_s=0.0017, weights_s=0.0163, per_token_s=9.8e-5, per_sequence_s=1.6e-5, pair_s=1e-9)
+    twin = SimulatedStepTime(0.0017, 0.0163, 0.0, 1.0, 9.8e-5, 1.6e-5, 0.0, 0.0, 1e-9, 0.0, 0)
+    random = np.random.default_rng(1)
+    prompts = np.maximum(1.0, random.normal(prompt, prompt / 3, 20_000)).astype(int)
+    outputs = 1 + (random.random(20_000) < further).astype(int)
+    kernel = simulated.Engine(step=twin, kv_tokens=393_000)
+    crowd = simulated.serve_closed_loop(prompts, outputs, kernel, concurrency=600)
+    ends = np.sort(crowd.arrival_s + crowd.e2e_s)
+    at = station(Engine(step=step, kv_tokens=393_000), prompts, outputs)
+    assert saturation_per_s(at) == pytest.approx(15_000 / (ends[17_499] - ends[2_499]), rel=expected.SATURATION_BAND)
+    assert np.isfinite(stay(at, np.array([0.1, 0.5, 0.9]) * saturation_per_s(at)).e2e_s).all()
+
+
 def test_no_calls_keep_nothing_busy() -> None:
     got = stay(station(Engine(step=FLAT, kv_tokens=1e6), [100], [10]), [0.0])
     assert got.busy_share[0] == got.decoding[0] == got.load[0] == 0.0

@@ -29,6 +29,10 @@ HUGE = 1e200  # shares are scaled down before they overflow
 LEAST_LEFT = 1e-6  # of a server's time at the top level; a law without any left has no mean
 MOST_AT_ONCE = 96
 """Prefills in one step that are told apart at most."""
+MANY_AT_ONCE = 48
+"""Prefills in a step, on average, from which on they are taken together: Poisson's law reaches beyond those told apart.
+"""
+LEAST_STEPS = 1e-9  # fewer bound nothing: by then the tokens of a step do
 
 
 class Band(NamedTuple):
@@ -69,19 +73,38 @@ def saturation_per_s(at: Station) -> Array:
     prefills]`. Where KV binds, the share `m / (q + m)` of the m tokens a call grows by is taken from the call admitted
     last, which must compute as many anew, so prefill work grows by `m^2 / (q + m) / q` (q: tokens of a prefill;
     read off kernel runs, a heuristic: they compute 0.02 to 8.3 times q anew where this says 0.02 to 9.1).
-    (D,) for a station of D laws.
+    Calls that hardly decode share a step all the same: what ends in one is bounded by the tokens and the sequences of
+    a step, which is the limit for m = 0 too. (D,) for a station of D laws.
     """
     q = at.mean(at.fresh)
     again = np.where(at.kv_binds, at.steps**2 / (q + at.steps) / q, 0.0)
     alone = 1.0 / (at.mean(at.prefill_s) * (1.0 + again) + at.steps * at.decode_s(at.most) / at.most)
     if at.engine.scheduler == "stall":
         return np.asarray(alone)
-    ending = at.most / np.maximum(at.steps, 1e-300)
-    seconds, chance = _mixed_steps(at, at.most[..., None], MOST_AT_ONCE)
+    engine = at.engine
+    ending = np.minimum(engine.max_num_batched_tokens / (q + at.steps), float(engine.max_num_seqs))
+    ending = np.minimum(ending, at.most / np.maximum(at.steps, LEAST_STEPS))
+    decoding = np.where(at.steps > 0, at.most, 1.0)
+    seconds, chance = _mixed_steps(at, decoding[..., None], MOST_AT_ONCE)
     mean = (seconds * chance).sum(axis=-1)[..., 0, :]
-    joining = np.where(at.steps > 0, ending * (1.0 + again), 1.0)
-    riding = ending / (_poisson(joining, np.arange(MOST_AT_ONCE)) * mean).sum(axis=-1)
-    return np.where(at.steps > 0, riding, alone)
+    joining = ending * (1.0 + again)
+    few = (_poisson(joining, np.arange(MOST_AT_ONCE)) * mean).sum(axis=-1)
+    return np.asarray(ending / np.where(joining > MANY_AT_ONCE, _full_step_s(at, decoding, joining), few))
+
+
+def _full_step_s(at: Station, decoding: Array, joining: Array) -> Array:
+    """Mean seconds of a step of so many decodes with prefills that are too many to be told apart.
+
+    Their tokens, a compound Poisson sum, by three Gauss-Hermite points of its mean and variance.
+    """
+    step, tokens = at.engine.step, joining * at.mean(at.fresh)
+    around = np.sqrt(3.0 * joining * at.mean(at.fresh**2))
+    products = sum(
+        weight * step.matmul_s(decoding + np.maximum(tokens + sign * around, 0.0))
+        for sign, weight in ((-1.0, 1 / 6), (0.0, 2 / 3), (1.0, 1 / 6))
+    )
+    each = step.per_sequence_s + at.mean(at.attention_s)
+    return np.asarray(at.decode_s(decoding) - step.matmul_s(decoding) + products + joining * each)
 
 
 def in_domain(at: Station) -> bool:
@@ -117,7 +140,7 @@ def prefill_parts(at: Station, rate: Array, levels: Array, replicas: int) -> tup
     """Per rate of one replica and level: what a prefill adds to the steps, and the mean time to the first token."""
     if at.engine.scheduler == "stall" or at.steps == 0:
         like = np.ones((rate.size, levels.size))
-        return at.mean(at.prefill_s) * like, _stall_first_token(at, rate, replicas)[:, None] * like
+        return _alone_s(at) * like, _stall_first_token(at, rate, replicas)[:, None] * like
     extra, _, first = _chunked_parts(at, rate, levels, replicas)
     return extra, first
 
@@ -129,7 +152,7 @@ def _laws(at: Station, rate: Array, replicas: int) -> tuple[Array, ...]:
     tau[0] = 0.0
     if at.engine.scheduler == "stall" or at.steps == 0:
         s = at.prefill_s
-        extra = np.full((rate.size, levels.size), at.mean(s))
+        extra = np.full((rate.size, levels.size), _alone_s(at))
         square = np.full_like(extra, at.mean(s * s))
         first = _stall_first_token(at, rate, replicas)[:, None] + 0.0 * extra
     else:
@@ -162,8 +185,13 @@ def _stall_first_token(at: Station, rate: Array, replicas: int) -> Array:
     Their residual, half a step, is added by the caller. With several replicas hardly two prefills meet.
     """
     s = at.prefill_s
-    mean, rho = at.mean(s), np.minimum(rate * at.mean(s), 0.999)
+    mean, rho = at.mean(s), np.minimum(rate * _alone_s(at), 0.999)
     return mean + rate * at.mean(s * s) / (2.0 * (1.0 - rho)) / replicas
+
+
+def _alone_s(at: Station) -> float:
+    """Seconds that a prefill keeps others waiting; calls that decode nothing share a chunked step when many wait."""
+    return float(1.0 / saturation_per_s(at) if at.steps == 0 else at.mean(at.prefill_s))
 
 
 def _batch_tail(rho: Array, spread: Array) -> Array:
