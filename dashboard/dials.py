@@ -16,7 +16,6 @@ from dashboard.answer import knobs_of
 from dashboard.shown import say
 from dashboard.work import Question
 from simulator import DIAGNOSIS_QUESTIONS
-from simulator.domain.dials import Dial
 from simulator.domain.findings import Knob
 from simulator.formats import setting
 
@@ -85,17 +84,17 @@ def _short(value: float, shift: int) -> float:
     return round(value, max(0, 4 - shift - math.floor(math.log10(abs(value)))) + shift)
 
 
-def named(dial: Dial) -> str:
+def named(label: str, unit: str) -> str:
     """What a dial is called, with its unit where neither the name nor the number says it."""
-    said = dial.unit in ("share", "1/day", "USD", "") or dial.unit.lower() in dial.label.lower().split()
-    return dial.label if said else f"{dial.label} ({dial.unit})"
+    said = unit in ("share", "1/day", "USD", "") or unit.lower() in label.lower().split()
+    return label if said else f"{label} ({unit})"
 
 
 def _slider(knob: Knob) -> None:
     """A dial at its value; to move it is to lay a value over its path, as `--set` does."""
     dial, key = knob.dial, _key(knob)
     st.select_slider(
-        named(dial), knob.stops, _stands_at(knob.path, knob.value), key=key,
+        named(dial.label, dial.unit), knob.stops, _stands_at(knob.path, knob.value), key=key,
         format_func=said_short(knob.stops, dial.unit).__getitem__, on_change=_moved, args=(knob.path, key, knob.value),
         help=f"`{knob.path}`, {setting(knob.value, dial.unit)} as written: {question.plain(knob.source)}",
     )
