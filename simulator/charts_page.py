@@ -13,6 +13,7 @@ from plotly.io.json import to_json_plotly
 
 from simulator.charts_style import AXIS, COLOURS, CONFIG, FAINT, FOOT, GRID, INK, RED, VEIL, WASH
 from simulator.charts_words import text, wrapped
+from simulator.formats import short
 
 NIGHT = {
     "white": "#0e1117", INK: "#fafafa", FAINT: "#b4b8c0", GRID: "#2c313b", AXIS: "#7d8590", RED: "#ff7b8a",
@@ -53,7 +54,8 @@ def page_json(figure: go.Figure, height: int = PLOT_PX, *, narrow: bool = False)
     Args:
         figure: a chart of this program.
         height: in px.
-        narrow: whether it stands in half a page, where words at points find no room; hovering still tells them.
+        narrow: whether it stands in half a page, where words at points find no room, nor do figures after a name in
+            the legend; hovering still tells them.
     """
     whole = figure.to_dict()
     traces, layout = whole["data"], whole["layout"]
@@ -72,6 +74,9 @@ def page_json(figure: go.Figure, height: int = PLOT_PX, *, narrow: bool = False)
         words for words in layout.get("annotations", []) if words.get("name") != FOOT and not narrow
     ]
     if narrow:
+        layout["legend"] |= {"xref": "container"}
+        traces = [{**trace, "name": text(short(_plain(trace["meta"])))} if "meta" in trace else trace
+                  for trace in traces]
         title = wrapped(html.unescape(re.sub("<[^>]*>", " ", layout["title"]["text"])).strip(), NARROW, most=3)
         layout["title"] |= {"text": "<b>" + "<br>".join(text(line) for line in title) + "</b>", "font": {"size": 14}}
     drawn: str = to_json_plotly({"data": traces, "layout": layout})
