@@ -124,7 +124,7 @@ def test_an_option_looks_as_on_the_pages_of_its_scenario_whatever_is_filtered() 
 
 def test_a_batch_of_decisions_is_shown_and_coloured_by_what_was_best_afterwards() -> None:
     page = opened()
-    page.selectbox(key="batch of 2").set_value("decided-monthly").run()
+    page.selectbox(key="which batch").set_value("decided-monthly").run()
     ran(page)
     assert "27 of 27 points" in words(page)
     page.selectbox(key="batch colour").set_value("best").run()
@@ -136,7 +136,7 @@ def test_where_options_of_many_scenarios_meet_no_two_share_a_colour_while_there_
     page = AppTest.from_string(PAGE, default_timeout=60)
     page.query_params["scenario"] = asked
     page.run()
-    page.selectbox(key="batch of 2").set_value("article-cases").run()
+    page.selectbox(key="which batch").set_value("article-cases").run()
     cards = on_cards(next(path for path in simulator.shipped_scenarios() if path.stem == asked))
     seen = looks(ran(page))
     assert len(seen) == len({colour for colour, _ in seen.values()}) == 7
