@@ -118,6 +118,7 @@ def _card(one: Headline) -> str:
         mark = f'<span class="no" title="{html.escape(one.why_not)}">no choice</span>'
     way = "" if one.saves is None else "less" if one.saves else "more"
     lines = len(one.facts) + 1  # a payback wraps, and in a narrow window an interval and a share of draws too
+    lines += one.facts["one more call"].startswith("saves")  # which wraps, with its reason
     night = charts.NIGHT.get(one.colour, one.colour)
     facts = "".join(f"<dt>{html.escape(term)}</dt><dd>{html.escape(words)}</dd>" for term, words in one.facts.items())
     return (

@@ -86,6 +86,15 @@ def per_call(value: float) -> str:
     return _signed(value, f"{size:.{2 - math.floor(math.log10(size))}f}")
 
 
+def one_more(value: float) -> str:
+    """What one more call costs; it can lower a bill, because it keeps a cache alive for the others.
+
+    >>> one_more(0.012), one_more(-0.0033201)
+    ('$0.0120', 'saves $0.00332 (it keeps the cache warm)')
+    """
+    return f"saves {per_call(-value)} (it keeps the cache warm)" if value < 0 else per_call(value)
+
+
 def count(value: float) -> str:
     """How many: whole below a million, with one decimal below ten, then three digits with M or B.
 

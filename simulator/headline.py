@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulator.charts_style import COLOURS
 from simulator.domain.findings import Comparison, Headline, OptionSummary
-from simulator.formats import NONE, day, days, per_call, share, usd
+from simulator.formats import NONE, day, days, one_more, per_call, share, usd
 
 
 def headlines(comparison: Comparison) -> tuple[Headline, ...]:
@@ -39,7 +39,7 @@ def headlines(comparison: Comparison) -> tuple[Headline, ...]:
                     days(comparison.horizon_days): usd(total or 0.0),
                     **({"sold until": day(until)} if until else {}),
                     "a call": per_call(option.per_call_usd),
-                    "one more call": per_call(option.unit_usd),
+                    "one more call": one_more(option.unit_usd),
                     "paid once": usd(option.one_off_usd),
                     "cache hits": share(float(option.result.cache_hit_rate[0])) if eligible else NONE,
                     "pays back": (

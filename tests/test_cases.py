@@ -32,6 +32,7 @@ from by_hand import (
 
 from pricing.yaml12 import read_yaml
 from simulator.domain.findings import Comparison
+from simulator.headline import headlines
 from simulator.run import run
 from simulator.studies.breakeven import break_even
 from simulator.studies.compare import compare
@@ -226,6 +227,18 @@ def test_below_its_volume_writing_the_cache_loses_money(cache: str) -> None:
     few = case(LEGAL, f"workload.calls_per_day={at.at / 2}")
     assert total(few, cache) > total(few, "no-cache")
     assert float(run(few, cache).cache_hit_rate[0]) < NEEDED[cache]
+
+
+def test_a_question_more_saves_what_it_spares_the_others_in_cache_writes_and_its_card_says_why() -> None:
+    """With x calls in a life, n (w e^-x + r (1 - e^-x)) rises by r + (w - r) e^-x (1 - x) a call: less than nothing."""
+    x = 40 * TTL_DAYS["one-hour"]
+    read = 0.30 + (6.00 - 0.30) * math.exp(-x) * (1 - x)
+    found = compare(case(LEGAL, "workload.demand={}"))
+    assert found.options["one-hour"].unit_usd == pytest.approx(call_usd((66_700, read), (400, 3.00), (800, 15.00)),
+                                                               rel=1e-5)
+    cards = {one.option: one.facts["one more call"] for one in headlines(found)}
+    assert cards["one-hour"] == "saves $0.0147 (it keeps the cache warm)"
+    assert cards["no-cache"] == "$0.213"
 
 
 def test_at_40_questions_a_day_the_hour_wins_and_five_minutes_cost_more_than_none() -> None:

@@ -12,7 +12,7 @@ from simulator.domain.findings import BreakEven, OptionSummary, PriceUsed, Verdi
 from simulator.domain.options import HostedOption, HostedPrompt, Hybrid, SelfHosted
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import Uncertainty
-from simulator.formats import count, days, line_name, per_call, share, usd, usd_exact
+from simulator.formats import count, days, line_name, one_more, per_call, share, usd, usd_exact
 from simulator.studies.breakeven import VOLUME
 from simulator.studies.caveats import caveats
 from simulator.studies.finance import ceiling_usd_per_month
@@ -260,7 +260,7 @@ def _because(
     if against is None:
         return [
             *found,
-            f"One call costs {per_call(choice.per_call_usd)}, one more {per_call(choice.unit_usd)}.",
+            f"One call costs {per_call(choice.per_call_usd)}, one more {one_more(choice.unit_usd)}.",
             f"It is the only one of {len(options)} options that can be bought and serves every day.",
         ]
     other = options[against]
@@ -283,12 +283,9 @@ def _because(
 
 
 def _one_more(option: OptionSummary, after: OptionSummary | None = None) -> str:
-    """What one more call costs, in words: it can lower a bill, because it keeps a cache alive for the others."""
-    if after is not None and option.unit_usd >= 0 and after.unit_usd >= 0:
-        return per_call(option.unit_usd)
-    if option.unit_usd < 0:
-        return f"saves {per_call(-option.unit_usd)} (it keeps the cache warm)"
-    return f"costs {per_call(option.unit_usd)}"
+    """What one more call costs or saves, with its verb unless that of the one `after` which it stands holds for both."""
+    costs_both = after is not None and option.unit_usd >= 0 and after.unit_usd >= 0
+    return one_more(option.unit_usd) if costs_both or option.unit_usd < 0 else f"costs {per_call(option.unit_usd)}"
 
 
 def _by_group(option: OptionSummary) -> dict[str, float]:
