@@ -283,9 +283,9 @@ def _because(
 
 
 def _one_more(option: OptionSummary, after: OptionSummary | None = None) -> str:
-    """What one more call costs or saves, with its verb unless that of the one `after` which it stands holds for both."""
+    """What one more call costs or saves, with its verb where it is not that of the option `after` which it stands."""
     costs_both = after is not None and option.unit_usd >= 0 and after.unit_usd >= 0
-    return one_more(option.unit_usd) if costs_both or option.unit_usd < 0 else f"costs {per_call(option.unit_usd)}"
+    return f"{'' if costs_both or option.unit_usd < 0 else 'costs '}{one_more(option.unit_usd)}"
 
 
 def _by_group(option: OptionSummary) -> dict[str, float]:
