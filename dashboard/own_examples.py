@@ -18,7 +18,7 @@ from simulator import (
     shipped_hardware,
     training_offers,
 )
-from simulator.formats import count, quantity, usd
+from simulator.formats import count, many, quantity, usd
 
 ENCODING = "o200k_base"
 """What tokens are counted with where no model is named."""
@@ -36,7 +36,7 @@ def show() -> None:
         return
     check = own_kept.once("examples", _read, file.raw, file.name)
     told = describe_dataset(check)
-    shown.say(f"{check.records:,} records ({check.shape}), {check.tokens:,} tokens ({ENCODING}); "
+    shown.say(f"{many(check.records, 'record')} ({check.shape}), {many(check.tokens, 'token')} ({ENCODING}); "
               f"{told['split']['train']:,} to train on and {told['split']['validation']:,} to measure on.")
     shown.table(
         {"tokens an example": "", **dict.fromkeys(LENGTHS, "n"), "answers, all": "n", "tools, all": "n"},
@@ -44,7 +44,7 @@ def show() -> None:
           count(told["tokens"]["answers"]), count(told["tokens"]["tools"]))],
     )
     more = check.problem_count - min(TOLD, len(check.problems))
-    shown.points(f"{check.problem_count:,} problems", [
+    shown.points(many(check.problem_count, "problem"), [
         *(f"line {line}: {what}" for line, what in check.problems[:TOLD]), *([f"and {more:,} more"] if more else []),
     ])
     shown.points("Good to know", check.notes)

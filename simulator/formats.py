@@ -180,6 +180,15 @@ def days(value: float) -> str:
     return f"{number} {'day' if number == '1' else 'days'}"
 
 
+def many(number: int, one: str) -> str:
+    """How many of what is called by a word that takes an s.
+
+    >>> many(1, "record"), many(1_204, "record"), many(0, "problem")
+    ('1 record', '1,204 records', '0 problems')
+    """
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
 def reading(value: float, unit: str) -> str:
     """A value of a dial with its unit.
 

@@ -63,3 +63,28 @@ def test_a_message_without_a_role_is_told_in_one_sentence(tmp_path: Path) -> Non
     answer = tunepoint("tokens", tmp_path / "chat.json")
     assert (answer.code, is_one_sentence(answer.err)) == (2, True)
     assert "message 0 has no role" in answer.err
+
+
+BAD = {
+    "role is 'usr'": '{"messages": [{"role": "usr", "content": "hi"}]}',
+    "NaN is no JSON": '[{"role": "user", "content": NaN}]',
+    'the key "messages" stands twice': '{"messages": [], "messages": [{"role": "user", "content": "hi"}]}',
+    "a number of 10,000 digits": f'[{{"role": "user", "content": {"1" * 10_000}}}]',
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_request_that_cannot_be_meant_is_told_in_one_sentence(tmp_path: Path, what: str) -> None:
+    (tmp_path / "chat.json").write_text(BAD[what], "utf-8")
+    answer = tunepoint("tokens", tmp_path / "chat.json")
+    assert (answer.code, is_one_sentence(answer.err)) == (2, True)
+    assert what in answer.err
+
+
+def test_one_is_one(tmp_path: Path) -> None:
+    (tmp_path / "chat.json").write_text('[{"role": "user", "content": "hi"}]', "utf-8")
+    assert "8 tokens in 1 message: " in tunepoint("tokens", tmp_path / "chat.json").words
+    (tmp_path / "one.jsonl").write_text('{"prompt": "a", "completion": "b"}\n[1]\n', "utf-8")
+    told = tunepoint("dataset", tmp_path / "one.jsonl", "--on", "2026-11-01").words
+    assert "2 records (completion), 2 tokens" in told
+    assert "1 problem: " in told

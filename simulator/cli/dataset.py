@@ -63,17 +63,18 @@ def dataset(
 
 
 def _show(found: dict[str, Any], source: str) -> None:
-    from simulator.formats import usd
+    from simulator.formats import many, usd
 
     tokens = found["tokens"]
-    say(f"{source}: {found['records']:,} records ({found['format']}), {tokens['total']:,} tokens ({found['encoding']})")
+    records, taken = many(found["records"], "record"), many(tokens["total"], "token")
+    say(f"{source}: {records} ({found['format']}), {taken} ({found['encoding']})")
     say(f"an example: mean {tokens['mean']:,.0f}, p50 {tokens['p50']:,.0f}, p95 {tokens['p95']:,.0f}, "
         f"max {tokens['max']:,}; answers hold {tokens['answers']:,}, tool definitions another {tokens['tools']:,}")
     say(f"split: {found['split']['train']:,} to train on, {found['split']['validation']:,} to measure on")
     if found["problems"]:
         more = found["problem_count"] - min(SHOWN, len(found["problems"]))
         lines = [f"line {one['line']}: {one['what']}" for one in found["problems"][:SHOWN]]
-        say(f"{found['problem_count']:,} problems:", points([*lines, *([f"and {more:,} more"] if more else [])]))
+        say(f"{many(found['problem_count'], 'problem')}:", points([*lines, *([f"and {more:,} more"] if more else [])]))
     if found["notes"]:
         say("Good to know:", points(found["notes"]))
     sold = [one for one in found["training"] if one["gpu_hours"] is None and one["confidence"] != "unverified"]

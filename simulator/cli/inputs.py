@@ -11,7 +11,7 @@ import typer
 from pricing.errors import InputError
 from simulator.cli.flags import Csv, Json, On, day_or_today, one_form, written_to
 from simulator.cli.output import emit_csv, emit_json, points, say, table
-from simulator.formats import NONE, measured, quantity, usd_exact
+from simulator.formats import NONE, many, measured, quantity, usd_exact
 
 PLAIN = "o200k_base"
 """The encoding that counts where no model is named: that of OpenAI's models since May 2024."""
@@ -126,7 +126,7 @@ def tokens(
             {"tokens": counted.tokens, "exact": exact, "encoding": counted.encoding, "model": model, "note": note}
         )
     else:
-        say(f"{counted.tokens:,} tokens ({counted.encoding}, {'exact' if exact else f'an estimate: {note}'})")
+        say(f"{many(counted.tokens, 'token')} ({counted.encoding}, {'exact' if exact else f'an estimate: {note}'})")
 
 
 def _tell_chat(request: dict[str, Any], rule: Any, own: Any, model: str | None, json: bool) -> None:
@@ -150,7 +150,7 @@ def _tell_chat(request: dict[str, Any], rule: Any, own: Any, model: str | None, 
         return
     parts = f"{found.text:,} of text, {found.overhead:,} around it, {found.tools:,} of tools"
     how = "exact" if exact else "an estimate"
-    say(f"{total:,} tokens in {found.messages} messages: {parts} ({name}, {how})")
+    say(f"{many(total, 'token')} in {many(found.messages, 'message')}: {parts} ({name}, {how})")
 
 
 def schema(json: Annotated[bool, typer.Option("--json", help="JSON is what it prints anyway.")] = False) -> None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pricing.errors import InputError
+from simulator.intake.strict_json import Fault, strict_json
 
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 PER_NAME = 1
 """OpenAI cookbook, How_to_count_tokens_with_tiktoken.ipynb, `num_tokens_from_messages`."""
 
@@ -31,6 +33,9 @@ class ChatTokens:
 def chat_in(text: str) -> dict[str, Any] | None:
     """The request in a text: an object with `messages`, or a list of messages; None where it is plain text.
 
+    Raises:
+        InputError: it has the form of a request, and a value in it cannot be meant.
+
     >>> chat_in('[{"role": "user", "content": "hi"}]')
     {'messages': [{'role': 'user', 'content': 'hi'}]}
     >>> chat_in("Be brief.") is None
@@ -39,8 +44,12 @@ def chat_in(text: str) -> dict[str, Any] | None:
     if text.lstrip()[:1] not in ("{", "["):
         return None
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = strict_json(text)
+    except Fault as fault:
+        if '"role"' in text:
+            raise InputError(f"the chat request: {fault}") from None
+        return None
+    except ValueError:
         return None
     if isinstance(found, list) and found and all(isinstance(one, dict) and "role" in one for one in found):
         found = {"messages": found}
@@ -72,6 +81,8 @@ def chat_tokens(
     for number, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise InputError(f"message {number} has no role; a message is {{role: user, content: ...}}")
+        if message["role"] not in ROLES:
+            raise InputError(f"message {number}: role is {message['role']!r}; it is one of {', '.join(ROLES)}")
         overhead += per_message + (count(message["role"]) if per_message else 0)
         if isinstance(name := message.get("name"), str):
             overhead += count(name) + PER_NAME

@@ -17,12 +17,13 @@ from typing import Any, Literal
 import numpy as np
 
 from pricing.errors import InputError
+from simulator.intake.chat import ROLES
 from simulator.intake.lines import lines_of
+from simulator.intake.strict_json import kind_of, strict_json
 
 Shape = Literal["chat", "sharegpt", "alpaca", "completion"]
 Count = Callable[[str], int]
 
-ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 SPEAKERS = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system",
             "tool": "tool", "function_call": "assistant", "observation": "tool"}
 """Roles of ShareGPT's `from`, as LLaMA-Factory reads it (its README, section "Sharegpt Format")."""
@@ -184,12 +185,11 @@ def _example(line: str) -> tuple[Shape, list[dict[str, Any]], dict[str, Any]]:
         ValueError: it is no example, with what is wrong.
     """
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        message = getattr(error, "msg", "nested too deeply")
-        raise ValueError(f"not JSON ({message}); was the line cut off?") from None
+        record = strict_json(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error.msg}); was the line cut off?") from None
     if not isinstance(record, dict):
-        raise ValueError(f"a {type(record).__name__} stands where an object is expected")
+        raise ValueError(f"{kind_of(record)} stands where an object is expected")
     if "messages" in record:
         messages = _messages(record["messages"], "messages")
         system = record.get("system")
@@ -234,7 +234,7 @@ def _faults(
         if role not in ROLES:
             yield f"message {number}: role is {role!r}; it is one of {', '.join(ROLES)}"
         elif content is not None and not isinstance(content, (str, list)):
-            yield f"message {number}: content is a {type(content).__name__}; it must be text"
+            yield f"message {number}: content is {kind_of(content)}; it must be text"
         elif not content and not message.get("tool_calls") and not message.get("function_call"):
             yield f"message {number} ({role}): content is empty"
         elif isinstance(content, str) and not content.strip() and not message.get("tool_calls"):

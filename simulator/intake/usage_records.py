@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pricing.errors import InputError
+from simulator.formats import many
 from simulator.intake.lines import lines_of
 
 
@@ -33,7 +34,7 @@ def records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 if not any(cell.strip() for cell in cells):
                     continue
                 if len(cells) != len(header):
-                    fields = f"{len(cells)} fields instead of {len(header)}"
+                    fields = f"{many(len(cells), 'field')} instead of {len(header)}"
                     raise InputError(f"{path}: line {before + rows.line_num}: {fields}; was the file cut off?")
                 yield before + rows.line_num, dict(zip(header, cells, strict=True))
         except csv.Error as error:
