@@ -21,6 +21,7 @@ MAX_BYTES = 1 << 20
 MAX_NODES = 200_000
 MAX_DEPTH = 40
 MAX_DIGITS = 300
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 Key = str | int
 Place = tuple[Key, ...]
@@ -66,7 +67,8 @@ def read_yaml(path: Path, name: str | None = None) -> Document:
     try:
         size = path.stat().st_size
         if path.is_dir():
-            raise InputError(f"{name}: is a folder; name a YAML file in it")
+            called = 'an empty name or "." is this folder' if path == Path() else "is a folder"
+            raise InputError(f"{name}: {called}; name a YAML file in it")
         if size > MAX_BYTES:
             raise InputError(f"{name}: {size:,} bytes; a YAML file may hold at most {MAX_BYTES:,}")
         raw = path.read_bytes()
@@ -80,6 +82,8 @@ def parse_yaml(raw: bytes | str, name: str) -> Document:
     if isinstance(raw, bytes):
         if len(raw) > MAX_BYTES:
             raise InputError(f"{name}: {len(raw):,} bytes; a YAML file may hold at most {MAX_BYTES:,}")
+        if raw.startswith(_UTF16):
+            raise InputError(f"{name}: the file is UTF-16 text; save it as UTF-8")
         try:
             text = raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -92,11 +96,19 @@ def parse_yaml(raw: bytes | str, name: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
-        raise InputError(f"{name}{line}: not valid YAML ({error.problem or error.context})") from None
+        tab = mark is not None and _char_at(text, mark) == "\t"
+        problem = "a tab stands where only spaces may" if tab else error.problem or error.context
+        raise InputError(f"{name}{line}: not valid YAML ({problem})") from None
     except yaml.YAMLError as error:
         reason = str(getattr(error, "reason", error)).splitlines()[0]
         raise InputError(f"{name}: not a text file ({reason})") from None
     return Document(name=name, value=value, lines=composer.lines)
+
+
+def _char_at(text: str, mark: yaml.Mark) -> str:
+    """The character at which the parser stopped; empty at the end of a line."""
+    line = "".join(text.split("\n")[mark.line : mark.line + 1])
+    return line[mark.column : mark.column + 1]
 
 
 def scalar(text: str) -> bool | int | float | str | None:

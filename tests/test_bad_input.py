@@ -317,7 +317,9 @@ FILES = {
     "nothing but a comment": (b"# soon\n", f": is empty; {NEED}"),
     "a list": (b"- a\n- b\n", f":1: a list stands where keys and values are expected; {NEED}"),
     "a word": (b"hello\n", f':1: "hello" stands where keys and values are expected; {NEED}'),
-    "UTF-16": (GOOD.encode("utf-16"), ": not UTF-8 text (byte 0); save it as UTF-8"),
+    "UTF-16": (GOOD.encode("utf-16"), ": the file is UTF-16 text; save it as UTF-8"),
+    "a tab": (b"workload:\n\tcalls_per_day: 1\n", ":2: not valid YAML (a tab stands where only spaces may)"),
+    "a tab after a dash": (b"a:\n-\tb: 1\n", ":2: not valid YAML (a tab stands where only spaces may)"),
     "UTF-16 without a mark": (
         GOOD.encode("utf-16-le"), ": not a text file (control characters are not allowed)"),
     "Latin-1": (GOOD.replace("cheaper", "g\u00fcnstig").encode("latin-1"),
@@ -342,6 +344,7 @@ def test_no_such_file(tmp_path: Path) -> None:
 def test_a_folder_for_a_file(tmp_path: Path) -> None:
     (tmp_path / "cases").mkdir()
     assert sentence(tmp_path / "cases") == "cases: is a folder; name a YAML file in it"
+    assert sentence(Path()) == '.: an empty name or "." is this folder; name a YAML file in it'
 
 
 PROMPTS = {

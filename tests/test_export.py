@@ -109,7 +109,7 @@ def test_what_cannot_be_exported_is_told_in_one_sentence(tmp_path: Path) -> None
     tunepoint("compare", question(tmp_path), "--out", run)
     (run / "manifest.json").unlink()
     for arguments, words in (
-        ((tmp_path / "empty",), "is no results folder"), ((run,), "is not complete"),
+        ((tmp_path / "empty",), "is no results folder (there is no result.json in it)"), ((run,), "is not complete"),
         ((question(tmp_path),), "--out: is needed"),
         ((question(tmp_path), "--format", "gif", "--out", "x"), '"gif" is not one of'),
         ((question(tmp_path), "--format", ",", "--out", "x"), "names nothing"),

@@ -150,4 +150,6 @@ def _from_folder(source: Path) -> Taken:
         return answer["scenario"]["name"], _tables(answer, ledger), charts, told
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not as compare --out writes it"
+        if isinstance(error, FileNotFoundError):
+            reason = "there is no result.json in it"
         raise InputError(f"{source}: is no results folder ({reason}); name one, or a scenario file") from None
