@@ -39,10 +39,11 @@ def show() -> None:
     shown.say(f"{many(check.records, 'record')} ({check.shape}), {many(check.tokens, 'token')} ({ENCODING}); "
               f"{told['split']['train']:,} to train on and {told['split']['validation']:,} to measure on.")
     shown.table(
-        {"tokens an example": "", **dict.fromkeys(LENGTHS, "n"), "answers, all": "n", "tools, all": "n"},
-        [("", *(quantity(round(told["tokens"][name])) for name in LENGTHS),
-          count(told["tokens"]["answers"]), count(told["tokens"]["tools"]))],
+        {"tokens an example": "", **dict.fromkeys(LENGTHS, "n"), "answers, all": "n"},
+        [("", *(quantity(round(told["tokens"][name])) for name in LENGTHS), count(told["tokens"]["answers"]))],
     )
+    if tools := told["tokens"]["tools"]:
+        shown.say(f"Tool definitions hold another {many(tools, 'token')}; the prices below are without them.")
     more = check.problem_count - min(TOLD, len(check.problems))
     shown.points(many(check.problem_count, "problem"), [
         *(f"line {line}: {what}" for line, what in check.problems[:TOLD]), *([f"and {more:,} more"] if more else []),

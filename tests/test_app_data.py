@@ -86,6 +86,15 @@ def test_training_examples_are_checked_and_priced_as_on_the_command_line(capsys:
     assert float(laid["options.tuned-api.training.tokens_per_example"]) == pytest.approx(8233 / 5)
 
 
+def test_tools_of_the_examples_are_told_apart_from_what_is_priced(capsys: pytest.CaptureFixture[str]) -> None:
+    drone = TOY.with_name("drone_training.jsonl")
+    tokens = told(capsys, "dataset", str(drone))["tokens"]
+    shown = words(opened(("examples file", drone.name, drone.read_bytes())))
+    assert f"{tokens['total']:,} tokens" in shown
+    assert f"another {tokens['tools']:,} tokens; the prices below are without them" in shown
+    assert "Tool definitions" not in words(opened(("examples file", TOY.name, TOY.read_bytes())))
+
+
 def test_a_bad_line_is_told_by_its_number() -> None:
     page = opened(("examples file", "mine.jsonl", TOY.read_bytes() + b'{"messages": []}\n'))
     assert "line 6: messages is empty" in words(page)
