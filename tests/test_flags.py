@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.errors import InputError
+from simulator.domain.dials import walk_dials
 from simulator.domain.scenario import Scenario
 from simulator.files import read_scenario
 
@@ -161,3 +163,21 @@ def test_a_copied_mistake_is_told_where_it_was_written(tmp_path: Path) -> None:
     assert told == "x.yaml:13: options.first.caching.scopes: 0; it must be at least 1 (caches)"
     told = refused(tmp_path, "options.long.caching.scopes=0", text=text)
     assert told == "--set options.long.caching.scopes: options.first.caching.scopes: 0; it must be at least 1 (caches)"
+
+
+@pytest.mark.parametrize(("flag", "told"), [
+    ("workload.tokens.input=1e308", "1e+308; it must lie between 0 and 2e+11 (tokens)"),
+    ("options.long.prefix_tokens=1e308", "1e+308; it must lie between 0 and 1e+11 (tokens)"),
+    ("options.long.ready_after_days=1e30", "1e+30; it must lie between 0 and 18000 (days)"),
+    ("options.tuned.training.usd=1e300", "1e+300; it must lie between 0 and 1e+11 (USD)"),
+    ("workload.calls_per_day=1e-320", "9.99989e-321; it must be 0, or at least 1e-12 (1/day)"),
+    ("workload.tokens.input={low: 1, high: 1e300}",
+     "a range up to 1e+300; the dial takes numbers between 0 and 2e+11"),
+])
+def test_a_number_that_nobody_means_is_refused_on_every_dial(tmp_path: Path, flag: str, told: str) -> None:
+    assert refused(tmp_path, flag).endswith(f"{flag.partition('=')[0]}: {told}")
+
+
+def test_every_dial_ends_somewhere_and_its_slider_lies_within(tmp_path: Path) -> None:
+    for at in walk_dials(read(tmp_path)):
+        assert at.dial.least <= at.dial.low < at.dial.high <= at.dial.most < math.inf, at.path

@@ -17,13 +17,19 @@ LINEAR_STOPS = 40
 """About how many positions a linear dial has; more cannot be told apart on a slider of 250 px."""
 WIDE = 1_000.0
 """A linear dial from zero that reaches so far is stepped like a log one: equal steps would skip all that is small."""
+FAR, FAR_WHOLE = 1e6, 1e2
+"""How many times the end of its slider an input may ever be, and one that counts whole things, which take time each:
+beyond lie typing mistakes, whose answer would be memory used up or a number that is none."""
+NEXT_TO_NOTHING = 1e-12
+"""A number below, other than zero, is none that anybody means, and what is divided by it overflows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dial:
     """Label, unit and range of an input.
 
-    `low` and `high` span sliders and scans; `least` and `most` are what the input may ever be.
+    `low` and `high` span sliders and scans; `least` and `most` are what the input may ever be, `most` by default a
+    million times `high`, or a hundred times where whole things are counted.
     `default_from` says where the default comes from, and is shown beside it.
     """
 
@@ -37,14 +43,29 @@ class Dial:
     whole: bool = False
     default_from: str = ""
 
+    def __post_init__(self) -> None:
+        if self.most == math.inf:
+            object.__setattr__(self, "most", self._far)
+
+    @property
+    def _far(self) -> float:
+        return self.high * (FAR_WHOLE if self.whole else FAR)
+
+    def bounds(self, value: float) -> str:
+        """The bounds that `value` lies outside of, to end a sentence: who is below is not told of an end so far off."""
+        if value < self.least and self.most == self._far:
+            return f"at least {self.least:g}"
+        return f"between {self.least:g} and {self.most:g}"
+
     def problem(self, name: str, value: float) -> str | None:
         """Why `value` cannot stand here, as a sentence, or None."""
-        if self.least <= value <= self.most:
-            return None
         unit = f" ({self.unit})" if self.unit else ""
-        if self.most == math.inf:
-            return f"{name} is {value:g}; it must be at least {self.least:g}{unit}"
-        return f"{name} is {value:g}; it must lie between {self.least:g} and {self.most:g}{unit}"
+        if not self.least <= value <= self.most:
+            bounds = self.bounds(value)
+            return f"{name} is {value:g}; it must {'be' if bounds.startswith('at') else 'lie'} {bounds}{unit}"
+        if 0.0 < abs(value) < NEXT_TO_NOTHING:
+            return f"{name} is {value:g}; it must be 0, or at least {NEXT_TO_NOTHING:g}{unit}"
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from statistics import NormalDist
 from typing import Any, ClassVar
 
 from pricing.table import STRICT
+from simulator.domain.dials import Dial
 
 NORMAL = NormalDist()
 Z90 = NORMAL.inv_cdf(0.9)
@@ -240,18 +241,17 @@ def range_kind(keys: Iterable[object]) -> type[Range] | None:
     return RANGES.get(frozenset(map(str, keys)))
 
 
-def within(found: Range, least: float, most: float) -> Range:
-    """The range on a dial with these bounds: cut there where it has tails.
+def within(found: Range, dial: Dial) -> Range:
+    """The range on a dial, cut at its bounds where it has tails.
 
     Raises:
         ValueError: an end lies outside the bounds.
     """
     if isinstance(found, Normal | Lognormal):
-        return dataclasses.replace(found, least=max(least, found.least), most=most)
+        return dataclasses.replace(found, least=max(dial.least, found.least), most=dial.most)
     for end in found.ends:
-        if not least <= end <= most:
-            bounds = f"at least {least:g}" if most == math.inf else f"between {least:g} and {most:g}"
-            raise ValueError(f"a range up to {end:g}; the dial takes numbers {bounds}")
+        if not dial.least <= end <= dial.most:
+            raise ValueError(f"a range up to {end:g}; the dial takes numbers {dial.bounds(end)}")
     return found
 
 

@@ -64,7 +64,7 @@ def with_ranges(scenario: Scenario, ranged: Ranged) -> Scenario:
             raise InputError(f"{ranged.page.where(place)}: takes no range{nearest(path, known) or '; give a number'}")
         dial = known[path]
         try:
-            ranges[path] = within(one, dial.least, dial.most)
+            ranges[path] = within(one, dial)
         except ValueError as error:
             raise InputError(f"{ranged.page.where(place)}: {error}") from None
         mean = ranges[path].expected

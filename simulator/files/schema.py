@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator
 from typing import Any, get_args, get_type_hints
 
@@ -88,8 +87,7 @@ def _describe(definition: dict[str, Any], dials: dict[str, Dial]) -> None:
             node["anyOf"] = [{"type": node.pop("type")}]
         for number in [each for each in node.get("anyOf", ()) if each.get("type") == "number"]:
             number["minimum"] = dial.least
-            if dial.most < math.inf:
-                number["maximum"] = dial.most
+            number["maximum"] = dial.most
             node["anyOf"].append({"$ref": "#/$defs/Range"})
 
 
