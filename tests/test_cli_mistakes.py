@@ -188,3 +188,12 @@ def test_a_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: py
     monkeypatch.setattr(sys, "stdout", Full())
     assert main(["prices", "list"]) == 2
     assert capsys.readouterr().err == "standard output cannot be written (No space left on device); send it elsewhere\n"
+
+
+@pytest.mark.parametrize("form", [["--json"], ["--csv"], []])
+def test_a_standard_output_that_is_closed_is_one_sentence(
+    question: Path, form: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)                    # as Python starts after the shell's `>&-`
+    assert main(["compare", str(question), *form]) == 2
+    assert capsys.readouterr().err == "standard output cannot be written (it is closed); send it elsewhere\n"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numba
@@ -261,6 +263,27 @@ def test_without_a_cache_folder_kernels_compile_and_the_user_is_told_once(monkey
         assert kernels.compiled(lambda x: x + 1)(1) == 2
         assert kernels.compiled_in_place(lambda x: x + 2)(1) == 3
     assert [str(one.message) for one in said] == [kernels.NO_CACHE]
+
+
+def test_where_the_cache_cannot_be_written_a_kernel_runs_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cache:
+        _source_stamp, _index_path = "stamp", "/nowhere/at/all"
+
+        def save(self, key: object, kernel: object) -> None:
+            raise OSError(errno.EFBIG, "File too large")
+
+    class Cached:
+        def __init__(self, function: Callable[[int], int]) -> None:
+            self.function, self._cache = function, SimpleNamespace(_cache_file=Cache())
+
+        def __call__(self, x: int) -> int:
+            self._cache._cache_file.save("key", self)
+            return self.function(x)
+
+    monkeypatch.setattr(numba, "njit", lambda **options: Cached)
+    monkeypatch.setattr(kernels, "_warned", [])
+    with pytest.warns(RuntimeWarning, match="cannot be cached"):
+        assert kernels.compiled(lambda x: x + 1)(1) == 2
 
 
 def test_a_cached_kernel_is_forgotten_when_another_file_with_kernels_changes(tmp_path: Path) -> None:

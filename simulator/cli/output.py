@@ -23,8 +23,9 @@ def emit(text: str) -> None:
 
     Raises:
         BrokenPipeError: nobody reads any more.
-        InputError: it cannot be written; the disk may be full.
+        InputError: it is closed, or cannot be written; the disk may be full.
     """
+    _check_stdout()
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -33,6 +34,11 @@ def emit(text: str) -> None:
     except OSError as error:
         give_up_stdout()
         raise InputError(f"standard output cannot be written ({error.strerror or error}); send it elsewhere") from None
+
+
+def _check_stdout() -> None:
+    if sys.stdout is None:                                      # as the shell's `>&-` leaves it
+        raise InputError("standard output cannot be written (it is closed); send it elsewhere")
 
 
 def give_up_stdout() -> None:
@@ -60,6 +66,7 @@ def say(*parts: RenderableType) -> None:
     """Sentences and tables for a person; without colours where no terminal reads, and no table cut there."""
     from rich.table import Table
 
+    _check_stdout()
     page = _Page()
     for part in parts:
         console = _console(page)

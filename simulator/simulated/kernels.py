@@ -9,6 +9,7 @@ With `NUMBA_DISABLE_JIT=1` every kernel runs as plain Python, slowly and with th
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import warnings
 from collections.abc import Callable
@@ -61,11 +62,31 @@ def _compile(function: Kernel, options: dict[str, Any]) -> Kernel:
     try:
         kernel = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba: "cannot cache function ...: no locator available for file ..."
-        if not _warned:
-            _warned.append(True)
-            warnings.warn(NO_CACHE, RuntimeWarning, stacklevel=3)
+        _warn()
         return cast(Kernel, numba.njit(**options)(function))
     cache = getattr(getattr(kernel, "_cache", None), "_cache_file", None)
     if cache is not None:  # not there when compiling is disabled
         cache._source_stamp = (cache._source_stamp, DIGEST)
+        cache.save = _saved_if_possible(cache)
     return cast(Kernel, kernel)
+
+
+def _saved_if_possible(cache: Any) -> Callable[[Any, Any], None]:
+    """Write a compiled kernel to the cache, or go on without: the disk may be full, or files may not be so large."""
+    save = cache.save
+
+    def saved(key: Any, kernel: Any) -> None:
+        try:
+            save(key, kernel)
+        except OSError:
+            with contextlib.suppress(OSError):                  # it may name an older kernel's file by now
+                Path(cache._index_path).unlink(missing_ok=True)
+            _warn()
+
+    return saved
+
+
+def _warn() -> None:
+    if not _warned:
+        _warned.append(True)
+        warnings.warn(NO_CACHE, RuntimeWarning, stacklevel=4)
