@@ -159,6 +159,7 @@ _WHERE = {
     "write_fitted": "simulator.files.fitted",
     "size": "simulator.studies.sizing",
     "sizing_json": "simulator.answers_machines",
+    "check_folder": "simulator.files",
     "write_results": "simulator.files",
     "write_whole": "simulator.files.results",
 }

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet
 import pytest
+from command_line import QUESTION, is_one_sentence, tunepoint
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.errors import InputError
-from simulator.files import write_results
+from simulator.files import check_folder, write_results
 from simulator.files.results import as_csv, as_parquet
 
 ROWS = [
@@ -103,7 +104,10 @@ def test_a_full_disk_leaves_nothing_that_looks_complete(
     full_at(monkeypatch, write, OSError(errno.ENOSPC, "No space left on device"))
     with pytest.raises(InputError) as told:
         written_to(tmp_path)
-    assert str(told.value) == f"{tmp_path}: the disk is full; free some space or name another folder"
+    full = f"{tmp_path}: the disk is full; free some space or name another folder; result.json, ledger.csv, "
+    assert str(told.value).startswith(full)
+    assert str(told.value).endswith(" stand there without a manifest.json, as no complete answer")
+    check_folder(tmp_path)                                      # what a broken-off run left may be written anew
     assert not (tmp_path / "manifest.json").exists()
     assert not list(tmp_path.rglob("*.part"))
 
@@ -145,3 +149,20 @@ def test_a_chart_is_named_by_a_plain_file_name(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="plain file name"):
         write_results(tmp_path, {}, [], charts={"../cost.svg": ""})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["report.html", "notes.txt", "charts/mine.json"])
+def test_a_folder_of_somebody_else_is_refused_before_the_work_is_done(tmp_path: Path, name: str) -> None:
+    theirs = tmp_path / "foreign" / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("mine", "utf-8")
+    (tmp_path / "question.yaml").write_text(QUESTION, "utf-8")
+    answer = tunepoint("compare", tmp_path / "question.yaml", "--out", tmp_path / "foreign")
+    assert (answer.code, answer.out) == (2, "")
+    assert is_one_sentence(answer.err)
+    assert f"holds {name.partition('/')[0]}, which might be overwritten" in answer.err
+    assert theirs.read_text("utf-8") == "mine"
+    theirs.unlink()
+    (tmp_path / "empty").mkdir()
+    for _ in range(2):                                          # an empty folder is taken, and so is one's own
+        assert tunepoint("compare", tmp_path / "question.yaml", "--out", tmp_path / "empty").code == 0

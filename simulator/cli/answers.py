@@ -101,6 +101,7 @@ def compare(
 ) -> None:
     """Every option side by side, verdict first."""
     from simulator import (
+        check_folder,
         compare,
         comparison_json,
         default_scenario_path,
@@ -122,6 +123,8 @@ def compare(
         raise InputError(f"--runs is {runs}; play at least one")
     share = None if precision is None else typed_share(precision, "--precision")
     conditions = [read_condition(text) for text in fail_if or ()]
+    if out is not None:
+        check_folder(out)
     if diff != (other is not None):
         two = "compare SCENARIO OTHER --diff"
         raise InputError(f"--diff: it is told of two scenarios, {two}" if diff else f"{other}: write {two}")

@@ -1,7 +1,7 @@
 """The disk door: scenarios in, results out."""
 
 from simulator.files.link import packed, unpacked
-from simulator.files.results import write_results
+from simulator.files.results import check_folder, write_results
 from simulator.files.scenario import (
     dashboard_path,
     default_scenario_path,
@@ -13,6 +13,7 @@ from simulator.files.schema import schema
 from simulator.files.written import gpu_override, price_override, scenario_yaml
 
 __all__ = [
+    "check_folder",
     "dashboard_path",
     "default_scenario_path",
     "gpu_override",

@@ -19,6 +19,9 @@ from pricing.errors import InputError
 
 MANIFEST = "manifest.json"
 
+_OURS = frozenset({"result.json", "ledger.csv", "ledger.parquet", "report.html", "charts"})
+"""What stands in a results folder besides the manifest; `result.json` is written first."""
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings that spreadsheets take for a formula (OWASP, "CSV Injection")."""
 
@@ -34,6 +37,26 @@ _WHY = {
     errno.EEXIST: "a file stands where a folder is needed; name another folder",
     errno.ENOTDIR: "a file stands where a folder is needed; name another folder",
 }
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that holds what no run of this program wrote: a report of the same name would be overwritten.
+
+    Raises:
+        InputError: it is not empty, has no manifest, and holds more than what a run that broke off left.
+    """
+    if not folder.is_dir() or (folder / MANIFEST).is_file():
+        return
+    try:
+        held = {path.name for path in folder.iterdir() if _PART.fullmatch(path.name) is None}
+    except OSError as error:
+        raise InputError(f"{folder}: {why_not(error)}") from None
+    foreign = sorted(held if "result.json" not in held else held - _OURS)
+    if foreign:
+        raise InputError(
+            f"{folder}: is no results folder (it has no {MANIFEST}) and holds {foreign[0]}, which might be overwritten"
+            "; name another folder"
+        )
 
 
 def write_results(
@@ -79,7 +102,9 @@ def write_results(
     except OSError as error:
         with contextlib.suppress(OSError):
             (folder / MANIFEST).unlink(missing_ok=True)
-        raise InputError(f"{folder}: {why_not(error)}") from None
+        left = [name for name in contents if (folder / name).is_file()]
+        told = f"; {', '.join(left)} stand there without a {MANIFEST}, as no complete answer" if left else ""
+        raise InputError(f"{folder}: {why_not(error)}{told}") from None
     return digests
 
 
