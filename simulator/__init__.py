@@ -51,6 +51,7 @@ _WHERE = {
     "chart_of": "simulator.charts_export",
     "chat_in": "simulator.intake.chat",
     "chat_tokens": "simulator.intake.chat",
+    "check_folder": "simulator.files",
     "checked_bill": "simulator.studies.usage_bill",
     "compare": "simulator.studies.compare",
     "comparison_json": "simulator.answers",
@@ -159,7 +160,6 @@ _WHERE = {
     "write_fitted": "simulator.files.fitted",
     "size": "simulator.studies.sizing",
     "sizing_json": "simulator.answers_machines",
-    "check_folder": "simulator.files",
     "write_results": "simulator.files",
     "write_whole": "simulator.files.results",
 }
