@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
 def choice(box: DeltaGenerator, label: str, options: Sequence[str], default: str, name: str, **how: Any) -> str:
     """One of some options in a list, kept under a name."""
-    kept = _kept(name, default, options)
+    kept = _kept(label, name, default, options)
     chosen: str = box.selectbox(label, options, options.index(kept), key=name, on_change=_keep, args=(name,), **how)
     return chosen
 
 
 def switch(box: DeltaGenerator, label: str, options: Sequence[str], default: str, name: str, **how: Any) -> str:
     """The same side by side."""
-    chosen: str = box.segmented_control(label, options, default=_kept(name, default, options), key=name, required=True,
-                                        on_change=_keep, args=(name,), **how)
+    kept = _kept(label, name, default, options)
+    chosen: str = box.segmented_control(label, options, default=kept, required=True, key=name, on_change=_keep,
+                                        args=(name,), **how)
     return chosen
 
 
@@ -40,7 +41,7 @@ def number(
     except ValueError:
         value = math.nan
     if not (-math.inf if low is None else low) <= value <= (math.inf if high is None else high) or math.isinf(value):
-        value = _not_here(name, default)
+        value = _not_here(label, name, default)
     return box.number_input(label, low, high, value, key=name, on_change=_keep, args=(name,), **how)
 
 
@@ -48,12 +49,13 @@ def _keep(name: str) -> None:
     st.session_state.view[name] = f"{st.session_state[name]}"
 
 
-def _kept(name: str, default: str, options: Sequence[str]) -> str:
+def _kept(label: str, name: str, default: str, options: Sequence[str]) -> str:
     said: str = st.session_state.view.get(name, default)
-    return said if said in options else _not_here(name, default)
+    return said if said in options else _not_here(label, name, default)
 
 
-def _not_here(name: str, default: Any) -> Any:
+def _not_here(label: str, name: str, default: Any) -> Any:
     """What holds in place of what a link, or the scenario before, has and this one has not."""
-    shown.say(f'Here is no {name} "{short(st.session_state.view.pop(name), 40)}"; {default} is shown.')
+    said = short(st.session_state.view.pop(name), 40)
+    shown.say(f'"{label}" cannot be "{said}" here; {default} is shown.')
     return default

@@ -60,12 +60,12 @@ def test_a_part_of_the_page_is_in_the_link_too() -> None:
 
 
 @pytest.mark.parametrize(("page", "asked", "said"), [
-    ("Break-even", "along=wage", 'Here is no along "wage"; workload.calls_per_day is shown.'),
-    ("Break-even", "part=<b>", 'Here is no part "<b>"; Crossings is shown.'),
-    ("Break-even", "from workload.calls_per_day=nan", 'calls_per_day "nan"; 10.0 is shown.'),
-    ("Break-even", "from workload.calls_per_day=inf", 'calls_per_day "inf"; 10.0 is shown.'),
-    ("Simulate", "runs=1e9", 'Here is no runs "1e9"; '),
-    ("Simulate", "seed=-1", 'Here is no seed "-1"; 0 is shown.'),
+    ("Break-even", "along=wage", '"Along" cannot be "wage" here; workload.calls_per_day is shown.'),
+    ("Break-even", "part=<b>", '"What to look at" cannot be "<b>" here; Crossings is shown.'),
+    ("Break-even", "from workload.calls_per_day=nan", '"From" cannot be "nan" here; 10.0 is shown.'),
+    ("Break-even", "from workload.calls_per_day=inf", '"From" cannot be "inf" here; 10.0 is shown.'),
+    ("Simulate", "runs=1e9", '"Runs" cannot be "1e9" here; '),
+    ("Simulate", "seed=-1", '"Seed" cannot be "-1" here; 0 is shown.'),
 ])
 def test_a_choice_that_is_not_there_is_told_and_the_usual_one_shown(page: str, asked: str, said: str) -> None:
     found = opened(asked)
