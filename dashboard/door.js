@@ -4,7 +4,7 @@ const name = "tunepoint link";
 
 export default function ({ data }) {
   const kept = sessionStorage.getItem(name);
-  if (!data.inside && location.search) sessionStorage.setItem(name, location.href);
+  if (!data.inside) sessionStorage.setItem(name, location.href);
   if (data.inside && kept) sessionStorage.removeItem(name);
-  if (data.inside && kept && !location.search) location.replace(kept);
+  if (data.inside && kept && kept !== location.href && !location.search) location.replace(kept);
 }

@@ -366,11 +366,12 @@ def test_a_link_is_opened_again_by_who_had_to_log_in_first(page: Page, app: Serv
     }"""
     script = pictures.script("door")
     health = f"{app.url}/_stcore/health"                        # any page of the same origin
-    page.goto(f"{health}?set=horizon_days%3D90")
-    page.evaluate(at_the_door, [script, False])
-    page.goto(health)                                           # where the provider sends everybody
-    page.evaluate(at_the_door, [script, True])
-    page.wait_for_url(f"{health}?set=horizon_days%3D90")
+    for link in (f"{health}?set=horizon_days%3D90", f"{app.url}/_stcore/host-config"):
+        page.goto(link)
+        page.evaluate(at_the_door, [script, False])
+        page.goto(health)                                       # where the provider sends everybody
+        page.evaluate(at_the_door, [script, True])
+        page.wait_for_url(link)
     page.goto(health)
     page.evaluate(at_the_door, [script, True])
     page.wait_for_timeout(300)
