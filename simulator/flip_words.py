@@ -5,11 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from simulator.domain.uncertain import Flips
+from simulator.domain.uncertain import SIGNIFICANT_DIGITS, Flips, told_at
 from simulator.formats import quantity, share, short
-
-SIGNIFICANT_DIGITS = 4
-"""Of a value of a dial, however large: rounding to one side then moves it by a thousandth at most."""
 
 
 def flip_words(found: Flips) -> list[str]:
@@ -55,11 +52,7 @@ def flips_at(at: float, unit: str, today: float) -> str:
     >>> flips_at(0.301041, "share", 0.9), flips_at(0.0166377, "share", 0.05)
     ('30.1 %', '1.663 %')
     """
-    if not at:
-        return _written(at, unit)
-    step = 10.0 ** (_whole_digits(at) - SIGNIFICANT_DIGITS)
-    outward = math.ceil if at > today else math.floor
-    return _written(outward(at / step + (-1e-6 if at > today else 1e-6)) * step, unit)
+    return _written(told_at(at, today), unit)
 
 
 def dial_value(value: float, unit: str) -> str:

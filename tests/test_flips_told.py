@@ -8,6 +8,7 @@ import json
 import math
 import re
 
+import numpy as np
 import pytest
 
 import simulator
@@ -21,7 +22,7 @@ from simulator.domain.uncertain import Flips
 from simulator.flip_words import dial_value, flip_words, flips_at
 from simulator.studies.compare import compare
 from simulator.studies.flip import flips
-from simulator.studies.moves import explicit
+from simulator.studies.moves import cheapest_first, explicit, priced, today_usd
 
 FILES = {path.stem: path for path in simulator.shipped_scenarios()}
 TOLD = ("support-triage", "how-sure")
@@ -70,6 +71,32 @@ def test_every_value_said_flips_the_choice_as_typed_in() -> None:
     for row in found.rows:
         value = typed(flips_at(row.at, row.unit, row.today))
         assert compare(with_dials(scenario, {row.path: value}), flips=False).verdict.choice == row.to, row.path
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_flip_told_names_another_option_which_wins_once_its_value_alone_is_set(name: str) -> None:
+    """Priced as it is typed in, in the scenario, one value a run: a fleet is read between others in a run of many."""
+    scenario, found = asked(name)
+    names = list(scenario.options)
+    for row in found.rows:
+        assert row.to != found.choice, row.path
+        usd = today_usd(with_dials(scenario, {row.path: typed(flips_at(row.at, row.unit, row.today))}))
+        assert names[cheapest_first(usd[:, None], names.index(scenario.baseline))[0, 0]] == row.to, row.path
+
+
+def test_a_fleet_that_is_overrun_today_is_no_choice_because_a_dial_stands_elsewhere_by_a_trifle() -> None:
+    scenario = asked("bursty-million")[0]
+    today = today_usd(scenario)
+    moves = [("options.base-cards.fleet.window_s", 60.0), ("horizon_days", 365.0), ("options.hosted.price_factor", 1.0)]
+    for move in [*((move,) for move in moves), moves]:
+        assert priced(scenario, move) == pytest.approx(np.repeat(today[:, None], len(move), axis=1), rel=1e-12)
+
+
+def test_what_moves_no_length_of_calls_costs_the_same_beside_moves_that_do() -> None:
+    scenario = asked("bursty-million")[0]
+    moves = [("options.hosted.price_factor", 0.5), ("options.base-cards.price_factor", 0.5)]
+    longer = [("workload.tokens.output", float(tokens)) for tokens in np.geomspace(15, 5_000, 40)]
+    assert priced(scenario, moves + longer)[:, :2] == pytest.approx(priced(scenario, moves), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", FILES)

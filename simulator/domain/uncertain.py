@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+SIGNIFICANT_DIGITS = 4
+"""Of a value of a dial, however large: rounding to one side then moves it by a thousandth at most."""
 Spread = tuple[float, float, float]
 """The 5 %, 50 % and 95 % points."""
 
@@ -182,6 +185,21 @@ class Flip:
     change: float | None
     distance: float
     kind: Literal["root", "jump"]
+
+
+def told_at(at: float, today: float) -> float:
+    """The value at which a flip is told: `SIGNIFICANT_DIGITS`, rounded away from today, so that it is beyond the flip.
+
+    >>> told_at(10_592.6, 2_600.0), told_at(12.7763, 50.0), told_at(0.0, 1.0)
+    (10600.0, 12.77, 0.0)
+    """
+    if not at:
+        return 0.0
+    decimals = SIGNIFICANT_DIGITS - math.floor(math.log10(abs(at))) - 1
+    outward = math.ceil if at > today else math.floor
+    scaled = at * 10.0**decimals if decimals >= 0 else at / 10.0**-decimals
+    whole = float(outward(scaled + (-1e-6 if at > today else 1e-6)))
+    return whole / 10.0**decimals if decimals >= 0 else whole * 10.0**-decimals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

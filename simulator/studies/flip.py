@@ -2,7 +2,8 @@
 
 Each dial is moved outwards from where it stands, in steps that double, to the ends of its span; the first
 bracket in which the choice changes is then narrowed by cutting it into many parts at once. All dials are
-searched together, so that one run an option serves a round of the search.
+searched together, so that one run an option serves a round of the search. What is found is priced alone at last, as
+whoever types it in does: a fleet's cost at one length of calls hangs, a little, on the other lengths in its run.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pricing.errors import NoFeasibleOption
 from simulator.domain.dials import DialAt
 from simulator.domain.drawn import is_structural
 from simulator.domain.scenario import Scenario
-from simulator.domain.uncertain import Flip, Flips
+from simulator.domain.uncertain import Flip, Flips, told_at
 from simulator.studies.moves import cheapest_first, explicit, movable, priced, today_usd
 
 Array = NDArray[np.float64]
@@ -32,6 +33,8 @@ WIDTH = 1e-7
 """Relative width to which a bracket is narrowed."""
 STRUCTURAL_WIDTH = 1e-3
 LEAP = 1e-5
+FIRST_STEP = 1e-4
+"""Relative step, fourfold each time, in which a bracket that does not hold alone is looked for."""
 
 
 @dataclass(slots=True)
@@ -82,7 +85,6 @@ def flips(scenario: Scenario) -> Flips:
     usd = priced(scenario, moves, today)
     lost = cheapest_first(usd, baseline)[0] != choice
     brackets: list[_Bracket] = []
-    steady: list[str] = []
     index = 0
     for at in dials:
         found, changed = [], False
@@ -94,10 +96,14 @@ def flips(scenario: Scenario) -> Flips:
                 first = int(np.argmax(lost[here]))
                 found.append(_Bracket(at=at, kept=way[first - 1] if first else at.value, lost=way[first]))
         brackets += found
-        if not found:
-            (steady if changed else idle).append(at.path)
+        if not found and not changed:
+            idle.append(at.path)
     _narrow(scenario, brackets, choice, baseline, today)
-    rows = _rows(scenario, brackets, choice, baseline, names, today)
+    alone = _Alone(scenario, choice, baseline, today)
+    brackets = [bracket for bracket in brackets if _holds(bracket, alone)]
+    rows = _rows(brackets, choice, names, alone)
+    apart = {*idle, *(row.path for row in rows)}
+    steady = [at.path for at in dials if at.path not in apart]
     return Flips(choice=names[choice], rows=rows, steady=tuple(steady), idle=tuple(idle))
 
 
@@ -155,22 +161,77 @@ def _narrow(scenario: Scenario, brackets: list[_Bracket], choice: int, baseline:
             bracket.kept, bracket.lost = path[first], path[first + 1]
 
 
-def _rows(
-    scenario: Scenario, brackets: list[_Bracket], choice: int, baseline: int, names: list[str], today: Array
-) -> tuple[Flip, ...]:
-    if not brackets:
-        return ()
-    usd = priced(scenario, [(b.at.path, value) for b in brackets for value in (b.kept, b.lost)], today)
-    order = cheapest_first(usd, baseline)
+class _Alone:
+    """What wins with one dial moved, priced in a run of its own."""
+
+    def __init__(self, scenario: Scenario, choice: int, baseline: int, today: Array) -> None:
+        self.scenario, self.choice, self.baseline, self.today = scenario, choice, baseline, today
+        self._known: dict[tuple[str, float], Array] = {}
+
+    def usd(self, at: DialAt, value: float) -> Array:
+        """What every option costs, (options,)."""
+        if (key := (at.path, value)) not in self._known:
+            self._known[key] = priced(self.scenario, [key], self.today)[:, 0]
+        return self._known[key]
+
+    def winner(self, at: DialAt, value: float) -> int:
+        return int(cheapest_first(self.usd(at, value)[:, None], self.baseline)[0, 0])
+
+    def lost(self, at: DialAt, value: float) -> bool:
+        return self.winner(at, value) != self.choice
+
+
+def _holds(bracket: _Bracket, alone: _Alone) -> bool:
+    """Lay a bracket where the choice changes with its dial priced alone; False where from there on it never does.
+
+    The value that is told must flip the choice as well, to the same option: where costs fall again before it, as with
+    the one more token that makes a whole one for the cache, the search goes on from there.
+    """
+    at = bracket.at
+    outward = 1.0 if bracket.lost > at.value else -1.0
+    span = (max(at.dial.least, min(at.dial.low, at.value)), min(at.dial.most, max(at.dial.high, at.value)))
+    end = span[1] if outward > 0 else span[0]
+
+    def moved(value: float, by: float) -> float:
+        """A value further out by a part of itself, or further in, no further than today's."""
+        step = math.copysign(max(abs(by * value), 1.0 if at.dial.whole else 1e-12), by * outward)
+        found = round(value + step) if at.dial.whole else value + step
+        return min(max(found, min(at.value, end)), max(at.value, end))
+
+    while True:
+        step = FIRST_STEP
+        while not alone.lost(at, bracket.lost):
+            if bracket.lost == end:
+                return False
+            bracket.kept, bracket.lost, step = bracket.lost, moved(bracket.lost, step), 4.0 * step
+        step = FIRST_STEP
+        while bracket.kept != at.value and alone.lost(at, bracket.kept):
+            bracket.kept, bracket.lost, step = moved(bracket.kept, -step), bracket.kept, 4.0 * step
+        while not bracket.fine:
+            middle = (bracket.kept + bracket.lost) / 2.0
+            middle = round(middle) if at.dial.whole else middle
+            if alone.lost(at, middle):
+                bracket.lost = middle
+            else:
+                bracket.kept = middle
+        told = min(max(told_at(bracket.lost, at.value), at.dial.least), at.dial.most)
+        if alone.lost(at, told):
+            if alone.winner(at, told) != alone.winner(at, bracket.lost):
+                bracket.lost = told
+            return True
+        bracket.kept, bracket.lost = told, moved(told, FIRST_STEP)
+
+
+def _rows(brackets: list[_Bracket], choice: int, names: list[str], alone: _Alone) -> tuple[Flip, ...]:
     nearest: dict[str, Flip] = {}
-    for number, bracket in enumerate(brackets):
-        at, kept, lost = bracket.at, 2 * number, 2 * number + 1
-        other = int(order[0, lost])
-        both = usd[[[other], [choice]], [kept, lost]]
+    for bracket in brackets:
+        at, other = bracket.at, alone.winner(bracket.at, bracket.lost)
+        kept, lost = (alone.usd(at, value) for value in (bracket.kept, bracket.lost))
+        both = np.stack([kept, lost], axis=1)[[other, choice]]
         leaps = not np.isfinite(both).all()
         if not leaps:
             margins = both[0] - both[1]
-            leaps = bool(abs(margins[1] - margins[0]) > LEAP * abs(usd[choice, kept]))
+            leaps = bool(abs(margins[1] - margins[0]) > LEAP * abs(kept[choice]))
         change = (bracket.lost - at.value) / at.value if at.value else None
         part = abs(bracket.lost - at.value) / (at.dial.high - at.dial.low)
         flip = Flip(

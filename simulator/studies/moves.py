@@ -30,6 +30,8 @@ BEST_EFFORT = Pert(low=0.5, mode=0.9, high=0.99)
 """Share of would-be hits that an automatic cache gives: owners measured 0 to 91 %."""
 SOLD_APART = ("disk_gb", "egress_gb_per_month", "batch_share", "deferrable_share", "storage_gb")
 """Dials that put a count on a meter which not every price has."""
+LENGTHS = (".prefix_tokens", ".reasoning_tokens", ".input_tokens", ".output_tokens")
+"""Dials of an option that change how long its calls are, as those of `workload.tokens` do."""
 MOST_SUPPOSED = 10
 CONVENTIONS = ("hours_per_month",)
 """Dials that are a way of counting, not an input that could be otherwise."""
@@ -168,23 +170,27 @@ def priced(scenario: Scenario, moves: Sequence[tuple[str, float]], today: Array 
     if scenario.ranges:                     # no part of a cost, yet checked anew for every dial that is run apart
         scenario = dataclasses.replace(scenario, ranges={}, correlations=())
     usd = np.repeat((today_usd(scenario) if today is None else today)[:, None], len(moves), axis=1)
-    smooth = [index for index, (path, _) in enumerate(moves) if not _alone(path)]
     groups: dict[str, list[int]] = {}
     for index, (path, _) in enumerate(moves):
-        if _alone(path):
-            groups.setdefault(path, []).append(index)
-    for chosen in ([smooth] if smooth else []) + list(groups.values()):
-        draws = _apart(scenario, [moves[index] for index in chosen])
+        groups.setdefault(_run_with(path), []).append(index)
+    for together in groups.values():
         for row, name in enumerate(scenario.options):
-            used = {path: values for path, values in draws.items() if concerns(scenario, name, path)}
-            if used:                            # what no dial concerns costs what it costs today
-                usd[row, chosen] = _cost(scenario, name, used)
+            touched = {path: concerns(scenario, name, path) for path in {moves[index][0] for index in together}}
+            chosen = [index for index in together if touched[moves[index][0]]]
+            if chosen:                          # what no dial concerns costs what it costs today
+                usd[row, chosen] = _cost(scenario, name, _apart(scenario, [moves[index] for index in chosen]))
     return usd
 
 
-def _alone(path: str) -> bool:
-    """Whether moves of a dial are run apart from others: it costs runs of its own, or a calendar a draw."""
-    return is_structural(path) or path == "workload.growth_per_month"
+def _run_with(path: str) -> str:
+    """Which moves are run together: those of one dial that costs runs of its own, or a calendar a draw.
+
+    Of the others those that change how long calls are, and the rest: of many lengths a fleet is known for some only,
+    and what calls of today's length cost would be read between them.
+    """
+    if is_structural(path) or path == "workload.growth_per_month":
+        return path
+    return "lengths" if path.startswith("workload.tokens.") or path.endswith(LENGTHS) else ""
 
 
 def _apart(scenario: Scenario, moves: Sequence[tuple[str, float]]) -> dict[str, Array]:
@@ -194,7 +200,9 @@ def _apart(scenario: Scenario, moves: Sequence[tuple[str, float]]) -> dict[str, 
     return draws
 
 
-def _cost(scenario: Scenario, name: str, draws: Mapping[str, Array]) -> Array:
+def _cost(scenario: Scenario, name: str, moved: Mapping[str, Array]) -> Array:
+    size = len(next(iter(moved.values())))      # a dial set in the scenario alone is no draw, and rules out otherwise
+    draws = {"discount_rate": np.full(size, scenario.discount_rate), **moved}
     result = run(scenario, name, draws=draws)
     return np.where(result.feasible_draws, ranked_usd(scenario, name, draws, result), np.inf)
 
