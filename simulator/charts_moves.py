@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,11 +12,13 @@ from simulator.charts_drawing import Drawing
 from simulator.charts_style import AXIS, COLOURS, GREY, INK, TICKS_USD, figure
 from simulator.charts_words import text
 from simulator.domain.uncertain import Flips, Sobol, Tornado, Uncertainty, Worth
-from simulator.flip_words import flips_at, nearest_of
+from simulator.flip_words import Named, dial_names, flips_at, nearest_of
 from simulator.formats import reading, share, short, usd
 
 MOST = 15
 """Bars that a chart shows; the rest are counted in words."""
+NAME = 44
+"""Characters of the name of a bar."""
 FAR = 2.0
 """Relative change beyond which a flip is told, not drawn: it would make the near ones invisible."""
 LABEL_SHARE = 0.015
@@ -24,20 +27,23 @@ NOTHING = -1.0
 """Relative change that leaves nothing of a dial; the axis of flips ends there unless a dial went through zero."""
 FEWEST = 4
 """Bars a chart has room for at least; fewer are as thick, and stand apart: a single one is a bar and no block."""
+STEPS, MOST_TICKS = tuple(k * 10.0**n for n in range(-8, 4) for k in (1, 2, 5)), 8
+"""Distances of two ticks on the axis of relative changes, and how many ticks it holds."""
 LOW, HIGH = COLOURS[0], COLOURS[1]
 
 
 def tornado(found: Tornado) -> go.Figure:
     """What the choice saves against the runner-up while one dial at a time goes from low to high."""
     bars = found.bars[:MOST]
-    names = [_named(bar.path) for bar in bars]
+    names = _named(bars)
     flips = sum(min(bar.at_low, bar.at_high) < 0 for bar in found.bars)
     chart = _bars(
         title=f"What moves the saving of {short(found.choice, 20)} against {short(found.runner_up, 20)}?",
         subtitle=f"{usd(found.difference_usd)} as things stand (dotted); "
                  f"{_count(flips, 'dial') if flips else 'no dial'} can turn it below zero alone.",
         alt="Effect of each dial on the saving: " + "; ".join(
-            f"{bar.path} {usd(bar.at_low)} to {usd(bar.at_high)}" for bar in bars) + ".",
+            f"{name} {usd(bar.at_low)} to {usd(bar.at_high)}"
+            for name, bar in zip(dial_names(bars), bars, strict=True)) + ".",
         x_title="What the choice saves over the horizon, USD",
         names=names,
         foot=_more(len(found.bars) - len(bars)),
@@ -64,13 +70,14 @@ def tornado(found: Tornado) -> go.Figure:
 def sobol(found: Sobol) -> go.Figure:
     """Share of the variance that each input explains, alone and with its interactions, with 95 % intervals."""
     rows = found.rows[:MOST]
-    names = [_named(row.path) for row in rows]
+    names = _named(rows)
     chart = _bars(
         title=f"Which input makes the saving of {short(found.choice)} uncertain?",
         subtitle="Share of the variance of what it saves against "
                  f"{short(found.runner_up)}: by the input alone, and with all its interactions.",
-        alt="Sobol indices: " + "; ".join(f"{row.path} {row.first:.2f} alone, {row.total:.2f} in total" for row in rows)
-            + ".",
+        alt="Sobol indices: " + "; ".join(
+            f"{name} {row.first:.2f} alone, {row.total:.2f} in total"
+            for name, row in zip(dial_names(rows), rows, strict=True)) + ".",
         x_title="Share of the variance",
         names=names,
         foot=[*found.notes, *_more(len(found.rows) - len(rows))],
@@ -84,7 +91,7 @@ def sobol(found: Sobol) -> go.Figure:
             error_x={"type": "data", "symmetric": False, "color": INK, "thickness": 1,
                      "array": [max(0.0, ends[1] - value) for value, ends in values],
                      "arrayminus": [max(0.0, value - ends[0]) for value, ends in values]},
-            hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+            customdata=_paths(rows), hovertemplate="%{customdata}: %{x:.3f}<extra></extra>",
         )
     chart.update_layout(barmode="group", legend={"traceorder": "reversed"})
     return chart.figure()
@@ -93,13 +100,15 @@ def sobol(found: Sobol) -> go.Figure:
 def worth(found: Sequence[Worth], unsure: Uncertainty, notes: Sequence[str] = ()) -> go.Figure:
     """What it is worth to know each input before choosing, with one standard error; notes stand at its foot."""
     rows = [row for row in found if row.usd > 0][:MOST]
-    names = [_named(row.path) for row in rows]
+    names = _named(rows)
     told = (f"To know everything would be worth {usd(unsure.perfect_usd)}." if rows else
             "No single input is worth measuring: whatever it turns out to be, the choice stays.")
     chart = _bars(
         title="What should be measured first?",
         subtitle=f"{short(unsure.choice)} is cheapest in {share(unsure.confidence)} of {unsure.draws:,} draws. {told}",
-        alt="Value of knowing: " + ("; ".join(f"{row.path} {usd(row.usd)}" for row in rows) or "nothing") + ".",
+        alt="Value of knowing: " + (
+            "; ".join(f"{name} {usd(row.usd)}" for name, row in zip(dial_names(rows), rows, strict=True))
+            or "nothing") + ".",
         x_title="Value of knowing it exactly, USD over the horizon",
         names=names,
         foot=[*notes, *unsure.notes],
@@ -107,7 +116,7 @@ def worth(found: Sequence[Worth], unsure: Uncertainty, notes: Sequence[str] = ()
     chart.add_bar(
         y=names, x=[row.usd for row in rows], orientation="h", name="value of knowing", marker={"color": LOW},
         error_x={"type": "data", "array": [row.error_usd for row in rows], "color": INK, "thickness": 1},
-        hovertemplate="%{y}: %{x:$,.2f}<extra></extra>", showlegend=False,
+        customdata=_paths(rows), hovertemplate="%{customdata}: %{x:$,.2f}<extra></extra>", showlegend=False,
     )
     return chart.figure()
 
@@ -116,14 +125,15 @@ def flips(found: Flips) -> go.Figure:
     """The smallest relative change of each dial at which another option becomes the choice."""
     near = [row for row in found.rows if row.change is not None and abs(row.change) <= FAR]
     rows = near[:MOST]
-    names = [_named(row.path) for row in rows]
+    names = _named(rows)
     others = list(dict.fromkeys(row.to for row in rows))
     other = short(others[0]) if len(others) == 1 else "another option"
     labels = [
         flips_at(row.at, row.unit, row.today) + (f": {short(row.to, 18)}" if len(others) > 1 else "") for row in rows
     ]
-    told = "; ".join(f"{row.path} at {flips_at(row.at, row.unit, row.today)} to {row.to}" for row in rows)
-    nearest = f"Nearest: {_named(rows[0].path)} by {share(abs(rows[0].change or 0))}; " \
+    told = "; ".join(f"{name} at {flips_at(row.at, row.unit, row.today)} to {row.to}"
+                     for name, row in zip(dial_names(rows), rows, strict=True))
+    nearest = f"Nearest: {dial_names(rows)[0]} by {share(abs(rows[0].change or 0))}; " \
               f"{nearest_of(rows, found.rows)} {'is' if len(rows) == 1 else 'are'} drawn." if rows else \
         "No single dial ends it within its span."
     chart = _bars(
@@ -147,13 +157,15 @@ def flips(found: Flips) -> go.Figure:
         marker={"color": [HIGH if change > 0 else LOW for change in changes]},
         text=[text(one) for one in labels], textposition=["outside" if fit else "none" for fit in fits],
         textfont={"size": 11, "color": INK}, cliponaxis=False,
-        hovertemplate="%{y}: %{x:+.0%}<extra></extra>",
+        customdata=[f"{path} {_signed(change)}" for path, change in zip(_paths(rows), changes, strict=True)],
+        hovertemplate="%{customdata}<extra></extra>",
     )
     for name, label, fit in zip(names, labels, fits, strict=True):
         if not fit:
             chart.add_annotation(x=0, y=name, text=text(label), showarrow=False, xanchor="left", xshift=3,
                                  font={"size": 11, "color": INK})
-    chart.update_xaxes(tickformat="+.0%", range=[low, max(ends) + room])
+    high = max(ends) + room
+    chart.update_xaxes(range=[low, high], **_changes(low, high))
     return chart.figure()
 
 
@@ -179,16 +191,35 @@ def _bars(
     return chart
 
 
-def _named(path: str) -> str:
-    """A path as a bar is labelled: without the words that every path begins with."""
-    return text(short(path.removeprefix("options.").removeprefix("workload."), 40))
+def _named(rows: Sequence[Named]) -> list[str]:
+    """Dials as bars are labelled; whole where two would be short for the same, as bars of one name are one."""
+    names = [text(name) for name in dial_names(rows)]
+    cut = [text(short(name, NAME)) for name in dial_names(rows)]
+    return [one if cut.count(one) == 1 else name for one, name in zip(cut, names, strict=True)]
+
+
+def _paths(rows: Sequence[Named]) -> list[str]:
+    """What stands under the pointer: where a dial is in the scenario."""
+    return [text(row.path) for row in rows]
 
 
 def _reading(value: float, unit: str) -> str:
-    """A number at the end of a bar, short: the dial's name says of what."""
-    if unit == "share":
-        return share(value)
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    """A number at the end of a bar, short, with its unit."""
+    if unit.startswith("share"):
+        return f"{share(value)}{unit.removeprefix('share')}"
+    number = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{number} {'a day' if unit == '1/day' else unit}".rstrip()
+
+
+def _changes(low: float, high: float) -> dict[str, Any]:
+    """Ticks of an axis of relative changes, written as everywhere else, with their sign."""
+    step = next(step for step in STEPS if (high - low) / step <= MOST_TICKS)
+    ticks = [step * count for count in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return {"tickmode": "array", "tickvals": ticks, "ticktext": [_signed(tick) for tick in ticks]}
+
+
+def _signed(change: float) -> str:
+    return f"{'+' if change > 0 else ''}{share(change)}"
 
 
 def _count(number: int, word: str) -> str:

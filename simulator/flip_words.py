@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 from simulator.domain.uncertain import SIGNIFICANT_DIGITS, Flips, told_at
 from simulator.formats import quantity, share, short
+
+BY_NAME = ("wages_usd_per_hour", "one_off_usd", "recurring_usd_per_month")
+"""Fields that hold an amount by name; all of them share a label."""
 
 
 def flip_words(found: Flips) -> list[str]:
@@ -16,13 +20,45 @@ def flip_words(found: Flips) -> list[str]:
     >>> row = Flip(path="options.a.prefix_tokens", label="Prompt", unit="tokens", today=2_600.0, at=10_592.6, to="b",
     ...            change=3.074, distance=3.074, kind="root")
     >>> flip_words(Flips(choice="a", rows=(row,), steady=(), idle=()))
-    ['b wins once options.a.prefix_tokens rises from 2,600 tokens to 10,600 tokens (+307 %).']
+    ['b wins once "Prompt, a" rises from 2,600 tokens to 10,600 tokens (+307 %).']
     """
     return [
-        f"{short(row.to)} wins once {row.path} {'rises' if row.at > row.today else 'falls'} from "
-        f"{dial_value(row.today, row.unit)} to {flips_at(row.at, row.unit, row.today)} ({flip_change(row.change)})."
-        for row in found.rows
+        f'{short(row.to)} wins once "{name}" {"rises" if row.at > row.today else "falls"} from '
+        f"{dial_value(row.today, row.unit)} to {flips_at(row.at, row.unit, row.today)}"
+        f"{'' if row.unit.startswith('share') else f' ({flip_change(row.change)})'}."   # percent of percent misleads
+        for name, row in zip(dial_names(found.rows), found.rows, strict=True)
     ]
+
+
+class Named(Protocol):
+    """A row about a dial."""
+
+    @property
+    def path(self) -> str:
+        """Where the dial is."""
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+
+
+def dial_names(rows: Sequence[Named]) -> list[str]:
+    """Each row's dial as a person says it; two that would read alike keep their paths, as they must stay apart."""
+    names = [dial_name(row.path, row.label) for row in rows]
+    return [name if names.count(name) == 1 else row.path for name, row in zip(names, rows, strict=True)]
+
+
+def dial_name(path: str, label: str) -> str:
+    """A dial by its label, with what it is an amount of and whose it is.
+
+    >>> dial_name("options.cheap.price_factor", "Price factor"), dial_name("workload.calls_per_day", "Calls per day")
+    ('Price factor, cheap', 'Calls per day')
+    >>> dial_name("wages_usd_per_hour.engineer", "Wage"), dial_name("options.a.one_off_usd.build", "Paid once")
+    ('Wage (engineer)', 'Paid once (build), a')
+    """
+    parts = path.split(".")
+    key = f" ({parts[-1]})" if len(parts) > 1 and parts[-2] in BY_NAME else ""
+    return f"{label}{key}" + (f", {parts[1]}" if parts[0] == "options" else "")
 
 
 def nearest_of(shown: Sequence[object], found: Sequence[object]) -> str:
@@ -60,6 +96,8 @@ def dial_value(value: float, unit: str) -> str:
 
     >>> dial_value(50_000, "1/day"), dial_value(0.1361, "x"), dial_value(0.9, "share"), dial_value(12.3456, "USD")
     ('50,000 calls a day', '0.1361 x', '90 %', '12.35 USD')
+    >>> dial_value(0.08, "share a year")
+    '8 % a year'
     """
     return _written(float(f"{value:.{max(SIGNIFICANT_DIGITS, _whole_digits(value))}g}"), unit)
 
@@ -71,6 +109,6 @@ def _whole_digits(value: float) -> int:
 
 def _written(value: float, unit: str) -> str:
     """A rounded value to its last digit."""
-    if unit == "share":
-        return f"{quantity(100.0 * value)} %"
+    if unit.startswith("share"):
+        return f"{quantity(100.0 * value)} %{unit.removeprefix('share')}"
     return f"{quantity(value)} {'calls a day' if unit == '1/day' else unit}".strip()

@@ -50,6 +50,30 @@ def test_a_tornado_draws_both_ends_of_every_bar(scenario: Scenario) -> None:
     assert [x + high.base for x in high.x] == pytest.approx([bar.at_high for bar in found.bars])
 
 
+def test_bars_are_named_as_their_dials_and_their_ends_carry_a_unit(scenario: Scenario) -> None:
+    low, high = charts.tornado(tornado(scenario)).data
+    ends = dict(zip(low.y, zip(low.text, high.text, strict=True), strict=True))
+    assert ends["Calls per day"] == ("50 a day", "600 a day")
+    assert ends["Paid once (build), b"] == ("20 USD", "60 USD")
+    assert all("." not in name for name in ends)
+    assert any(X in words for words in low.hovertext)                      # where it is, under the pointer
+    chart = charts.flips(flips(scenario))
+    assert all("." not in name for name in chart.data[0].y)
+    assert any(X in words for words in chart.data[0].customdata)
+    ticks = chart.layout.xaxis.ticktext
+    assert "0 %" in ticks
+    assert all(tick.endswith(" %") for tick in ticks)
+
+
+def test_dials_of_one_name_keep_bars_of_their_own(scenario: Scenario) -> None:
+    found = tornado(scenario)
+    twins = tuple(dataclasses.replace(found.bars[0], path=f"options.{name}.one", label="The same") for name in
+                  ("an-option-with-many-words-and-more-of-the-same", "an-option-with-many-sorts-and-more-of-the-same"))
+    assert len(set(charts.tornado(dataclasses.replace(found, bars=twins)).data[0].y)) == 2
+    same = tuple(dataclasses.replace(one, path=path) for one, path in zip(twins, ("a.x", "a.y"), strict=True))
+    assert charts.tornado(dataclasses.replace(found, bars=same)).data[0].y == ("a.x", "a.y")
+
+
 def test_sobol_bars_are_the_indices(scenario: Scenario) -> None:
     found = sobol(scenario, 64)
     whole, alone = charts.sobol(found).data

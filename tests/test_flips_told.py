@@ -19,7 +19,7 @@ from simulator.cli.studies_shown import show_sensitivity
 from simulator.domain.drawn import with_dials
 from simulator.domain.scenario import Scenario
 from simulator.domain.uncertain import Flips
-from simulator.flip_words import dial_value, flip_words, flips_at
+from simulator.flip_words import dial_name, dial_value, flip_words, flips_at
 from simulator.studies.compare import compare
 from simulator.studies.flip import flips
 from simulator.studies.moves import cheapest_first, explicit, priced, today_usd
@@ -36,7 +36,7 @@ def asked(name: str) -> tuple[Scenario, Flips]:
 
 def typed(said: str) -> float:
     """The number that is said, as it is typed in."""
-    return float(said.split(" ")[0].replace(",", "")) * (0.01 if said.endswith(" %") else 1.0)
+    return float(said.split(" ")[0].replace(",", "")) * (0.01 if " %" in said else 1.0)
 
 
 @pytest.mark.parametrize("name", TOLD)
@@ -47,13 +47,14 @@ def test_chart_words_and_command_line_tell_the_same_flips_the_nearest_first(
     words = flip_words(found)
     assert main(["sensitivity", str(FILES[name]), "--method", "flips", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
-    told = [re.findall(r"^(\S+) wins once (\S+) ", one)[0] for one in words]
-    assert told == [(row["to"], row["path"]) for row in rows]
+    told = [re.findall(r'^(\S+) wins once "(.+?)" ', one)[0] for one in words]
+    assert told == [(row["to"], dial_name(row["path"], row["label"])) for row in rows]
     assert main(["sensitivity", str(FILES[name]), "--method", "flips"]) == 0
     table = capsys.readouterr().out
     for row, sentence in zip(rows[:12], words, strict=False):
         said = flips_at(row["at"], row["unit"], row["today"])
-        assert f" to {said} (" in sentence
+        assert f" to {said}" in sentence
+        assert ("% (" in sentence) is False                                # no percent of a percent
         assert said in next(line for line in table.splitlines() if f" {row['path']} " in line)
     chart = charts.flips(found)
     drawn = list(chart.data[0].x)
