@@ -22,6 +22,8 @@ CENT = 0.01
 """Below half of it a part of a saving is a rounding of the sums it is the difference of."""
 SPREAD = 4.0
 """How many times dearer than another an option is where a linear axis no longer tells the cheaper ones apart."""
+EDGE = 0.03
+"""Part of a log axis that is left free beyond either end: what hardly varies stands there as an upright line."""
 LABEL_HEIGHT = 0.07
 """Part of the height of the bridge that an amount beside a bar takes."""
 WORD_CHARACTERS = 13
@@ -67,7 +69,9 @@ def _cost_axis(found: Uncertainty) -> dict[str, Any]:
     low, high = min(np.quantile(one, 0.01) for one in curves), max(np.quantile(one, 0.99) for one in curves)
     if low > 0 and max(tops) > SPREAD * min(tops):
         ticks = [k * 10.0**n for n in range(-3, 13) for k in (1, 2, 5) if low / 2 <= k * 10.0**n <= high * 2]
-        return {"type": "log", "range": [float(np.log10(low)), float(np.log10(high))], "tickvals": ticks,
+        ends = float(np.log10(low)), float(np.log10(high))
+        room = EDGE * (ends[1] - ends[0])
+        return {"type": "log", "range": [ends[0] - room, ends[1] + room], "tickvals": ticks,
                 "ticktext": [text(usd(one).replace(".0k", "k").replace(".00M", "M")) for one in ticks]}
     return {"tickformatstops": TICKS_USD}
 

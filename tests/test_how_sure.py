@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import plotly.graph_objects as go
 import pytest
 from command_line import tunepoint
@@ -96,13 +97,18 @@ def test_the_pictures_pass_the_library_checks_and_tell_what_the_rows_say(scenari
     drawn = charts.pictures(found, cost_curve(scenario), explored)
     for chart in drawn.values():
         go.Figure(chart.to_dict())
-    assert drawn["cost-distribution"].layout.xaxis.type == "log"         # the frontier model is six times as dear
+    axis = drawn["cost-distribution"].layout.xaxis
+    assert axis.type == "log"                                            # the frontier model is six times as dear
+    low, high = axis.range
+    for risk in found.uncertainty.options.values():                      # no line and no dot on the edge of the chart
+        ends = np.log10([np.quantile(risk.quantiles_usd, part) for part in (0.01, 0.99)])
+        assert low + 0.02 * (high - low) < ends[0] < ends[1] < high - 0.02 * (high - low)
     assert explored.map is not None
     assert (explored.map.x, explored.map.y) == (CALLS, AGAIN)
     assert "Cheapest of all: cheap-prompt below 27,524 calls a day, tuned above." in \
         drawn["cost-against-volume"].layout.title.subtitle.text
     bars = [bar for trace in drawn["what-moves-it"].data for bar in zip(trace.y, trace.text, strict=True)]
-    assert ("cheap-prompt.fallback.share", "17 %") in bars
+    assert ("Calls served again elsewhere, cheap-prompt", "17 %") in bars
 
 
 def test_waiting_is_drawn_beside_committing_and_nothing_is_drawn_of_nothing(
