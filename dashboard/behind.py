@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import answer, pictures, question, shown, take
 from simulator import charts
 from simulator.charts_style import places
-from simulator.formats import NONE, day, days, reading, share, short, usd
+from simulator.formats import NONE, NOT_WORTH_MEASURING, day, days, reading, share, short, usd
 
 if TYPE_CHECKING:
     from dashboard.work import Question
@@ -62,20 +62,14 @@ def cautions(comparison: Comparison) -> list[str]:
     ]
 
 
-def doubt_pictures(comparison: Comparison) -> dict[str, Figure]:
-    """The charts of how sure it is; what should be measured first stays there where nothing should, and says so."""
-    found = charts.unsure_pictures(comparison)
-    if comparison.uncertainty is not None and "measure-first" not in found:
-        found["measure-first"] = charts.worth(comparison.worth, comparison.uncertainty)
-    return found
-
-
 def doubt(comparison: Comparison, pictured: Mapping[str, Figure]) -> None:
     """How far each option strays where inputs are ranges; nothing where all are plain numbers."""
     if comparison.uncertainty is not None:
         st.html('<h4 class="tp-head">How sure is that?</h4>')
         for name, figure in pictured.items():
             pictures.show(name, figure, DOUBT_PX)
+        if "measure-first" not in pictured:
+            shown.say(NOT_WORTH_MEASURING)
         _intervals(comparison.uncertainty)
 
 

@@ -12,13 +12,14 @@ from dashboard.guard import guarded
 from simulator import as_csv, break_even_json, charts
 from simulator.domain.findings import Knob
 from simulator.flip_words import flip_words
-from simulator.formats import day
+from simulator.formats import day, share
 
 if TYPE_CHECKING:
     from dashboard.work import Question
     from simulator import Scenario
     from simulator.charts import Figure
     from simulator.domain.findings import BreakEven, Crossing
+    from simulator.domain.uncertain import Flips
 
 VOLUME = "workload.calls_per_day"
 CROSSINGS, MAP, MOVES, FLIPS = PARTS = ("Crossings", "Map of two dials", "What moves it", "What would flip it")
@@ -47,15 +48,28 @@ def page() -> None:
                       "tried a quarter up and down.")
             with shown.working():
                 moved = answer.tornado_of(asked)
-            _shown(asked, "tornado", charts.tornado(moved))
+            if moved.bars:
+                _shown(asked, "tornado", charts.tornado(moved))
+            else:
+                shown.say("No dial alone moves what the choice saves.")
         elif part == FLIPS:
             with shown.working():
                 flipped = answer.flips_of(asked)
-            _shown(asked, "flips", charts.flips(flipped))
-            shown.points("In words, the nearest first", flip_words(flipped))
+            _flips(asked, flipped)
         else:
             _pair(asked, scenario, names, knobs)
         take.scenario(asked)
+
+
+def _flips(asked: Question, flipped: Flips) -> None:
+    """Flips as bars, where one is near enough to be drawn, and all of them in words."""
+    if charts.near_flips(flipped):
+        _shown(asked, "flips", charts.flips(flipped))
+    elif flipped.rows:
+        shown.say(f"No dial that moves by less than {share(charts.FAR)} alone ends the lead of {flipped.choice}.")
+    else:
+        shown.say(f"No dial alone ends the lead of {flipped.choice} within its span.")
+    shown.points("In words, the nearest first", flip_words(flipped))
 
 
 def _shown(asked: Question, name: str, figure: Figure, height: int = TALL_PX) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import ahead, answer, behind, dials, pictures, question, shown, take, work
 from dashboard.guard import guarded
-from simulator import TunepointError, headlines
+from simulator import TunepointError, charts, headlines
 from simulator.formats import usd
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _answer(asked: Question, rooms: Rooms, *, drawn: bool) -> None:
         if question.leaves_out_pinned(asked):
             shown.say("The pinned state finds no room in the link, nor in the address bar; its file holds it: "
                       "Take it along.")
-    doubt = behind.doubt_pictures(comparison)
+    doubt = charts.unsure_pictures(comparison)
     with rooms.saved:
         one, two = st.columns(2)
         with one:

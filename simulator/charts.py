@@ -15,7 +15,7 @@ from simulator.charts_decisions import decisions, outlook
 from simulator.charts_fleet import fleet_week, fleet_weeks
 from simulator.charts_latency import latency
 from simulator.charts_map import cost_map
-from simulator.charts_moves import flips, sobol, tornado, worth
+from simulator.charts_moves import FAR, flips, near_flips, sobol, tornado, worth
 from simulator.charts_page import (
     NIGHT,
     PLOT_PX,
@@ -43,13 +43,13 @@ from simulator.charts_unsure import backtests, bridge, cost_distribution
 from simulator.domain.findings import Comparison, CostCurve
 from simulator.domain.uncertain import Explored
 
-__all__ = ["CONFIG", "NIGHT", "PLOT_PX", "SHOWN", "Figure", "backtests", "batch_answers", "batch_scatter",
+__all__ = ["CONFIG", "FAR", "NIGHT", "PLOT_PX", "SHOWN", "Figure", "backtests", "batch_answers", "batch_scatter",
            "bill_by_line", "bridge", "column_name", "cost_against_volume", "cost_distribution", "cost_fan", "cost_map",
            "cost_per_day", "crossing_words", "cumulative_cost", "decisions", "event_rows", "events", "fleet_week",
-           "fleet_weeks", "flips", "gpu_price_over_time", "latency", "moving_pictures", "outlook", "page_config",
-           "page_json", "page_room", "payback_chances", "pictures", "placed", "played_pictures", "plotly_script",
-           "plotted", "price_over_time", "rehearsed", "share_axes", "sobol", "standalone", "timeline", "tornado",
-           "unsure_pictures", "worth", "write_page"]
+           "fleet_weeks", "flips", "gpu_price_over_time", "latency", "moving_pictures", "near_flips", "outlook",
+           "page_config", "page_json", "page_room", "payback_chances", "pictures", "placed", "played_pictures",
+           "plotly_script", "plotted", "price_over_time", "rehearsed", "share_axes", "sobol", "standalone", "timeline",
+           "tornado", "unsure_pictures", "worth", "write_page"]
 
 
 def pictures(comparison: Comparison, curve: CostCurve, explored: Explored | None = None) -> dict[str, go.Figure]:
@@ -91,7 +91,7 @@ def moving_pictures(explored: Explored | None) -> dict[str, go.Figure]:
         found["what-moves-it"] = tornado(explored.tornado)
     if explored.sobol is not None and explored.sobol.rows:
         found["what-makes-it-uncertain"] = sobol(explored.sobol)
-    if explored.flips is not None and explored.flips.rows:
+    if explored.flips is not None and near_flips(explored.flips):
         found["what-flips-it"] = flips(explored.flips)
     return found
 

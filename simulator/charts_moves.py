@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 from simulator.charts_drawing import Drawing
 from simulator.charts_style import AXIS, COLOURS, GREY, INK, TICKS_USD, figure
 from simulator.charts_words import text
-from simulator.domain.uncertain import Flips, Sobol, Tornado, Uncertainty, Worth
+from simulator.domain.uncertain import Flip, Flips, Sobol, Tornado, Uncertainty, Worth
 from simulator.flip_words import Named, dial_names, flips_at, nearest_of
-from simulator.formats import reading, share, short, usd
+from simulator.formats import NOT_WORTH_MEASURING, reading, share, short, usd
 
 MOST = 15
 """Bars that a chart shows; the rest are counted in words."""
@@ -102,7 +102,7 @@ def worth(found: Sequence[Worth], unsure: Uncertainty, notes: Sequence[str] = ()
     rows = [row for row in found if row.usd > 0][:MOST]
     names = _named(rows)
     told = (f"To know everything would be worth {usd(unsure.perfect_usd)}." if rows else
-            "No single input is worth measuring: whatever it turns out to be, the choice stays.")
+            NOT_WORTH_MEASURING)
     chart = _bars(
         title="What should be measured first?",
         subtitle=f"{short(unsure.choice)} is cheapest in {share(unsure.confidence)} of {unsure.draws:,} draws. {told}",
@@ -123,8 +123,7 @@ def worth(found: Sequence[Worth], unsure: Uncertainty, notes: Sequence[str] = ()
 
 def flips(found: Flips) -> go.Figure:
     """The smallest relative change of each dial at which another option becomes the choice."""
-    near = [row for row in found.rows if row.change is not None and abs(row.change) <= FAR]
-    rows = near[:MOST]
+    rows = near_flips(found)[:MOST]
     names = _named(rows)
     others = list(dict.fromkeys(row.to for row in rows))
     other = short(others[0]) if len(others) == 1 else "another option"
@@ -167,6 +166,11 @@ def flips(found: Flips) -> go.Figure:
     high = max(ends) + room
     chart.update_xaxes(range=[low, high], **_changes(low, high))
     return chart.figure()
+
+
+def near_flips(found: Flips) -> list[Flip]:
+    """Flips that are near enough to be drawn."""
+    return [row for row in found.rows if row.change is not None and abs(row.change) <= FAR]
 
 
 def _bars(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 NONE = "n/a"
 """What stands where there is no number."""
 
+NOT_WORTH_MEASURING = "No single input is worth measuring: whatever it turns out to be, the choice stays."
+
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """Written here rather than asked of the locale, so that a report reads the same on every machine."""
 

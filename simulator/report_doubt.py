@@ -5,7 +5,7 @@ from __future__ import annotations
 from simulator.domain.advice import Alternative, Bridge, Diagnosed
 from simulator.domain.findings import Comparison
 from simulator.domain.uncertain import Uncertainty
-from simulator.formats import NONE, day, days, share, usd
+from simulator.formats import NONE, NOT_WORTH_MEASURING, day, days, share, usd
 from simulator.report_page import escape, items, row, section, table
 
 
@@ -65,6 +65,8 @@ def _certainty(comparison: Comparison, unsure: Uncertainty) -> str:
                         f"draws: half of them within {days(paid.days[1])} ({day(paid.dates[1])}), 95 % within "
                         f"{days(paid.days[2])}.")
     first = [one for one in comparison.worth if one.usd > 0]
+    if not first:
+        said.append(NOT_WORTH_MEASURING)
     measured = "" if not first else table(
         "What to measure first: the value of knowing one input exactly before choosing",
         ["Input", "#Worth, USD", "#Standard error"],

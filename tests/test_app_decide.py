@@ -14,9 +14,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import simulator
-from dashboard import dials
+from dashboard import behind, dials, shown
+from simulator import charts
 from simulator.cli import main
-from simulator.formats import share, usd
+from simulator.formats import NOT_WORTH_MEASURING, share, usd
 from tests.dashboards import HOSTED, HOSTED_PATH, words
 
 PAGE = "from dashboard import decide, question\nquestion.begin()\ndecide.page()\n"
@@ -58,14 +59,27 @@ def test_ranges_put_intervals_on_the_cards_and_their_charts_on_the_page(
     page = opened(set=list(RANGES))
     assert "Laid over it: {low: 5000, mode: 12000, high: 30000}. Move the dial to lay a number instead." in words(page)
     answer = told(capsys, *(part for flag in RANGES for part in ("--set", flag)))
-    shown = words(page)
+    seen = words(page)
     for option in answer["options"].values():
         low, _, high = option["interval_usd"]
-        assert f"{usd(low)} to {usd(high)}" in shown
-        assert f"{share(option['cheapest_share'])} of draws" in shown
-    assert "How sure is that?" in shown
+        assert f"{usd(low)} to {usd(high)}" in seen
+        assert f"{share(option['cheapest_share'])} of draws" in seen
+    assert "How sure is that?" in seen
     assert "draws" in drawn["cost-distribution"].layout.meta["alt"]
-    assert "paid back after" in shown
+    assert "paid back after" in seen
+
+
+def test_where_no_input_is_worth_measuring_a_sentence_stands_in_place_of_a_chart(
+    drawn: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(shown, "say", said.append)
+    asked = simulator.read_scenario(HOSTED_PATH, RANGES)
+    found = dataclasses.replace(simulator.compare(asked), worth=())
+    behind.doubt(found, charts.unsure_pictures(found))
+    assert "measure-first" not in drawn
+    assert said == [NOT_WORTH_MEASURING]
+    assert NOT_WORTH_MEASURING in simulator.report_html(found, simulator.cost_curve(asked))
 
 
 def test_dials_of_ranges_stand_at_means_that_a_person_reads() -> None:

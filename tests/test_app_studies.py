@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+import simulator
+from dashboard import breakeven
+from simulator import charts
 from simulator.cli import main
+from simulator.domain.uncertain import Explored
 from tests.dashboards import HOSTED, HOSTED_PATH
 
 PAGE = "from dashboard import breakeven, question\nquestion.begin()\nbreakeven.page()\n"
@@ -37,6 +42,21 @@ def test_each_part_draws_its_chart(part: str, name: str, monkeypatch: pytest.Mon
     assert not page.exception
     assert not [part for part in page.get("html") if '"tp-wrong"' in part.proto.body]
     assert len(drawn[name]) > 30
+
+
+def test_where_there_is_nothing_to_draw_a_sentence_stands_in_place_of_a_chart(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    said: list[str] = []
+    monkeypatch.setattr(breakeven, "_shown", lambda _, name, *__: drawn.append(name))
+    monkeypatch.setattr("dashboard.shown.say", said.append)
+    found = simulator.flips(simulator.read_scenario(HOSTED_PATH))
+    breakeven._flips(None, dataclasses.replace(found, rows=()))
+    far = tuple(dataclasses.replace(row, change=9.0) for row in found.rows)
+    breakeven._flips(None, dataclasses.replace(found, rows=far))
+    assert not drawn
+    assert said == [f"No dial alone ends the lead of {found.choice} within its span.",
+                    f"No dial that moves by less than 200 % alone ends the lead of {found.choice}."]
+    assert "what-flips-it" not in charts.moving_pictures(Explored(flips=dataclasses.replace(found, rows=far)))
 
 
 def test_a_crossing_is_said_in_the_words_of_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:

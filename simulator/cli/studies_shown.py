@@ -9,7 +9,7 @@ import numpy as np
 
 from simulator.cli.output import points, say, table
 from simulator.flip_words import dial_value, flip_change, flips_at, nearest_of
-from simulator.formats import NONE, count, share, usd
+from simulator.formats import NONE, NOT_WORTH_MEASURING, count, share, usd
 
 if TYPE_CHECKING:
     from simulator.domain.uncertain import CostMap
@@ -138,7 +138,7 @@ def _worth(answer: Mapping[str, Any]) -> None:
         f"input before choosing would be worth {usd(answer['perfect_usd'])}.")
     rows = [row for row in answer["rows"] if row["usd"] > 0][:SHOWN]
     if not rows:
-        say("No single input is worth measuring: whatever it turns out to be, the choice stays.")
+        say(NOT_WORTH_MEASURING)
         return
     say("Measure first:", table(
         {"input": "left", "worth": "right", "give or take": "right", "from": "right", "to": "right"},
