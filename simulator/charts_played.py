@@ -19,6 +19,12 @@ from simulator.formats import day, days, share, short, usd
 DATES = {"type": "date", "title": {"text": "Date", "standoff": 2}, "tickformat": "%-d %b\n%Y",
          "hoverformat": "%-d %b %Y"}
 LABEL_PX, EVENTS_PX, ROW_PX = 150, 190, 50
+TOLD = 2
+"""Options whose band is told below the title of the fan; all of them do not fit there, and stand in the table."""
+EDGE = 0.02
+"""Of the horizon, how much is shown beyond its ends: half a mark of an event, and its number."""
+WIDER_PX = 6.0
+"""By which the lowest line is wider than the highest, as options may pay back on the same days."""
 AFTER = 1.5
 """Of the time until the last run has paid back, how much is shown."""
 
@@ -57,11 +63,12 @@ def cost_fan(found: Rehearsal) -> go.Figure:
     spans = {name: found.runs.interval_usd(name) for name in found.options}
     order = sorted(found.options, key=lambda name: spans[name][1])
     band = "; bands hold nine runs of ten" if runs > 1 else ""
-    told = ", ".join(f"{short(name)} {usd(spans[name][0])} to {usd(spans[name][2])}" for name in order)
+    told = ", ".join(f"{short(name)} {usd(spans[name][0])} to {usd(spans[name][2])}" for name in order[:TOLD])
+    cheapest = f"the cheapest {TOLD}, " if len(order) > TOLD else ""
     chart = figure(
         title="How far can the cost stray?",
         subtitle=f"Lines are the median of {runs:,} {'runs' if runs > 1 else 'run'}{band}. After "
-                 f"{days(found.horizon_days)}: {told}.",
+                 f"{days(found.horizon_days)}: {cheapest}{told}.",
         foot=[_how(found)],
         alt="Cumulative cost by day. In nine runs of ten, after " + days(found.horizon_days) + ": " + "; ".join(
             f"{name} {usd(spans[name][0])} to {usd(spans[name][2])}, median {usd(spans[name][1])}" for name in order)
@@ -109,9 +116,10 @@ def payback_chances(found: Rehearsal) -> go.Figure:
         legend_rows=len(names),
     )
     chart.update_layout(hovermode="x unified")
-    for name in names:
+    for number, name in enumerate(names):
         place = found.options.index(name)
         looks = line_style(place, found.runs.mean[name].feasible)
+        looks["line"]["width"] += WIDER_PX * (1.0 - (number + 1) / len(names))
         waited = np.sort(found.runs.payback_days[name])
         waited = waited[np.isfinite(waited)]
         steps = (np.arange(len(waited)) + 1.0) / len(found.runs.numbers)
@@ -218,7 +226,8 @@ def _date(found: Rehearsal, at: float) -> str:
 
 
 def _dates(found: Rehearsal) -> dict[str, object]:
-    return {**DATES, "range": [on_date(found.start, -2), on_date(found.start, found.horizon_days + 2)]}
+    room = EDGE * found.horizon_days
+    return {**DATES, "range": [on_date(found.start, -room), on_date(found.start, found.horizon_days + room)]}
 
 
 def _how(found: Rehearsal) -> str:

@@ -29,7 +29,16 @@ def wrapped(words: str, width: int = FOOT_CHARACTERS, most: int = 2) -> list[str
     """At most `most` lines of `width` characters, cut with three dots."""
     if not words:
         return []
-    return textwrap.wrap(words, width, max_lines=most, placeholder=" ...", break_on_hyphens=False)
+    return textwrap.wrap(kept_together(words), width, max_lines=most, placeholder=" ...", break_on_hyphens=False)
+
+
+def kept_together(words: str) -> str:
+    r"""Words of which no line ends between a number and its percent sign.
+
+    >>> kept_together("never in 100 % of runs")
+    'never in 100\xa0% of runs'
+    """
+    return words.replace(" %", "\xa0%")
 
 
 def moment(comparison: Comparison, days_on: float) -> str:

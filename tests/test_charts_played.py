@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+from datetime import datetime
 
 import numpy as np
 import plotly.graph_objects as go
@@ -52,6 +54,33 @@ def test_paid_back_shares_rise_to_the_share_that_ever_pays_back(played: simulato
     assert trace.y[0] == 0
     assert np.all(np.diff(trace.y) >= 0)
     assert trace.y[-1] == pytest.approx(1 - played.runs.never_share(trace.name))
+
+
+def test_options_that_pay_back_on_the_same_days_are_both_seen(
+    played: simulator.Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = dict.fromkeys(played.options[1:], np.full(40, 20.0))
+    found = dataclasses.replace(played, runs=dataclasses.replace(played.runs, payback_days=waited))
+    monkeypatch.setattr("simulator.charts_played.late_payers", lambda _: list(waited))
+    widths = [trace.line.width for trace in charts.payback_chances(found).data]
+    assert len(widths) == len(waited) > 1
+    assert all(below >= above + 2 for below, above in itertools.pairwise(widths))
+
+
+def test_the_words_below_a_fan_fit_and_break_within_no_percent(played: simulator.Rehearsal) -> None:
+    for chart in charts.played_pictures(played).values():
+        room = charts.page_room(chart)
+        assert " %" not in room["words"]
+        assert not room["words"].endswith("...")
+    fan = charts.cost_fan(played)
+    assert "the cheapest 2, " in fan.layout.title.subtitle.text.replace("<br>", " ")
+    assert len(charts.page_room(fan)["words"]) <= 3 * 60                   # three lines of half a screen
+
+
+def test_no_mark_of_an_event_lies_on_the_edge(played: simulator.Rehearsal) -> None:
+    begin, end = (datetime.fromisoformat(one) for one in charts.events(played).layout.xaxis.range)
+    assert (played.start - begin.date()).days >= 0.019 * played.horizon_days
+    assert (end.date() - played.start).days >= 1.019 * played.horizon_days
 
 
 def test_what_never_pays_back_is_said_to_never_do_so(played: simulator.Rehearsal) -> None:
