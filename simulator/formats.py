@@ -163,6 +163,17 @@ def share(value: float) -> str:
     return f"{_trimmed(f'{100.0 * value:,.{digits}f}')} %"
 
 
+def nearly(value: float) -> str:
+    """A part of the whole with two digits after the point at most, where nearly all is not all, nor nearly none none.
+
+    >>> nearly(0.999989), nearly(0.9996), nearly(0.00002), nearly(0.034), nearly(1), nearly(0)
+    ('over 99.99 %', '99.96 %', 'under 0.01 %', '3.4 %', '100 %', '0 %')
+    """
+    if 0.0 < value < 0.0001:
+        return f"under {share(0.0001)}"
+    return f"over {share(0.9999)}" if 0.9999 < value < 1.0 else share(value)
+
+
 def day(value: date) -> str:
     """A date that no country reads the other way round.
 

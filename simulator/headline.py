@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulator.charts_style import COLOURS
 from simulator.domain.findings import Comparison, Headline, OptionSummary
-from simulator.formats import NONE, day, days, one_more, per_call, share, usd
+from simulator.formats import NONE, day, days, nearly, one_more, per_call, share, usd
 
 
 def headlines(comparison: Comparison) -> tuple[Headline, ...]:
@@ -60,7 +60,7 @@ def _idle(option: OptionSummary) -> dict[str, str]:
     """The share of a fleet's paid hours in which it waits, rented or owned; nothing for an option without one."""
     fleet = option.result.fleet
     paid = 0.0 if fleet is None else float(fleet.paid_hours.sum())
-    return {} if fleet is None or paid <= 0 else {"idle": share(max(0.0, 1.0 - float(fleet.used_hours.sum()) / paid))}
+    return {} if fleet is None or paid <= 0 else {"idle": nearly(max(0.0, 1.0 - float(fleet.used_hours.sum()) / paid))}
 
 
 def _doubt(comparison: Comparison, name: str) -> dict[str, str]:

@@ -193,6 +193,11 @@ def test_idle_share_is_the_part_of_paid_hours_in_which_a_fleet_waits_rented_or_o
     lines = {line.line: line.usd.sum() for line in found.options[rented].result.ledger.lines}
     assert facts[rented]["idle"] == share(lines["gpu_idle"] / (lines["gpu"] + lines["gpu_idle"]))
     assert "idle" not in facts[found.baseline]
+    one = found.options[rented]
+    fleet = dataclasses.replace(one.result.fleet, used_hours=one.result.fleet.paid_hours * 0.000011)
+    one = dataclasses.replace(one, result=dataclasses.replace(one.result, fleet=fleet))
+    cards = simulator.headlines(dataclasses.replace(found, options={**found.options, rented: one}))
+    assert next(card.facts["idle"] for card in cards if card.option == rented) == "over 99.99 %"
 
     option = found.options[rented]
     assert option.result.fleet is not None
