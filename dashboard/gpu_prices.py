@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import pictures, question, shown, take, work
 from dashboard.guard import guarded
-from simulator import TunepointError, as_csv, charts, gpu_json, gpu_rows, shipped_hardware, shipped_serving
+from simulator import TunepointError, as_csv, charts, gpu_json, gpu_rows, shipped_hardware, shipped_serving, unsupported
 from simulator.formats import day as written
 from simulator.formats import days, quantity, rate
 
@@ -25,7 +25,7 @@ WORDS = {
     "purchase_usd": "bought for, USD", "host_usd": "its share of a host, USD", "residual_usd": "sold again for, USD",
     "electricity_usd_per_kwh": "electricity, USD a kWh", "idle_w": "power when idle, W",
     "light_w": "power when decoding, W", "saturated_w": "power when full, W", "life_years": "used for, years",
-    "pue": "power of the building over that of its machines", "unverified": "no source supports",
+    "pue": "power of the building over that of its machines",
     "granularity_s": "counted by, s", "min_billed_s": "billed at least, s",
     "storage_usd_per_gb_month": "storage, USD a GB and month", "egress_usd_per_gb": "egress, USD a GB",
     "stopped_storage_usd_per_gb_month": "storage while stopped, USD a GB and month",
@@ -105,8 +105,11 @@ def _one(book: HardwareBook) -> None:
     )
     told = gpu_json(book, name, max(date.today(), table.versions[0].effective))
     facts = {**(told["owned"] or {}), **told["terms"]}
-    shown.points("Terms", [f"{WORDS.get(key, key)}: {_plain(value)}" for key, value in facts.items()
-                           if value not in (None, (), [], 0)])
+    doubted = facts.pop("unverified", ())
+    shown.points("Terms", [
+        *(f"{WORDS.get(key, key)}: {_plain(value)}" for key, value in facts.items() if value not in (None, (), [], 0)),
+        *([f"{unsupported(doubted, name)}; see My own price"] if doubted else []),
+    ])
     shown.say(f"Last seen {days(told['age_days'])} ago; {told['confidence']}."
               + (f" {told['source']['note']}." if told["source"].get("note") else ""))
     if told["source"].get("href"):
@@ -217,4 +220,4 @@ def _flat(told: dict[str, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> str:
     if isinstance(value, float):
         return quantity(value)
-    return ", ".join(str(WORDS.get(one, one)) for one in value) if isinstance(value, (list, tuple)) else str(value)
+    return str(value)

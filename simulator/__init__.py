@@ -152,6 +152,7 @@ _WHERE = {
     "training_offers": "simulator.studies.training_cost",
     "uncertainty": "simulator.studies.probability",
     "unpack_link": "simulator.files:unpacked",
+    "unsupported": "simulator.studies.machines",
     "usage_settings": "simulator.intake.settings",
     "voi_json": "simulator.answers_studies",
     "with_flips": "simulator.studies.compare",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pricing.book import STALE_DAYS
 from pricing.serving import Replica
@@ -22,6 +22,15 @@ OWNED = {
     "light_w": "power when decoding",
     "saturated_w": "power when full",
 }
+
+
+def unsupported(figures: Iterable[str], gpu: str) -> str:
+    """What no source supports of a card that is owned, with what the figures mean.
+
+    >>> unsupported(["idle_w", "light_w"], "owned/rtx-4090")
+    'no source supports some figures of owned/rtx-4090 (power when idle, power when decoding)'
+    """
+    return f"no source supports some figures of {gpu} ({', '.join(OWNED.get(key, key) for key in figures)})"
 
 
 def served_between(scenario: Scenario, option: SelfHosted) -> tuple[float, float]:
@@ -83,8 +92,7 @@ def machine_caveats(scenario: Scenario, name: str, option: SelfHosted) -> Iterat
         return
     version = scenario.gpu_on(option.gpu, option.commitment)
     if version.owned is not None and version.owned.unverified:
-        meanings = ", ".join(OWNED.get(key, key) for key in version.owned.unverified)
-        yield f"{name}: no source supports some figures of {option.gpu} ({meanings}); replace them with yours."
+        yield f"{name}: {unsupported(version.owned.unverified, option.gpu)}; replace them with yours."
     if version.source.confidence in ("estimated", "unverified"):
         yield f"{name}: the rent of {option.gpu} is {version.source.confidence} ({version.source.title})."
     age = (scenario.start - version.source.seen_on).days
