@@ -79,4 +79,10 @@ def _settings(usage: Usage) -> None:
         f"Of the input, {quantity(prefix)} tokens a call are the shared prompt of the option of today",
         value=True, key="prompt apart", help="A log counts the prompt as input; a scenario counts it apart.",
     )
-    shown.send("usage", usage_settings(usage, prefix if apart else 0.0))
+    settings = usage_settings(usage, prefix if apart else 0.0)
+    kept = [f"{path} = {value}" for path, value in st.session_state.laid.items()
+            if path.startswith("workload.tokens.") and path not in settings]
+    if kept:
+        shown.say("A usage log sums calls up and says nothing of how they differ, so what was laid over before stays: "
+                  f"{', '.join(kept)}.")
+    shown.send("usage", settings)

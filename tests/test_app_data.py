@@ -127,6 +127,16 @@ def test_a_usage_log_is_summed_and_billed_as_on_the_command_line(
     assert "at 4 calls a day" in words(decide)
 
 
+def test_a_usage_log_says_which_spreads_of_single_calls_it_leaves_as_they_were() -> None:
+    told = "so what was laid over before stays: workload.tokens.input_cv = 0.4, workload.tokens.output_cv = 0.9."
+    spreads = ["workload.tokens.input_cv=0.4", "workload.tokens.output_cv=0.9", "workload.tokens.input=500"]
+    page = opened(("usage file", "openai.csv", OPENAI.encode()), set=spreads)
+    assert told in words(page)
+    assert sent(page, "usage")["workload.tokens.input_cv"] == "0.4"
+    assert told in words(page)
+    assert "laid over before" not in words(opened(("usage file", "openai.csv", OPENAI.encode())))
+
+
 def opened_decide(laid: dict[str, str]) -> AppTest:
     page = AppTest.from_string("from dashboard import decide, question\nquestion.begin()\ndecide.page()\n",
                                default_timeout=60)
