@@ -201,7 +201,7 @@ def parameters(question: Question) -> list[tuple[str, str]] | None:
     if scenario is None:
         return None
     default = scenario == [("scenario", default_scenario_path().stem)]
-    views = [("view", f"{name}={chosen}") for name, chosen in st.session_state.view.items()]
+    views = [("view", f"{name}={chosen}") for name, chosen in st.session_state.get("view", {}).items()]
     found = _short_enough([*([] if default else scenario), *_laid_over(question), *views])
     if found is None or pinned() is None:
         return found

@@ -115,7 +115,7 @@ def test_a_price_of_ones_own_for_a_machine_reaches_the_scenario_and_the_link() -
     page.query_params["scenario"] = "fifteen-percent"
     page.run()
     page.segmented_control(key="kind").set_value("GPUs and serving").run()
-    name = page.selectbox(key="own machine ''").value
+    name = page.selectbox(key="own machine '").value
     field = next(box for box in page.number_input if box.label.startswith("on demand"))
     field.set_value(2 * field.value)
     next(button for button in page.button if button.label == "Use in this session").click().run()
