@@ -209,8 +209,8 @@ def test_nothing_is_wider_than_the_window_and_nothing_in_a_chart_is_cut_off(
 ) -> None:
     wide(page, f"{app.url}/?{asked}", width, charts)
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
-    assert page.locator(".js-plotly-plot .legend").count() == charts
-    cut = page.evaluate("""() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(chart => {
+    assert page.locator(".tp-chart .legend").count() == charts
+    cut = page.evaluate("""() => [...document.querySelectorAll('.tp-chart .js-plotly-plot')].flatMap(chart => {
       const frame = chart.getBoundingClientRect();
       const parts = '.g-gtitle, .legend, .xtitle, .ytitle, .xtick, .ytick, .annotation';
       return [...chart.querySelectorAll(parts)].filter(part => {
@@ -220,7 +220,8 @@ def test_nothing_is_wider_than_the_window_and_nothing_in_a_chart_is_cut_off(
       }).map(part => part.textContent);
     })""")
     assert cut == []
-    tall = page.evaluate("[...document.querySelectorAll('.js-plotly-plot')].map(chart => chart._fullLayout._size.h)")
+    drawn = "[...document.querySelectorAll('.tp-chart .js-plotly-plot')]"
+    tall = page.evaluate(f"{drawn}.map(chart => chart._fullLayout._size.h)")
     assert min(tall) > 150
 
 
@@ -356,7 +357,10 @@ def test_nothing_jumps_where_inputs_are_ranges_even_to_where_nothing_is_worth_me
         slider.press(key)
         page.locator(".tp-verdict", has_text=f"at {calls} calls a day").wait_for()
     settled(page)
-    assert len(page.evaluate("[...window.tops]")) == 1
+    tops = [line.split(",") for line in page.evaluate("[...window.tops]")]
+    held = min(map(len, tops))                                  # the last chart gives way to a sentence
+    assert held >= max(map(len, tops)) - 1
+    assert len({tuple(line[:held]) for line in tops}) == 1
 
 
 def test_a_link_is_opened_again_by_who_had_to_log_in_first(page: Page, app: Served) -> None:
