@@ -21,7 +21,7 @@ STYLE = """<style>
 .tp-verdict {border-left: 4px solid #0072B2; padding: .55rem .9rem; margin: 0; min-height: 6.6rem;
   background: rgba(0,114,178,.09); border-radius: 0 .4rem .4rem 0}
 .tp-verdict p {font-size: 1.12rem; line-height: 1.42; margin: 0; font-weight: 500}
-@media (max-width: 1100px) {.tp-verdict {min-height: 9.2rem}}
+@media (max-width: 1100px) {.tp-verdict {min-height: 11.4rem}}
 .tp-verdict p + p {font-size: .95rem; font-weight: 400; margin-top: .3rem}
 .tp-question {margin: 0 0 .45rem; font-size: .92rem; opacity: .78; min-height: 1.4rem}
 .tp-cards {display: grid; grid-template-columns: repeat(auto-fit, minmax(10.4rem, 1fr)); gap: .7rem;
