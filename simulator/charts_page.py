@@ -75,7 +75,7 @@ def page_json(figure: go.Figure, height: int = PLOT_PX, *, narrow: bool = False)
     ]
     if narrow:
         layout["legend"] |= {"xref": "container"}
-        traces = [{**trace, "name": text(short(trace["meta"]["series"]))} if "meta" in trace else trace
+        traces = [{**trace, "name": text(short(trace["meta"]["series"]))} if {"meta", "name"} <= trace.keys() else trace
                   for trace in traces]
         title = wrapped(html.unescape(re.sub("<[^>]*>", " ", layout["title"]["text"])).strip(), NARROW, most=3)
         layout["title"] |= {"text": "<b>" + "<br>".join(text(line) for line in title) + "</b>", "font": {"size": 14}}

@@ -258,7 +258,7 @@ def test_a_price_of_an_earlier_day_keeps_its_rules_when_it_is_typed_twice() -> N
     page = AppTest.from_string(PAGE, default_timeout=120)
     page.query_params["scenario"] = path.stem
     page.run()
-    page.selectbox(key="own price ''").set_value("openai/gpt-4o-mini").run()
+    page.selectbox(key="own price '").set_value("openai/gpt-4o-mini").run()
     for usd in (0.7, 0.8):
         next(box for box in page.number_input if box.label.startswith("output")).set_value(usd)
         next(button for button in page.button if button.label == "Use in this session").click().run()

@@ -136,7 +136,7 @@ def test_at_a_hundred_thousand_a_day_the_control_takes_all_of_the_saving() -> No
 
 def test_a_card_of_ones_own_wins_at_the_volumes_the_case_names_and_a_rented_one_nowhere() -> None:
     found = compare(case(BUSY))
-    assert "between 225,300 and 1,628,000 calls a day own-4090 is cheaper" in found.verdict.money
+    assert "between 225,265 and 1,628,260 calls a day own-4090 is cheaper" in found.verdict.money
     usd = {name: float(option.result.total_usd[0]) for name, option in found.options.items()}
     assert usd["own-4090"] == pytest.approx(1.5 * usd["cheap-prompt"], rel=0.05)
     assert usd["rented-a100"] == pytest.approx(3 * usd["cheap-prompt"], rel=0.05)

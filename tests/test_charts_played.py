@@ -104,7 +104,8 @@ def test_the_text_a_page_draws_from_holds_all_that_its_figure_draws(played: simu
         drawn = json.loads(charts.page_json(chart, 400, narrow=narrow))
         whole = json.loads(chart.to_json(validate=False))["data"]
         if narrow:  # the legend says but the name, which `meta` holds
-            whole = [trace | ({"name": trace["meta"]} if "meta" in trace else {}) for trace in whole]
+            whole = [trace | ({"name": trace["meta"]["series"]} if {"meta", "name"} <= trace.keys() else {})
+                     for trace in whole]
         assert drawn["data"] == whole
         assert drawn["layout"]["height"] == 400
 

@@ -21,7 +21,7 @@ FAR, FAR_WHOLE = 1e6, 1e2
 """How many times the end of its slider an input may ever be, and one that counts whole things, which take time each:
 beyond lie typing mistakes, whose answer would be memory used up or a number that is none."""
 NEXT_TO_NOTHING = 1e-12
-"""A number below, other than zero, is none that anybody means, and what is divided by it overflows."""
+"""On a log scale a number below, other than zero, is none that anybody means, and what is divided by it overflows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Dial:
         if not self.least <= value <= self.most:
             bounds = self.bounds(value)
             return f"{name} is {value:g}; it must {'be' if bounds.startswith('at') else 'lie'} {bounds}{unit}"
-        if 0.0 < abs(value) < NEXT_TO_NOTHING:
+        if self.scale == "log" and 0.0 < abs(value) < NEXT_TO_NOTHING:
             return f"{name} is {value:g}; it must be 0, or at least {NEXT_TO_NOTHING:g}{unit}"
         return None
 
