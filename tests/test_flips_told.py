@@ -26,6 +26,8 @@ from simulator.studies.moves import cheapest_first, explicit, priced, today_usd
 
 FILES = {path.stem: path for path in simulator.shipped_scenarios()}
 TOLD = ("support-triage", "how-sure")
+SLOW = "nightly-catalogue"
+"""A scenario of fleets whose flips take 20 s of CPU to find: `verification/` holds it to the same."""
 
 
 @functools.cache
@@ -74,7 +76,7 @@ def test_every_value_said_flips_the_choice_as_typed_in() -> None:
         assert compare(with_dials(scenario, {row.path: value}), flips=False).verdict.choice == row.to, row.path
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [name for name in FILES if name != SLOW])
 def test_every_flip_told_names_another_option_which_wins_once_its_value_alone_is_set(name: str) -> None:
     """Priced as it is typed in, in the scenario, one value a run: a fleet is read between others in a run of many."""
     scenario, found = asked(name)
@@ -100,7 +102,7 @@ def test_what_moves_no_length_of_calls_costs_the_same_beside_moves_that_do() -> 
     assert priced(scenario, moves + longer)[:, :2] == pytest.approx(priced(scenario, moves), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [name for name in FILES if name != SLOW])
 def test_every_value_said_is_beyond_where_the_choice_flips_by_less_than_its_last_digit(name: str) -> None:
     """And what is said of today is as exact, as the change is told from one to the other."""
     for row in asked(name)[1].rows:
